@@ -1,0 +1,186 @@
+/*
+ * A bump allocator over one fixed buffer, and one such arena per thread.
+ *
+ * Allocation and reset are O(1) and spend no byte beside the memory asked for and its alignment
+ * padding. There is no free: arena_reset, or arena_rewind to an arena_mark, gives memory back.
+ * An allocation that does not fit returns NULL and changes nothing but the overflow count.
+ *
+ *     unsigned char buffer[4096];
+ *     struct arena arena;
+ *     arena_init(&arena, buffer, sizeof buffer);
+ *     float *scores = arena_alloc_array(&arena, float, 100);
+ *     ...
+ *     arena_reset(&arena);
+ *
+ * Units: every size, capacity and offset is in bytes.
+ * Errors: NULL, as said per function; errno is left alone (arena_thread: see there).
+ * Threads: an arena has no lock and may be used by one thread at a time.
+ *
+ * Link with libarena.a. The functions are inline here and exist there as symbols, so that Rust,
+ * Zig and others can call them over the C ABI. C99, C11 or C++11.
+ */
+#ifndef ARENASHIM_ARENA_H
+#define ARENASHIM_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Read the fields through the functions; only `base` and `capacity` keep their meaning between
+ * releases. Invariant: offset <= capacity. */
+struct arena {
+    unsigned char *base;     /* the caller's buffer */
+    size_t capacity;         /* bytes in the buffer */
+    size_t offset;           /* bytes in use, padding included */
+    size_t highest;          /* largest offset that reset or rewind went back from */
+    uint64_t overflow_count; /* allocations refused for want of room */
+};
+
+/* A position in an arena, valid until the arena is rewound below it or reset. */
+typedef size_t arena_position;
+
+/* In C++ and under gnu89 rules `inline` alone would leave no or two external definitions. */
+#if defined(__cplusplus) || !defined(__GNUC_GNU_INLINE__)
+#define ARENA_INLINE_ inline
+#else
+#define ARENA_INLINE_ extern inline
+#endif
+
+/*
+ * Makes `arena` an empty arena over `buffer`, which stays the caller's and must outlive it. The
+ * buffer may have any alignment. A size of 0 (with any buffer, also NULL) gives an arena in which
+ * every allocation of one byte or more overflows.
+ */
+ARENA_INLINE_ void arena_init(struct arena *arena, void *buffer, size_t size)
+{
+    arena->base = (unsigned char *)buffer;
+    arena->capacity = buffer ? size : 0;
+    arena->offset = 0;
+    arena->highest = 0;
+    arena->overflow_count = 0;
+}
+
+/* Counts a refused allocation. Out of line to keep arena_alloc small. Returns NULL. */
+void *arena_refuse(struct arena *arena);
+
+/*
+ * Returns `size` bytes aligned to `alignment`, uninitialised, disjoint from every allocation made
+ * since the last reset (or above the last rewind). `alignment` is a power of two; any other value
+ * returns NULL and changes nothing. NULL when padding plus size exceeds what remains: the offset
+ * is unchanged and the overflow count goes up by one.
+ *
+ * A size of 0 returns an aligned address in the arena or one past its end, not to be dereferenced;
+ * only padding is used up. In an arena without a buffer it returns NULL.
+ */
+ARENA_INLINE_ void *arena_alloc(struct arena *arena, size_t size, size_t alignment)
+{
+    if (__builtin_expect(alignment == 0 || (alignment & (alignment - 1)) != 0, 0))
+        return NULL;
+    /* An integer, because a null base plus 0, in an arena without a buffer, is undefined in C. */
+    uintptr_t start = (uintptr_t)arena->base + arena->offset;
+    size_t padding = (0 - start) & (alignment - 1);
+    size_t room = arena->capacity - arena->offset;
+    /* Two comparisons instead of one sum: padding + size could wrap. */
+    if (__builtin_expect(padding > room || size > room - padding, 0))
+        return arena_refuse(arena);
+    arena->offset += padding + size;
+    return (void *)(start + padding);
+}
+
+/* Room for `count` items of `item_size` bytes. A product that overflows size_t is refused like
+ * any allocation that does not fit. Otherwise as arena_alloc. */
+ARENA_INLINE_ void *arena_alloc_items(struct arena *arena, size_t item_size, size_t alignment,
+                                      size_t count)
+{
+    size_t size;
+    if (__builtin_expect(__builtin_mul_overflow(item_size, count, &size), 0))
+        return arena_refuse(arena);
+    return arena_alloc(arena, size, alignment);
+}
+
+/* Room for `count` objects of `type`, as a `type *`. */
+#define arena_alloc_array(arena, type, count)                                                      \
+    ((type *)arena_alloc_items((arena), sizeof(type), __alignof__(type), (count)))
+
+/* The current position, for arena_rewind. */
+ARENA_INLINE_ arena_position arena_mark(const struct arena *arena)
+{
+    return arena->offset;
+}
+
+/* Gives back everything allocated since `position` was taken. A position above the current offset
+ * (it was taken before an earlier rewind or reset) changes nothing. O(1). */
+ARENA_INLINE_ void arena_rewind(struct arena *arena, arena_position position)
+{
+    if (position > arena->offset)
+        return;
+    if (arena->offset > arena->highest)
+        arena->highest = arena->offset;
+    arena->offset = position;
+}
+
+/* Gives back everything. The counters stay. O(1): no byte of the buffer is touched. */
+ARENA_INLINE_ void arena_reset(struct arena *arena)
+{
+    arena_rewind(arena, 0);
+}
+
+/* Bytes not in use. An allocation of this size fits when no padding is needed. */
+ARENA_INLINE_ size_t arena_remaining(const struct arena *arena)
+{
+    return arena->capacity - arena->offset;
+}
+
+/* Bytes in use / capacity, from 0.0 to 1.0; 0.0 for an arena without capacity. */
+ARENA_INLINE_ double arena_utilization(const struct arena *arena)
+{
+    return arena->capacity ? (double)arena->offset / (double)arena->capacity : 0.0;
+}
+
+/* The largest number of bytes ever in use at once, since arena_init. */
+ARENA_INLINE_ size_t arena_high_water(const struct arena *arena)
+{
+    return arena->offset > arena->highest ? arena->offset : arena->highest;
+}
+
+/* The number of allocations refused for want of room (or a product that overflowed), since
+ * arena_init. */
+ARENA_INLINE_ uint64_t arena_overflow_count(const struct arena *arena)
+{
+    return arena->overflow_count;
+}
+
+/* ---- the thread's own arena ----------------------------------------------------------------- */
+
+/* Capacity of a thread's arena unless arena_thread_set_capacity says otherwise: 1 MiB. */
+#define ARENA_THREAD_CAPACITY ((size_t)1 << 20)
+
+/*
+ * The calling thread's arena, made at the first call and the same for the life of the thread; its
+ * memory is mapped (not malloc'ed) and starts on a page. It is unmapped when the thread exits:
+ * after the destructors of C++ thread_local objects, and after those of the thread's keys, except
+ * for keys whose destructor has put itself off twice or more.
+ *
+ * NULL with errno ENOMEM when there is no memory for it, or once it has been unmapped; EAGAIN when
+ * the process has no thread key left. A later call tries again. Not for signal handlers.
+ */
+struct arena *arena_thread(void);
+
+/* Capacity, in bytes, of the arenas that threads make from now on; those made already keep
+ * theirs. May be called from any thread. */
+void arena_thread_set_capacity(size_t capacity);
+
+/* arena_reset and arena_utilization of the calling thread's arena. A thread that has made none is
+ * left without: reset does nothing, utilization is 0.0. */
+void arena_thread_reset(void);
+double arena_thread_utilization(void);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* ARENASHIM_ARENA_H */

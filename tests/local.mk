@@ -1,0 +1,30 @@
+# Every test speaks TAP: shell scripts by tests/tap.sh, Check programs by CK_TAP_LOG_FILE_NAME.
+TEST_EXTENSIONS = .sh
+tap_driver = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+LOG_DRIVER = $(tap_driver)
+SH_LOG_DRIVER = $(tap_driver)
+SH_LOG_COMPILER = bash
+
+# What the tests are told about the build. The settings of the person who runs them stay out.
+AM_TESTS_ENVIRONMENT = \
+	for name in `env | sed -n 's/^\(ARENASHIM_[A-Z_]*\)=.*/\1/p'`; do unset $$name; done; \
+	unset LD_PRELOAD; \
+	CK_TAP_LOG_FILE_NAME=-; CK_VERBOSITY=silent; CK_DEFAULT_TIMEOUT=120; \
+	ARENASHIM='$(abs_top_builddir)/arenashim'; \
+	ARENASHIM_SHIM_PATH='$(abs_top_builddir)/.libs/libarenashim.so'; \
+	ARENA_LIB='$(abs_top_builddir)/libarena.a'; \
+	BUILDDIR='$(abs_top_builddir)'; \
+	srcdir='$(srcdir)'; CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; VALGRIND='$(VALGRIND)'; \
+	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_DEFAULT_TIMEOUT ARENASHIM \
+		ARENASHIM_SHIM_PATH ARENA_LIB BUILDDIR srcdir CC CXX NM VALGRIND;
+
+EXTRA_DIST += tests/tap.sh
+
+include tests/arena/local.mk
+if HAVE_CHECK
+endif
+
+# A sanitizer's run-time library must be the first in the process and brings its own malloc, so a
+# build with sanitizers runs the unit tests alone.
+if !SANITIZERS
+endif
