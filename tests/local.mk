@@ -22,9 +22,11 @@ EXTRA_DIST += tests/tap.sh
 
 include tests/arena/local.mk
 if HAVE_CHECK
+include tests/shim/local.mk
 endif
 
 # A sanitizer's run-time library must be the first in the process and brings its own malloc, so a
 # build with sanitizers runs the unit tests alone.
 if !SANITIZERS
+include tests/preload/local.mk
 endif

@@ -1,0 +1,29 @@
+/*
+ * Compiler vocabulary: branch hints, placement of cold code, signal fences, the caller's address.
+ * GCC and clang.
+ */
+#ifndef BASE_COMPILER_H
+#define BASE_COMPILER_H
+
+#include <stdint.h>
+
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/* Out of line: a slow path that may well run often. */
+#define OUT_OF_LINE __attribute__((noinline))
+
+/* Out of line, away from the hot code and small: a path that hardly ever runs. */
+#define COLD __attribute__((noinline, cold))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+/* The address that the current function returns to; it lies in the module that made the call. */
+#define CALLER() ((uintptr_t)__builtin_extract_return_addr(__builtin_return_address(0)))
+
+/* Orders memory accesses as a signal handler of the same thread sees them. No instruction. */
+static ALWAYS_INLINE void signal_fence(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+#endif

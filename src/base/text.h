@@ -1,0 +1,50 @@
+/*
+ * Text output by write(2) alone: usable inside malloc, in a signal handler and after stdio is
+ * gone. Nothing here allocates, locks or changes errno.
+ *
+ *     struct text line;
+ *     text_message(&line);                  starts with "arenashim: "
+ *     text_str(&line, "capacity is ");
+ *     text_uint(&line, capacity);
+ *     text_end(&line);                      newline, written in one piece
+ *
+ * A text that outgrows the buffer is written in several pieces.
+ */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct text {
+    int fd;
+    int error; /* errno of the write that did not succeed, or 0; what follows it is dropped */
+    size_t length;
+    char bytes[1000];
+};
+
+/* Starts a text that goes to `fd`. */
+void text_open(struct text *text, int fd);
+
+/* Starts a message to the user: "arenashim: " on stderr. */
+void text_message(struct text *text);
+
+/* Append a string, at most `length` bytes of one, a number in decimal, an address in hexadecimal.
+ */
+void text_str(struct text *text, const char *string);
+void text_bytes(struct text *text, const char *bytes, size_t length);
+void text_uint(struct text *text, uint64_t number);
+void text_address(struct text *text, uintptr_t address);
+
+/* Appends a string as the inside of a JSON string: quotes, backslashes and control characters are
+ * escaped, bytes that are not valid UTF-8 become U+FFFD. */
+void text_json(struct text *text, const char *string);
+
+/* Writes what is buffered. False when any write since text_open failed: see `error`. */
+bool text_flush(struct text *text);
+
+/* Appends a newline and flushes. */
+bool text_end(struct text *text);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * What the shim tells a memory checker. One vocabulary; today it speaks to Valgrind, and without
+ * Valgrind's headers at build time every call is empty and track_active() and
+ * track_emulated() are false.
+ *
+ * A pool is named by any address that is its own. Memory of a pool is inaccessible to the program
+ * except in blocks between track_alloc and track_free or track_trim; the checker records the call
+ * stacks of both.
+ */
+#ifndef BASE_TRACK_H
+#define BASE_TRACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef HAVE_VALGRIND_MEMCHECK_H
+#include <valgrind/memcheck.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#define VALGRIND_CREATE_MEMPOOL(pool, red_zone, zeroed) ((void)(pool), (void)(red_zone))
+#define VALGRIND_MEMPOOL_ALLOC(pool, block, size) ((void)(pool), (void)(block), (void)(size))
+#define VALGRIND_MEMPOOL_FREE(pool, block) ((void)(pool), (void)(block))
+#define VALGRIND_MEMPOOL_CHANGE(pool, from, to, size)                                              \
+    ((void)(pool), (void)(from), (void)(to), (void)(size))
+#define VALGRIND_MEMPOOL_TRIM(pool, start, size) ((void)(pool), (void)(start), (void)(size))
+#define VALGRIND_MAKE_MEM_NOACCESS(start, size) ((void)(start), (void)(size), 0)
+#define VALGRIND_MAKE_MEM_DEFINED(start, size) ((void)(start), (void)(size), 0)
+#endif
+
+/* The name of the option without which Valgrind replaces a preloaded malloc by its own. */
+#define TRACK_FLAG "--soname-synonyms=somalloc=nouserintercepts"
+
+/* True when the process runs on a synthetic CPU, whatever the tool. */
+static inline bool track_emulated(void)
+{
+    return RUNNING_ON_VALGRIND != 0;
+}
+
+/* True when a checker watches the memory of this process and wants to be told: memcheck, which
+ * answers this request by -1, and no other tool of Valgrind's. */
+static inline bool track_active(void)
+{
+    static const char probe[1] __attribute__((aligned(16)));
+    return VALGRIND_MAKE_MEM_DEFINED(probe, sizeof probe) + 1 == 0;
+}
+
+static inline void track_hide(const void *start, size_t size)
+{
+    VALGRIND_MAKE_MEM_NOACCESS(start, size);
+}
+
+/* Lets the shim itself read and write hidden memory until the next track_hide of it. */
+static inline void track_show(const void *start, size_t size)
+{
+    VALGRIND_MAKE_MEM_DEFINED(start, size);
+}
+
+/* Every block of the pool has `red_zone` inaccessible bytes on either side. */
+static inline void track_pool(const void *pool, size_t red_zone)
+{
+    VALGRIND_CREATE_MEMPOOL(pool, red_zone, 0);
+}
+
+static inline void track_alloc(const void *pool, const void *block, size_t size)
+{
+    VALGRIND_MEMPOOL_ALLOC(pool, block, size);
+}
+
+static inline void track_free(const void *pool, const void *block)
+{
+    VALGRIND_MEMPOOL_FREE(pool, block);
+}
+
+static inline void track_resize(const void *pool, const void *block, size_t size)
+{
+    VALGRIND_MEMPOOL_CHANGE(pool, block, block, size);
+}
+
+/* Frees every block of the pool outside [start, start + size). */
+static inline void track_trim(const void *pool, const void *start, size_t size)
+{
+    VALGRIND_MEMPOOL_TRIM(pool, start, size);
+}
+
+#endif

@@ -1,0 +1,164 @@
+/*
+ * Blocks in an arena: drawing, freeing and resizing them, and the decision whether a call is
+ * served from the arena at all.
+ *
+ * A block of n bytes lies behind an 8-byte header and occupies (n + bias) & mask bytes from the
+ * header on, which keeps every block aligned to ARENASHIM_ALIGN:
+ *
+ *     | header | n bytes, rounded up | header | ...
+ *              ^ aligned                      ^ hot.cursor, 8 below the next aligned address
+ *
+ * Under a checker blocks are drawn by the slow path alone, with a red zone of 16 bytes in front of
+ * each header, and addresses are not used again before the slot's memory is used up.
+ */
+#ifndef SHIM_BLOCK_H
+#define SHIM_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "shim/fixed.h"
+#include "shim/thread.h"
+
+#define BLOCK_HEADER sizeof(size_t)
+#define BLOCK_BIAS(align) (BLOCK_HEADER + (align)-1)
+#define BLOCK_MASK(align) (~((align)-1))
+
+/* Bytes between the end of a block and the header of the next one, under a checker. */
+#define BLOCK_RED_ZONE ((uintptr_t)16)
+
+/* In the header's low bits, which are 0 in a block's size: the block has been freed. */
+#define BLOCK_FREED ((size_t)1)
+
+/* A call for memory. */
+struct request {
+    size_t size;      /* bytes */
+    size_t alignment; /* a power of two, or 0 for the default */
+    bool zeroed;
+    uintptr_t caller; /* the address that decides about the routing */
+};
+
+/* What block_serve returns when the call is for the next allocator. Not a valid block. */
+#define BLOCK_PASS ((void *)1)
+
+/* True when the pointer lies in the region: in an arena, of whatever thread. */
+static ALWAYS_INLINE bool block_is_ours(const void *block)
+{
+    return (uintptr_t)block - fixed.region.start < fixed.region.size;
+}
+
+/* The cursor of an empty arena whose memory starts at `memory`. */
+static inline uintptr_t block_base(uintptr_t memory)
+{
+    return memory + fixed.config.align - BLOCK_HEADER;
+}
+
+/*
+ * The fast path of malloc. Returns a block, or NULL when the call is not for this path: out of
+ * scope, caller not the module of the last routed call, no room in the capacity, gate closed.
+ */
+static ALWAYS_INLINE void *block_take(size_t size, uintptr_t caller)
+{
+    struct hot *h = &hot;
+    uintptr_t gate = h->limit;
+    uintptr_t cursor = h->cursor;
+    size_t total = (size + fixed.bias) & fixed.mask;
+    if (UNLIKELY((ptrdiff_t)size < 0 || cursor + total > gate ||
+                 caller - h->module_start >= h->module_size))
+        return NULL;
+    h->limit = 0;
+    signal_fence();
+    if (UNLIKELY(h->cursor != cursor)) { /* a signal handler came in between */
+        h->limit = gate;
+        return NULL;
+    }
+    h->cursor = cursor + total;
+    signal_fence();
+    h->limit = gate;
+    *(size_t *)cursor = total;
+    h->calls++;
+    h->bytes += size;
+    if (cursor + BLOCK_HEADER == 0)
+        __builtin_unreachable(); /* spares the caller a test for NULL */
+    return (void *)(cursor + BLOCK_HEADER);
+}
+
+/*
+ * The fast path of free, for a block of the region. The newest block steps the cursor back, an
+ * older one of the innermost scope is marked. False when it is neither, or there is something to
+ * note first: block_free is next.
+ */
+static ALWAYS_INLINE bool block_release(void *block)
+{
+    struct hot *h = &hot;
+    uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
+    uintptr_t cursor = h->cursor;
+    if (UNLIKELY(header < h->start || header >= cursor))
+        return false;
+    size_t total = *(size_t *)header;
+    if (header + total == cursor) {
+        uintptr_t gate = h->limit;
+        if (UNLIKELY(cursor > h->thread->peak))
+            return false; /* to be noted first; a call from here would cost every free a frame */
+        h->limit = 0;
+        signal_fence();
+        if (LIKELY(h->cursor == cursor)) {
+            h->cursor = header;
+            signal_fence();
+            h->limit = gate;
+            h->freed++;
+            return true;
+        }
+        h->limit = gate; /* a signal handler drew a block behind this one */
+    }
+    if (UNLIKELY(total % ALIGN_MIN != 0 || total - 1 >= cursor - header - 1))
+        return false;
+    *(size_t *)header = total | BLOCK_FREED;
+    h->freed++;
+    return true;
+}
+
+/*
+ * Zeroes a block just drawn, except what lies in memory that nobody has written since the kernel
+ * handed it out: a large calloc costs no more memory than what the program touches of it.
+ */
+static ALWAYS_INLINE void block_zero(void *block, size_t size)
+{
+    const struct thread *thread = hot.thread;
+    uintptr_t start = (uintptr_t)block;
+    uintptr_t written = thread->touched;
+    /* Under a checker the block must become defined as a whole. */
+    if (UNLIKELY(start + size > written && thread->checked == 0))
+        size = start < written ? written - start : 0;
+    memset(block, 0, size);
+}
+
+/*
+ * The slow path, for a thread in a scope (hot.cursor is not 0). Decides as the routing table says
+ * and applies the overflow policy. Returns a block (of the arena, or of the next allocator after
+ * an overflow), BLOCK_PASS when the call is not routed, or NULL with errno ENOMEM.
+ */
+void *block_serve(const struct request *request);
+
+/* Frees a block of the region when block_release did not. Never fails; preserves errno. */
+void block_free(void *block);
+
+/* realloc of a block of the region to `size` > 0 bytes. NULL with errno ENOMEM leaves it alone. */
+void *block_resize(void *block, size_t size, uintptr_t caller);
+
+/* Frees that block_free ignored in threads without a record; the others are counted there. */
+uint64_t block_ignored_frees(void);
+
+/* In a fork child: forgets them. */
+void block_after_fork(void);
+
+/* Bytes that the program may use of a block of the region. */
+size_t block_usable(const void *block);
+
+/* A block of the next allocator with the default alignment of routed blocks. */
+void *block_outside(size_t size);
+
+#endif

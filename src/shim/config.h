@@ -1,0 +1,40 @@
+/*
+ * The shim's settings, read once at start from the ARENASHIM_* variables.
+ *
+ * A value that is not accepted, and a name that does not exist, is one line on stderr that names
+ * the variable, the value and what is accepted; the default stays and the program runs on. In
+ * set-user-ID programs the environment is not read at all.
+ */
+#ifndef SHIM_CONFIG_H
+#define SHIM_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum overflow_policy { OVERFLOW_GROW, OVERFLOW_FALLBACK, OVERFLOW_ERROR, OVERFLOW_ABORT };
+enum stats_format { STATS_TEXT, STATS_JSON };
+
+/* Values that ARENASHIM_ALIGN accepts: powers of two in this range, in bytes. */
+#define ALIGN_MIN ((size_t)16)
+#define ALIGN_MAX ((size_t)4096)
+
+/* Values that ARENASHIM_CAPACITY and ARENASHIM_LIMIT accept, in bytes. */
+#define CAPACITY_MIN ((size_t)4096)
+#define CAPACITY_MAX ((size_t)1 << 40)
+
+struct config {
+    size_t capacity; /* bytes of an arena kept warm; a multiple of the page size */
+    size_t limit;    /* bytes an arena may grow to; likewise, and >= capacity */
+    size_t align;    /* every routed block is aligned to this */
+    enum overflow_policy overflow;
+    enum stats_format stats;
+    bool stats_at_exit;
+    bool disabled;
+    char modules[1024];    /* ARENASHIM_MODULES as given; "" is the default */
+    char stats_file[4096]; /* pattern with %p and %h; "" is stderr */
+};
+
+/* Fills `config` with the defaults and what the environment says. */
+void config_read(struct config *config);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * What is settled at start and only read afterwards. It fills pages of its own, which
+ * fixed_seal() makes read-only: a writable table of function pointers is an attacker's favourite.
+ */
+#ifndef SHIM_FIXED_H
+#define SHIM_FIXED_H
+
+#include "shim/config.h"
+#include "shim/next.h"
+#include "shim/operators.h"
+#include "shim/region.h"
+
+struct fixed {
+    struct next_allocator next;
+    struct region region;
+    size_t bias; /* a block of n bytes occupies (n + bias) & mask bytes; see block.h */
+    size_t mask;
+    bool checked; /* a memory checker watches: see thread.h, block.h */
+    struct operators operators;
+    struct config config;
+};
+
+#define FIXED_ALIGN 4096
+
+union fixed_pages {
+    struct fixed values;
+    unsigned char bytes[(sizeof(struct fixed) + FIXED_ALIGN - 1) / FIXED_ALIGN * FIXED_ALIGN];
+};
+
+extern union fixed_pages fixed_pages __attribute__((aligned(FIXED_ALIGN)));
+#define fixed (fixed_pages.values)
+
+/* Makes the pages read-only. On systems with larger pages than FIXED_ALIGN it does nothing: other
+ * variables may lie in the same page. */
+void fixed_seal(void);
+
+#endif

@@ -1,0 +1,43 @@
+#include "shim/misuse.h"
+
+#include <stddef.h>
+
+#include "base/text.h"
+
+static uint64_t counts[MISUSE_KINDS];
+
+static const char *const texts[MISUSE_KINDS] = {
+    [MISUSE_END_WITHOUT_BEGIN] = "arena_scope_end without arena_scope_begin",
+    [MISUSE_OTHER_THREAD] = "arena_scope_end with a token of another thread",
+    [MISUSE_ENDED_ALREADY] = "arena_scope_end of a scope that has ended already",
+    [MISUSE_RESUME] = "arena_scope_resume without arena_scope_pause",
+    [MISUSE_DOUBLE_FREE] = "double free of scope memory at ",
+    [MISUSE_NOT_A_BLOCK] = "free of a pointer into scope memory that is not a block, ",
+};
+
+void misuse_report(enum misuse kind, const void *detail)
+{
+    if (__atomic_fetch_add(&counts[kind], 1, __ATOMIC_RELAXED) > 0)
+        return;
+    struct text line;
+    text_message(&line);
+    text_str(&line, texts[kind]);
+    if (detail)
+        text_address(&line, (uintptr_t)detail);
+    text_str(&line, "; ignored (further ones are only counted)");
+    text_end(&line);
+}
+
+void misuse_after_fork(void)
+{
+    for (size_t i = 0; i < MISUSE_KINDS; i++)
+        counts[i] = 0;
+}
+
+uint64_t misuse_count(void)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < MISUSE_KINDS; i++)
+        sum += __atomic_load_n(&counts[i], __ATOMIC_RELAXED);
+    return sum;
+}

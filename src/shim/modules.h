@@ -1,0 +1,53 @@
+/*
+ * Participation: which modules' own calls may be routed.
+ *
+ * A module is an object file in the process, found by an address in it. The default is that a
+ * module participates from the first scope that it begins on; ARENASHIM_MODULES changes that.
+ * Modules are entered in a table of fixed size as they are met and stay in it; lookups take no
+ * lock.
+ */
+#ifndef SHIM_MODULES_H
+#define SHIM_MODULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shim/config.h"
+
+#define MODULES_MAX 512
+#define MODULE_NAME_MAX 64
+
+struct module {
+    uintptr_t start, end;
+    const void *identity; /* the loader's own name of the object; tells reused addresses apart */
+    int index;
+    bool ready;    /* the fields above and below are set */
+    bool marked;   /* it has begun a scope */
+    bool included; /* the user's list includes it whether marked or not */
+    bool excluded; /* the user's list excludes it */
+    bool is_main;
+    char name[MODULE_NAME_MAX]; /* base name of its file, cut to fit */
+};
+
+/* The modules that one thread met last; spares it the search. All zero at first. */
+#define MODULE_CACHE_SIZE 8
+struct module_cache {
+    struct module *recent[MODULE_CACHE_SIZE];
+    unsigned next;
+};
+
+/* The module that holds `address`, or NULL when no module does or the table is full. May be called
+ * in a signal handler. */
+struct module *modules_find(struct module_cache *cache, uintptr_t address);
+
+/* Enters that the module has a mark. */
+void modules_mark(struct module *module);
+
+bool modules_participates(const struct module *module);
+
+/* The table, for reports: entries 0 .. modules_count()-1 that are `ready`. */
+int modules_count(void);
+const struct module *modules_at(int index);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * The next allocator: what the dynamic linker finds behind the shim (glibc, or whichever allocator
+ * is preloaded or linked behind it).
+ *
+ * The table starts out with pointers that look the real functions up and then call them, so that
+ * no caller asks "is it resolved?", and calls that arrive before any constructor work. Memory that
+ * the look-up itself asks for comes from a static buffer and is never given back.
+ */
+#ifndef SHIM_NEXT_H
+#define SHIM_NEXT_H
+
+#include <stddef.h>
+
+/* The functions that every interposable allocator defines; the rest of the family is made from
+ * them, so that memory of two allocators never mixes. */
+#define NEXT_FUNCTIONS(X)                                                                          \
+    X(void *, malloc, (size_t))                                                                    \
+    X(void, free, (void *))                                                                        \
+    X(void *, calloc, (size_t, size_t))                                                            \
+    X(void *, realloc, (void *, size_t))                                                           \
+    X(void *, memalign, (size_t, size_t))                                                          \
+    X(void *, aligned_alloc, (size_t, size_t))                                                     \
+    X(int, posix_memalign, (void **, size_t, size_t))                                              \
+    X(size_t, malloc_usable_size, (void *))
+
+#define NEXT_MEMBER(result, name, parameters) result(*name) parameters;
+struct next_allocator {
+    NEXT_FUNCTIONS(NEXT_MEMBER)
+};
+
+/* The entries before the look-up, for the table's static initializer. */
+#define NEXT_DECLARE(result, name, parameters) result next_first_##name parameters;
+NEXT_FUNCTIONS(NEXT_DECLARE)
+#define NEXT_FIRST(result, name, parameters) .name = next_first_##name,
+#define NEXT_UNRESOLVED                                                                            \
+    {                                                                                              \
+        NEXT_FUNCTIONS(NEXT_FIRST)                                                                 \
+    }
+
+/* Looks all entries up, unless that has happened. Any thread, at any time before fixed_seal(). */
+void next_resolve(void);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * The region: one reservation of address space in which all arenas lie, so that "is this pointer
+ * ours?" is one range check. It is inaccessible and costs no memory until parts are committed.
+ *
+ * It is divided into slots, one per thread that has an arena:
+ *
+ *     | record | guard page | memory ... up to the limit | guard page |
+ *
+ * The record holds the shim's own state of the thread, away from the program's stray writes.
+ * Nothing here allocates or locks; slots are claimed and released by compare-and-swap.
+ */
+#ifndef SHIM_REGION_H
+#define SHIM_REGION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes of a slot's record, and of each guard; a guard is the largest page size there can be. */
+#define REGION_RECORD_BYTES ((size_t)128 << 10)
+#define REGION_GUARD_BYTES ((size_t)4 << 10)
+
+#define REGION_SLOTS_MAX 1024
+
+struct region {
+    uintptr_t start; /* 0 when there is none */
+    size_t size;     /* bytes; 0 when there is none */
+    size_t span;     /* bytes from one slot to the next */
+    unsigned slots;
+};
+
+/* The two sizes, each a multiple of the page size, that a slot is made for. */
+struct region_wish {
+    size_t capacity; /* a slot's memory is never smaller */
+    size_t limit;    /* nor larger */
+};
+
+/* Reserves address space, as much as the wish needs for REGION_SLOTS_MAX slots, at most 1/8 of
+ * what RLIMIT_AS leaves; half of it whenever the kernel refuses. False, with *region all 0, when
+ * not even one slot can be had. */
+bool region_reserve(struct region *region, struct region_wish wish);
+
+/* Claims a free slot; -1 when there is none. The same slots are handed out again and again, lowest
+ * first, and region_slots_seen() is one more than the highest index ever claimed. */
+int region_claim(const struct region *region);
+void region_release(int slot);
+int region_slots_seen(void);
+
+/* Address of a slot's record, first byte of its memory, and first byte past its memory. */
+uintptr_t region_record(const struct region *region, int slot);
+uintptr_t region_memory(const struct region *region, int slot);
+uintptr_t region_memory_end(const struct region *region, int slot);
+
+/* Makes [start, end) readable and writable, and tells a checker that no block is in it. False when
+ * the kernel refuses. Page-aligned. */
+bool region_commit(uintptr_t start, uintptr_t end);
+
+/* Gives the pages of [start, end) back to the kernel; they read as zeroes afterwards, or are
+ * unchanged when the kernel refuses (locked memory) and false is returned. Page-aligned. */
+bool region_discard(uintptr_t start, uintptr_t end);
+
+/* Makes [start, end) inaccessible again. Page-aligned. */
+void region_forbid(uintptr_t start, uintptr_t end);
+
+#endif

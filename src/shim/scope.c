@@ -1,0 +1,351 @@
+/*
+ * Begin and end are written so that a signal handler may begin and end scopes of its own between
+ * any two of their instructions, as long as it ends what it began:
+ *
+ * - a frame is filled before `depth` counts it, and once more if a handler used it in between;
+ * - the gate is closed before the cursor moves and opened last;
+ * - what end puts back is what begin found, not what it must have been.
+ */
+#define ARENASHIM_BUILDING
+#include <arenashim/scope.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/compiler.h"
+#include "base/track.h"
+#include "shim/block.h"
+#include "shim/fixed.h"
+#include "shim/misuse.h"
+#include "shim/scope.h"
+#include "shim/start.h"
+
+/* ---- tokens: serial number, slot, depth ------------------------------------------------------ */
+
+#define TOKEN_DEPTH(id) ((id)&0xffff)
+#define TOKEN_SLOT(id) ((int)((id) >> 16 & 0xffff))
+#define DEPTH_EXCESS ((uint64_t)0xffff)
+
+static ALWAYS_INLINE uint64_t make_token(struct thread *thread, uint64_t depth)
+{
+    return ++thread->serial << 32 | (uint64_t)thread->slot << 16 | depth;
+}
+
+/* ---- accounting ----------------------------------------------------------------------------- */
+
+static uint64_t higher(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+void scope_settle(struct thread *thread)
+{
+    struct frame *frame = &thread->frames[thread->depth - 1];
+    CHECK(thread->depth > 0 && thread->depth <= SCOPE_DEPTH_MAX);
+    CHECK(hot.cursor >= frame->start && hot.cursor <= thread->memory_end);
+    uint64_t calls = hot.calls;
+    uint64_t bytes = hot.bytes;
+    uint64_t freed = hot.freed;
+    /* Subtracted, not cleared: a signal handler may have counted in between. */
+    hot.calls -= calls;
+    hot.bytes -= bytes;
+    hot.freed -= freed;
+    frame->stats->calls += calls;
+    frame->stats->bytes += bytes;
+    frame->live += (int64_t)(calls - freed);
+    thread->freed += freed;
+
+    uintptr_t peak = higher(thread->peak, hot.cursor);
+    thread->peak = 0;
+    frame->peak = higher(frame->peak, peak);
+}
+
+/* Tells the checker that the scope's blocks are gone. Their addresses come again only when the
+ * slot's memory is used up: until then it reports every use of them. */
+static void retire(struct thread *thread, const struct frame *frame)
+{
+    track_trim(thread, (void *)thread->memory, frame->start - thread->memory);
+    if (thread->depth > 1)
+        return;
+    uintptr_t next = (hot.cursor + REGION_GUARD_BYTES) & ~(REGION_GUARD_BYTES - 1);
+    /* Room for a scope twice as large as any so far: one that does not fit would fall back, and
+     * memcheck would take its blocks for leaks. */
+    if (next + 2 * (fixed.config.capacity + thread->high_water) > thread->memory_end)
+        next = thread->memory;
+    thread->base = block_base(next);
+}
+
+/* Accounts for the innermost scope, which is about to end. */
+static OUT_OF_LINE void account(struct thread *thread)
+{
+    struct frame *frame = &thread->frames[thread->depth - 1];
+    scope_settle(thread);
+    struct site_stats *stats = frame->stats;
+    stats->peak = higher(stats->peak, frame->peak - frame->start);
+    if (frame->live > 0)
+        stats->live_at_end += (uint64_t)frame->live;
+    thread->high_water = higher(thread->high_water, frame->peak - thread->base);
+    thread->need = higher(thread->need, frame->peak - thread->base + thread->spilled);
+    thread->spilled = frame->spilled;
+    thread->used = frame->used;
+    if (thread->excess > 0) {
+        thread->left_open += thread->excess;
+        thread->excess = 0;
+    }
+    CHECK(frame->peak >= frame->start);
+    if (thread->depth > 1)
+        frame[-1].peak = higher(frame[-1].peak, frame->peak);
+    if (thread->checked)
+        retire(thread, frame);
+}
+
+/* ---- begin ---------------------------------------------------------------------------------- */
+
+static COLD struct site_stats *find_stats(struct thread *thread, const arena_scope_site *site,
+                                          struct site_cache_entry *entry)
+{
+    entry->stats = NULL; /* a signal handler must not find the new key with the old statistics */
+    signal_fence();
+    struct site_stats *stats = &thread->sites[sites_find(site)];
+    entry->key = *site;
+    signal_fence();
+    entry->stats = stats;
+    return stats;
+}
+
+static ALWAYS_INLINE struct site_stats *stats_of(struct thread *thread,
+                                                 const arena_scope_site *site)
+{
+    struct site_cache_entry *entry = &thread->site_cache[site_hash(site)];
+    struct site_stats *stats = entry->stats;
+    return LIKELY(stats && site_same(&entry->key, site)) ? stats : find_stats(thread, site, entry);
+}
+
+static ALWAYS_INLINE void fill(struct thread *thread, struct frame *frame, uint64_t token,
+                               struct site_stats *stats, uintptr_t start, uintptr_t gate)
+{
+    frame->token = token;
+    signal_fence();
+    frame->stats = stats;
+    frame->start = start;
+    frame->outer_cursor = hot.cursor;
+    frame->outer_start = hot.start;
+    frame->outer_gate = gate;
+    frame->pauses = 0;
+    frame->peak = start & thread->checked;
+    frame->live = 0;
+    frame->spilled = thread->spilled;
+    frame->used = thread->used;
+    signal_fence();
+}
+
+static ALWAYS_INLINE arena_scope_token open_scope(struct thread *thread,
+                                                  const arena_scope_site *site)
+{
+    struct site_stats *stats = stats_of(thread, site);
+    if ((hot.calls | hot.freed) && thread->depth > 0)
+        scope_settle(thread);
+    stats->scopes++;
+
+    /* From here on the cursor stays where it is: a signal handler draws no block. */
+    uintptr_t gate = hot.limit;
+    hot.limit = 0;
+    signal_fence();
+    uintptr_t start = hot.cursor ? hot.cursor : thread->base;
+    struct frame *frame = &thread->frames[thread->depth];
+    uint64_t token = make_token(thread, thread->depth + 1);
+    fill(thread, frame, token, stats, start, gate);
+    thread->depth++;
+    signal_fence();
+    if (UNLIKELY(frame->token != token))
+        fill(thread, frame, token, stats, start, gate);
+
+    hot.start = start | thread->checked;
+    hot.cursor = start;
+    signal_fence();
+    hot.limit = thread->open_gate;
+    return (arena_scope_token){token};
+}
+
+void scope_use_module(const struct module *module)
+{
+    /* Size 0 first: a handler must not see the start of one module with the size of another. */
+    hot.module_size = 0;
+    signal_fence();
+    hot.module_start = module->start;
+    signal_fence();
+    hot.module_size = module->end - module->start;
+}
+
+/* Enters the module of a mark among the participants. */
+static void mark_module(struct thread *thread, uintptr_t caller)
+{
+    struct module *module = modules_find(&thread->modules, caller);
+    if (!module)
+        return;
+    modules_mark(module);
+    if (modules_participates(module) && !thread->busy)
+        scope_use_module(module);
+}
+
+/* The first scope of a thread or of a module, and scopes nested too deeply to be told apart: these
+ * are part of the innermost one that is. */
+static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr_t caller)
+{
+    static const arena_scope_token none = {0};
+    if (!hot.thread && (!start_shim() || !thread_acquire()))
+        return none;
+    struct thread *thread = hot.thread;
+    mark_module(thread, caller);
+    if (thread->depth < SCOPE_DEPTH_MAX)
+        return open_scope(thread, site);
+    scope_settle(thread); /* its end must account for the deeper ones */
+    thread->excess++;
+    return (arena_scope_token){make_token(thread, DEPTH_EXCESS)};
+}
+
+arena_scope_token arena_scope_begin(const arena_scope_site *site)
+{
+    static const arena_scope_site unmarked = {NULL, NULL, 0, 0};
+    struct thread *thread = hot.thread;
+    uintptr_t caller = CALLER();
+    if (!site)
+        site = &unmarked;
+    if (UNLIKELY(!thread || caller - hot.module_start >= hot.module_size ||
+                 thread->depth == SCOPE_DEPTH_MAX))
+        return begin_slowly(site, caller);
+    return open_scope(thread, site);
+}
+
+/* ---- end ------------------------------------------------------------------------------------ */
+
+/* Ends the innermost scope. */
+static ALWAYS_INLINE void close_scope(struct thread *thread, struct frame *frame)
+{
+    if (hot.calls | hot.freed | frame->peak)
+        account(thread);
+    hot.limit = 0;
+    signal_fence();
+    if (UNLIKELY(hot.cursor > thread->touched))
+        thread_touch(thread, hot.cursor);
+    uintptr_t gate = frame->outer_gate;
+    hot.cursor = frame->outer_cursor;
+    hot.start = frame->outer_start;
+    signal_fence();
+    thread->depth--; /* from here on the frame may be a signal handler's */
+    signal_fence();
+    hot.limit = gate;
+    if (UNLIKELY(thread->committed > thread->capacity_end && thread->depth == 0))
+        thread_trim(thread);
+}
+
+static void close_down_to(struct thread *thread, uint64_t depth)
+{
+    while (thread->depth > depth)
+        close_scope(thread, &thread->frames[thread->depth - 1]);
+}
+
+/* Ends a scope that is not the innermost one, or says what is wrong with the token. */
+static COLD void end_slowly(uint64_t token)
+{
+    struct thread *thread = hot.thread;
+    uint64_t depth = TOKEN_DEPTH(token);
+    if (token == 0)
+        return;
+    if (!thread || thread->slot != TOKEN_SLOT(token)) {
+        misuse_report(MISUSE_OTHER_THREAD, NULL);
+    } else if (depth == DEPTH_EXCESS && thread->excess > 0) {
+        thread->excess--;
+    } else if (thread->depth == 0 || token >> 32 > thread->serial) {
+        misuse_report(MISUSE_END_WITHOUT_BEGIN, NULL);
+    } else if (depth == 0 || depth > thread->depth || thread->frames[depth - 1].token != token) {
+        misuse_report(MISUSE_ENDED_ALREADY, NULL);
+    } else {
+        thread->left_open += thread->depth - depth;
+        close_down_to(thread, depth - 1);
+    }
+}
+
+void arena_scope_end(arena_scope_token token)
+{
+    struct thread *thread = hot.thread;
+    if (LIKELY(hot.cursor != 0 && thread->depth > 0)) {
+        struct frame *frame = &thread->frames[thread->depth - 1];
+        if (LIKELY(frame->token == token.id)) {
+            close_scope(thread, frame);
+            return;
+        }
+    }
+    end_slowly(token.id);
+}
+
+void scope_abandon(struct thread *thread)
+{
+    thread->left_open += thread->depth;
+    close_down_to(thread, 0);
+}
+
+/* ---- pause, keep ----------------------------------------------------------------------------- */
+
+static struct frame *current_frame(void)
+{
+    struct thread *thread = hot.thread;
+    return hot.cursor != 0 && thread->depth > 0 ? &thread->frames[thread->depth - 1] : NULL;
+}
+
+void arena_scope_pause(void)
+{
+    struct frame *frame = current_frame();
+    if (!frame)
+        return;
+    if (frame->pauses++ == 0)
+        frame->paused_gate = hot.limit;
+    hot.limit = 0;
+}
+
+void arena_scope_resume(void)
+{
+    struct frame *frame = current_frame();
+    if (!frame)
+        return;
+    if (frame->pauses == 0)
+        misuse_report(MISUSE_RESUME, NULL);
+    else if (--frame->pauses == 0)
+        hot.limit = frame->paused_gate;
+}
+
+void *arena_scope_keep(void *block)
+{
+    if (!block || !block_is_ours(block))
+        return block;
+    size_t size = block_usable(block);
+    void *kept = block_outside(size);
+    if (!kept) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    memcpy(kept, block, size);
+    if (!block_release(block))
+        block_free(block);
+    return kept;
+}
+
+int arena_scope_active(void)
+{
+    const struct frame *frame = current_frame();
+    return frame && frame->pauses == 0;
+}
+
+void scope_describe(struct text *line, const struct frame *frame)
+{
+    size_t index = (size_t)(frame->stats - hot.thread->sites);
+    const struct site *site = sites_at(index);
+    text_str(line, "'");
+    text_str(line, site->label);
+    text_str(line, "' (");
+    text_str(line, *site->file ? site->file : "unknown file");
+    text_str(line, ":");
+    text_uint(line, site->key.line);
+    text_str(line, ")");
+}

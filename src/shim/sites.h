@@ -1,0 +1,68 @@
+/*
+ * Sites: where scopes are marked, and the statistics kept per site and thread.
+ *
+ * A site is recognised by the addresses of its two strings and its line; sites that turn out to be
+ * equal by content are merged in the report. Labels and file names are copied when a site is first
+ * met, because the module that holds them may be unloaded before the report.
+ */
+#ifndef SHIM_SITES_H
+#define SHIM_SITES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arenashim/scope.h>
+
+#include "base/compiler.h"
+
+/* Further sites share the last entry. */
+#define SITES_MAX 512
+#define SITE_CACHE_SIZE 32 /* a power of two */
+
+struct site {
+    arena_scope_site key; /* as the program gave it */
+    const char *label;    /* our copies */
+    const char *file;
+    bool ready;
+};
+
+/* What one thread did in the scopes of one site. Written by that thread alone. */
+struct site_stats {
+    uint64_t scopes;
+    uint64_t calls;       /* blocks drawn */
+    uint64_t bytes;       /* asked for in them */
+    uint64_t peak;        /* most bytes in use in one scope, nested scopes included */
+    uint64_t overflows;   /* requests that did not fit in what was left of the capacity */
+    uint64_t fallbacks;   /* of them, those that the next allocator served */
+    uint64_t live_at_end; /* blocks that were not freed when their scope ended */
+    uint64_t unused;
+};
+
+/* Found by a hash of the key; saves the search through all sites. */
+struct site_cache_entry {
+    arena_scope_site key;
+    struct site_stats *stats;
+};
+
+static ALWAYS_INLINE size_t site_hash(const arena_scope_site *site)
+{
+    /* Strings of one translation unit lie side by side; lines differ where labels are NULL. */
+    return (((uintptr_t)site->label >> 1) ^ ((uintptr_t)site->file >> 3) ^ site->line) &
+           (SITE_CACHE_SIZE - 1);
+}
+
+static ALWAYS_INLINE bool site_same(const arena_scope_site *a, const arena_scope_site *b)
+{
+    return a->label == b->label && a->line == b->line && a->file == b->file;
+}
+
+/* The index of the site among all sites, entering it when it is new. No lock; may be called in a
+ * signal handler. */
+size_t sites_find(const arena_scope_site *site);
+
+/* The table, for reports: entries 0 .. sites_count()-1 that are `ready`. */
+size_t sites_count(void);
+const struct site *sites_at(size_t index);
+
+#endif

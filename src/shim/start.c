@@ -1,0 +1,155 @@
+#include "shim/start.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/text.h"
+#include "base/track.h"
+#include "shim/block.h"
+#include "shim/fixed.h"
+#include "shim/misuse.h"
+#include "shim/report.h"
+#include "shim/scope.h"
+#include "shim/thread.h"
+
+enum state { UNBORN, STARTING, ROUTING, IDLE };
+
+static int state;
+
+/* ---- is malloc ours? ------------------------------------------------------------------------- */
+
+/*
+ * Calls malloc as the program would and looks where the block comes from: the thread is made to
+ * look like one in a scope, with a few static bytes as its arena. This finds every way of being
+ * bypassed, also those that leave the symbol tables as they were (Valgrind).
+ */
+static bool malloc_is_ours(void)
+{
+    static unsigned char room[64] __attribute__((aligned(16)));
+    void *(*volatile any_malloc)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "malloc");
+    void (*volatile any_free)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "free");
+    hot.module_size = UINTPTR_MAX;
+    hot.cursor = (uintptr_t)room + ALIGN_MIN - BLOCK_HEADER;
+    signal_fence();
+    hot.limit = (uintptr_t)room + sizeof room;
+    signal_fence();
+    void *block = any_malloc(1);
+    hot = (struct hot){0};
+    if ((uintptr_t)block - (uintptr_t)room < sizeof room)
+        return true;
+    any_free(block);
+    return false;
+}
+
+/* The object file that holds the address: its load address and name. */
+static Dl_info object_of(const void *address)
+{
+    Dl_info object = {0};
+    if (!address || !dladdr(address, &object) || !object.dli_fname)
+        object.dli_fname = "an unknown object";
+    return object;
+}
+
+/* With two copies of this library in the process, calls pass through both: only the first one in
+ * the search order may serve. */
+static bool is_second_copy(void)
+{
+    Dl_info first = object_of(dlsym(RTLD_DEFAULT, "arenashim_stats_print"));
+    Dl_info own = object_of((void *)start_shim);
+    if (!first.dli_fbase || first.dli_fbase == own.dli_fbase)
+        return false;
+    struct text line;
+    text_message(&line);
+    text_str(&line, "loaded twice: ");
+    text_str(&line, first.dli_fname);
+    text_str(&line, " serves, and this copy is idle: ");
+    text_str(&line, own.dli_fname);
+    text_end(&line);
+    return true;
+}
+
+/* Says in one line who answers malloc instead of this library. */
+static void say_bypassed(void)
+{
+    Dl_info other = object_of(dlsym(RTLD_DEFAULT, "malloc"));
+    Dl_info own = object_of((void *)start_shim);
+    struct text line;
+    text_message(&line);
+    text_str(&line, "not in the path: ");
+    if (other.dli_fbase != own.dli_fbase) {
+        text_str(&line, "malloc is that of ");
+        text_str(&line, other.dli_fname);
+        text_str(&line, "; libarenashim.so must be the first in LD_PRELOAD, in a program that "
+                        "does not define malloc itself");
+    } else if (track_emulated()) {
+        text_str(&line,
+                 "valgrind replaces malloc; run it with " TRACK_FLAG " (or use arenashim check)");
+    } else {
+        text_str(&line, "a tool in this process redirects malloc");
+    }
+    text_end(&line);
+}
+
+/* ---- start ----------------------------------------------------------------------------------- */
+
+/* In a fork child: the other threads are gone, and statistics start from 0. */
+static void after_fork(void)
+{
+    if (hot.thread && hot.thread->depth > 0)
+        scope_settle(hot.thread);
+    threads_after_fork();
+    block_after_fork();
+    misuse_after_fork();
+}
+
+bool start_routing(void)
+{
+    struct region_wish wish = {fixed.config.capacity, fixed.config.limit};
+    if (!region_reserve(&fixed.region, wish)) {
+        struct text line;
+        text_message(&line);
+        text_str(&line, "routing is off: the system refuses the address space for one arena of ");
+        text_uint(&line, fixed.config.capacity);
+        text_str(&line, " bytes (at most 1/8 of ulimit -v is taken)");
+        text_end(&line);
+        return false;
+    }
+    fixed.bias = BLOCK_BIAS(fixed.config.align);
+    fixed.mask = BLOCK_MASK(fixed.config.align);
+    fixed.checked = track_active();
+    threads_start();
+    pthread_atfork(NULL, NULL, after_fork);
+    __atomic_store_n(&state, ROUTING, __ATOMIC_RELEASE);
+    return true;
+}
+
+static bool prepare(void)
+{
+    next_resolve();
+    operators_resolve(&fixed.operators);
+    if (is_second_copy())
+        return false;
+    if (!malloc_is_ours()) {
+        say_bypassed();
+        return false;
+    }
+    config_read(&fixed.config);
+    report_enable();
+    return !fixed.config.disabled && start_routing();
+}
+
+bool start_shim(void)
+{
+    int seen = UNBORN;
+    if (!__atomic_compare_exchange_n(&state, &seen, STARTING, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_ACQUIRE))
+        return seen == ROUTING;
+    bool routing = prepare();
+    fixed_seal();
+    if (!routing)
+        __atomic_store_n(&state, IDLE, __ATOMIC_RELEASE);
+    return routing;
+}

@@ -1,0 +1,21 @@
+/*
+ * The shim's start and end in the process.
+ */
+#ifndef SHIM_START_H
+#define SHIM_START_H
+
+#include <stdbool.h>
+
+/*
+ * Starts the shim, once: at its constructor, or at the first scope when one comes earlier. Looks
+ * up the next allocator, reads the settings, checks that malloc is ours, reserves the region.
+ * Returns whether scopes can route; when not, calls go to the next allocator, and one line on
+ * stderr has said why (unless ARENASHIM_DISABLE asked for it).
+ */
+bool start_shim(void);
+
+/* The part of it that makes scopes route with the settings that stand in fixed.config. One line on
+ * stderr when it fails. Unit tests call this alone. */
+bool start_routing(void);
+
+#endif

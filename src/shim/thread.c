@@ -1,0 +1,221 @@
+#include "shim/thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "base/track.h"
+#include "shim/block.h"
+#include "shim/fixed.h"
+#include "shim/scope.h"
+
+_Static_assert(sizeof(struct thread) <= REGION_RECORD_BYTES, "a record fits its slot");
+
+__thread struct hot hot __attribute__((tls_model("initial-exec"), aligned(64)));
+
+/* Set for a slot when its record is committed; records then stay. */
+static bool made[REGION_SLOTS_MAX];
+
+static pthread_key_t exit_key;
+
+struct thread *thread_in_slot(int slot)
+{
+    if (!__atomic_load_n(&made[slot], __ATOMIC_ACQUIRE))
+        return NULL;
+    return (struct thread *)region_record(&fixed.region, slot);
+}
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+bool thread_commit(struct thread *thread, uintptr_t end)
+{
+    /* In growing steps, so that a long scope makes few system calls. */
+    uintptr_t step = thread->committed + (thread->committed - thread->memory) / 2;
+    uintptr_t page = REGION_GUARD_BYTES;
+    uintptr_t wanted = (end > step ? end : step);
+    wanted = (wanted + page - 1) & ~(page - 1);
+    if (wanted > thread->memory_end)
+        wanted = thread->memory_end;
+    if (!region_commit(thread->committed, wanted)) {
+        wanted = (end + page - 1) & ~(page - 1);
+        if (!region_commit(thread->committed, wanted))
+            return false;
+    }
+    thread->committed = wanted;
+    return true;
+}
+
+COLD void thread_touch(struct thread *thread, uintptr_t end)
+{
+    uintptr_t seen = __atomic_load_n(&thread->touched, __ATOMIC_RELAXED);
+    while (seen < end && !__atomic_compare_exchange_n(&thread->touched, &seen, end, true,
+                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        continue;
+}
+
+OUT_OF_LINE void thread_note_peak(struct thread *thread, uintptr_t end)
+{
+    if (end > thread->touched)
+        thread_touch(thread, end);
+    if (end > thread->peak)
+        thread->peak = end;
+}
+
+void thread_trim(struct thread *thread)
+{
+    uintptr_t start = thread->capacity_end;
+    uintptr_t end = thread->committed;
+    /* First, so that a scope in a signal handler commits anew what it needs. */
+    thread->committed = start;
+    signal_fence();
+    if (region_discard(start, end) && thread->touched > start)
+        thread->touched = start;
+    region_forbid(start, end);
+}
+
+/* ---- start ---------------------------------------------------------------------------------- */
+
+static uintptr_t lower(uintptr_t a, uintptr_t b)
+{
+    return a < b ? a : b;
+}
+
+static void record_init(struct thread *thread, int slot)
+{
+    thread->slot = slot;
+    thread->memory = region_memory(&fixed.region, slot);
+    thread->memory_end = region_memory_end(&fixed.region, slot);
+    thread->committed = thread->memory;
+    thread->base = block_base(thread->memory);
+    thread->touched = thread->base;
+    thread->capacity_end = thread->memory + fixed.config.capacity;
+    thread->limit_end = lower(thread->memory + fixed.config.limit, thread->memory_end);
+    if (fixed.checked) {
+        thread->checked = UINTPTR_MAX;
+        track_pool(thread, BLOCK_RED_ZONE);
+    } else {
+        thread->open_gate = thread->capacity_end;
+    }
+}
+
+static bool slot_init(int slot)
+{
+    uintptr_t record = region_record(&fixed.region, slot);
+    struct thread *thread = (struct thread *)record;
+    if (!thread_in_slot(slot)) {
+        if (!region_commit(record, record + REGION_RECORD_BYTES))
+            return false;
+        track_show(thread, sizeof *thread);
+        record_init(thread, slot);
+    }
+    if (thread->committed < thread->capacity_end &&
+        !region_commit(thread->committed, thread->capacity_end))
+        return false;
+    if (thread->committed < thread->capacity_end)
+        thread->committed = thread->capacity_end;
+    __atomic_store_n(&made[slot], true, __ATOMIC_RELEASE);
+    return true;
+}
+
+static void say_no_arena(const char *reason)
+{
+    static bool said;
+    if (__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+        return;
+    struct text line;
+    text_message(&line);
+    text_str(&line, "a thread gets no arena: ");
+    text_str(&line, reason);
+    text_str(&line, "; its calls, and those of further threads like it, go to the next allocator");
+    text_end(&line);
+}
+
+bool thread_acquire(void)
+{
+    if (hot.unavailable)
+        return false;
+    hot.unavailable = true; /* a signal handler that begins a scope here does without */
+    int slot = region_claim(&fixed.region);
+    if (slot < 0) {
+        say_no_arena("all slots of the region are taken");
+    } else if (!slot_init(slot)) {
+        region_release(slot);
+        say_no_arena("the system refuses memory for it");
+    } else {
+        struct thread *thread = thread_in_slot(slot);
+        thread->threads++;
+        hot.thread = thread;
+        int saved_errno = errno;
+        pthread_setspecific(exit_key, thread);
+        errno = saved_errno;
+    }
+    hot.unavailable = false;
+    return hot.thread != NULL;
+}
+
+/* ---- end ------------------------------------------------------------------------------------ */
+
+static void empty(struct thread *thread)
+{
+    if (thread->committed > thread->capacity_end)
+        thread_trim(thread);
+    if (region_discard(thread->memory, thread->committed))
+        thread->touched = thread->base;
+}
+
+/*
+ * Runs among the thread's key destructors, some of which may come later and free blocks of this
+ * arena: such calls find hot.cursor 0 and do nothing, even when the slot has a new owner by then.
+ * They may also begin scopes; hot.unavailable keeps them from getting an arena that nobody would
+ * release.
+ */
+static void thread_exits(void *record)
+{
+    struct thread *thread = record;
+    scope_abandon(thread);
+    hot = (struct hot){.unavailable = true};
+    empty(thread);
+    region_release(thread->slot);
+}
+
+void threads_start(void)
+{
+    pthread_key_create(&exit_key, thread_exits);
+}
+
+static void clear_statistics(struct thread *thread)
+{
+    thread->threads = 0;
+    thread->in_place = 0;
+    thread->freed = 0;
+    thread->ignored_frees = 0;
+    thread->left_open = 0;
+    thread->high_water = 0;
+    thread->need = 0;
+    memset(&thread->passed, 0, sizeof thread->passed);
+    memset(thread->sites, 0, sizeof thread->sites);
+}
+
+void threads_after_fork(void)
+{
+    for (int slot = 0; slot < region_slots_seen(); slot++) {
+        struct thread *thread = thread_in_slot(slot);
+        if (thread)
+            clear_statistics(thread);
+        if (thread && thread == hot.thread) {
+            thread->threads = 1;
+            continue;
+        }
+        if (thread) {
+            thread->depth = 0;
+            thread->excess = 0;
+            thread->busy = false;
+            thread->peak = 0;
+            thread->spilled = 0;
+            thread->used = 0;
+            empty(thread);
+        }
+        region_release(slot);
+    }
+}

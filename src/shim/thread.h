@@ -1,0 +1,126 @@
+/*
+ * The state of one thread: the few words that the hot paths touch (thread-local, `hot`) and
+ * everything else (a record in the thread's slot of the region).
+ *
+ * The gate. `hot.limit` is 0 whenever the fast paths must not serve: outside scopes, in a pause,
+ * while a checker watches, and for the instant in which one of them is at work. The last makes the
+ * paths safe against signal handlers: a handler that interrupts one finds the gate closed and goes
+ * the slow way, which sees that the thread is busy and calls the next allocator. A handler may
+ * begin and end scopes of its own at any time: begin saves the gate and end puts it back.
+ */
+#ifndef SHIM_THREAD_H
+#define SHIM_THREAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "shim/modules.h"
+#include "shim/sites.h"
+
+#define SCOPE_DEPTH_MAX 512
+
+/* An open scope. */
+struct frame {
+    uint64_t token;
+    struct site_stats *stats; /* of the scope's site, in this thread's record */
+    uintptr_t start;          /* the scope's blocks lie at or above */
+    uintptr_t outer_cursor;   /* hot.cursor, hot.start and hot.limit at begin, */
+    uintptr_t outer_start;    /* put back at the end */
+    uintptr_t outer_gate;
+    uintptr_t paused_gate; /* hot.limit at the first pause */
+    uint64_t pauses;       /* not yet resumed */
+    uintptr_t peak;        /* highest cursor settled so far; 0: nothing to account for */
+    int64_t live;          /* blocks drawn and not freed, as of the last settling */
+    size_t spilled;        /* the thread's `spilled` at begin */
+    size_t used;           /* the thread's `used` at begin */
+};
+
+/* Calls in a scope that the next allocator served, by reason. */
+struct passed {
+    uint64_t paused;      /* the scope is paused */
+    uint64_t interrupted; /* a signal handler that interrupted the shim */
+    uint64_t unknown;     /* the caller lies in no module (generated code) */
+    uint64_t modules[MODULES_MAX];
+};
+
+struct thread {
+    int slot;
+    bool busy;           /* a slow path is at work */
+    uint64_t depth;      /* open scopes: frames[0 .. depth-1] */
+    uint64_t excess;     /* begins past SCOPE_DEPTH_MAX that have not ended */
+    uint64_t serial;     /* of the last token */
+    uintptr_t base;      /* the cursor of an empty arena */
+    uintptr_t open_gate; /* hot.limit where the fast paths serve; 0 under a checker */
+    uintptr_t checked;   /* all bits set under a checker, else 0 */
+    uintptr_t memory;    /* the slot's memory */
+    uintptr_t memory_end;
+    uintptr_t capacity_end; /* where the arena's capacity ends */
+    uintptr_t limit_end;    /* where it may grow to */
+    uintptr_t committed;    /* [memory, committed) is readable and writable */
+    uintptr_t touched;      /* memory from here or hot.cursor on, whichever is higher, is zero */
+    uintptr_t peak;         /* highest cursor that was stepped back from since the last settling */
+    size_t spilled;         /* bytes that overflow sent to the next allocator in open scopes */
+    size_t used;            /* bytes of live blocks in open scopes; kept only under a checker */
+    struct module_cache modules;
+
+    /* Statistics of all threads that have had this slot. */
+    uint64_t threads;
+    uint64_t in_place;      /* reallocs served without a new block */
+    uint64_t freed;         /* blocks freed by their owner in a scope */
+    uint64_t ignored_frees; /* frees of scope memory from elsewhere, or after its scope */
+    uint64_t left_open;
+    uint64_t high_water; /* largest arena, in bytes */
+    uint64_t need;       /* largest capacity that would have held everything, in bytes */
+    struct passed passed;
+
+    struct site_cache_entry site_cache[SITE_CACHE_SIZE];
+    struct frame frames[SCOPE_DEPTH_MAX];
+    struct site_stats sites[SITES_MAX];
+};
+
+/* Small enough for the static TLS that the loader keeps in reserve, zero at thread start. */
+struct hot {
+    uintptr_t cursor; /* where the next block's header goes; 0 outside scopes */
+    uintptr_t limit;  /* end of the memory that the fast path may use: the gate */
+    uintptr_t module_start;
+    uintptr_t module_size; /* the participating module that made the last routed call */
+    uintptr_t start;       /* innermost scope's start; under a checker above every block */
+    uint64_t calls;        /* blocks drawn since the last settling */
+    uint64_t bytes;        /* asked for in them */
+    uint64_t freed;        /* blocks of the innermost scope freed since the last settling */
+    struct thread *thread; /* NULL until the first scope */
+    bool unavailable;      /* no arena for this thread: it is getting one, or it exits */
+};
+
+extern __thread struct hot hot __attribute__((tls_model("initial-exec")));
+
+/* Gives the calling thread a slot and sets hot.thread. False, with hot.thread NULL, when there is
+ * no slot or no memory for it, or the thread is about to exit. */
+bool thread_acquire(void);
+
+/* Makes thread exit release slots; once, at start. */
+void threads_start(void);
+
+/* In a fork child: the slots of the threads that do not exist here are released, and statistics
+ * start from 0. */
+void threads_after_fork(void);
+
+/* Grows the committed part of the arena to hold `end`. False when the kernel refuses. */
+bool thread_commit(struct thread *thread, uintptr_t end);
+
+/* Notes that memory below `end` may have been written; before the cursor steps back from there. A
+ * signal handler may do the same at any time, and neither note is lost. */
+void thread_touch(struct thread *thread, uintptr_t end);
+
+/* Notes in addition that the innermost scope's arena reached up to `end`. */
+void thread_note_peak(struct thread *thread, uintptr_t end);
+
+/* Gives back what lies past the capacity; outside scopes. */
+void thread_trim(struct thread *thread);
+
+/* The record of slot 0 <= slot < region_slots_seen(), or NULL while it is being made. */
+struct thread *thread_in_slot(int slot);
+
+#endif

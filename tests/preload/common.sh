@@ -1,0 +1,125 @@
+# shellcheck shell=bash
+# What the preload tests share; to be sourced. Each test compiles small programs into a directory
+# of its own and runs them with the shim preloaded and the statistics written as JSON.
+#
+#   tmp, shim, cc, cxx                  where and with what
+#   build NAME FLAG... SOURCE...        compiles and links $tmp/NAME; SOURCE without a directory is
+#                                       one of tests/preload, .cc is C++. False when it fails.
+#   need NAME FLAG... SOURCE...         the same; the script ends when it fails
+#   capture COMMAND...                  sets status, out and err
+#   under [VARIABLE=VALUE...] COMMAND.. capture with the shim preloaded; stats are in $tmp/stats
+#   stat FILTER                         what the jq filter makes of them ("none" without a file)
+#   routed DESCRIPTION                  the last run exited with 0, wrote nothing to stderr and had
+#                                       routed calls
+#   stat_is DESCRIPTION FILTER WANTED
+#   one_line DESCRIPTION ERE            the last run's stderr is one line of the shim's that matches
+#   have TOOL                           true when the tool is there
+
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/tap.sh"
+
+source_dir=$(realpath "${srcdir:-.}")
+here=$source_dir/tests/preload
+shim=$(realpath "${ARENASHIM_SHIM_PATH:-.libs/libarenashim.so}")
+cc=${CC:-cc}
+cxx=${CXX:-c++}
+unset LD_PRELOAD "${!ARENASHIM_@}"
+export LC_ALL=C
+
+# Read by the scripts.
+# shellcheck disable=SC2034
+status=0 out='' err=''
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+have jq || plan_skip 'jq is not installed'
+tmp=$(realpath "$(mktemp -d)") || exit 99
+trap 'rm -rf "$tmp"' EXIT
+chmod 755 "$tmp"
+
+capture() {
+    status=0
+    if [ "$(type -t "$1")" = function ]; then
+        "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
+    else
+        timeout -k 5 "${limit:-30}" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
+    fi
+    out=$(tr -d '\0' <"$tmp/out")
+    err=$(<"$tmp/err")
+}
+
+build() {
+    local name=$1 argument compiler=$cc
+    local arguments=()
+    shift
+    for argument; do
+        case $argument in
+        -*) ;;
+        *.cc) compiler=$cxx ;;&
+        *.c | *.cc) [[ $argument = */* ]] || argument=$here/$argument ;;
+        esac
+        arguments+=("$argument")
+    done
+    # CC may hold options, as make allows.
+    # shellcheck disable=SC2086
+    capture $compiler -I"$source_dir/include" -I"$here" -pthread -o "$tmp/$name" "${arguments[@]}"
+    [ "$status" -eq 0 ] && [ -z "$err" ]
+}
+
+need() {
+    build "$@" && return
+    not_ok "$1 compiles" "$err"
+    done_testing
+}
+
+# `behind` holds libraries preloaded behind the shim. `env` and `timeout` run without.
+under() {
+    rm -f "$tmp/stats"
+    capture env LD_PRELOAD="$shim${behind:+ $behind}" ARENASHIM_STATS=json \
+        ARENASHIM_STATS_FILE="$tmp/stats" "$@"
+}
+
+stat() {
+    if [ -s "$tmp/stats" ]; then
+        jq -r "$1" "$tmp/stats"
+    else
+        echo none
+    fi
+}
+
+last_run() {
+    printf 'status %s\nstdout: %s\nstderr: %s\n' "$status" "${out:0:2000}" "${err:0:2000}"
+    [ ! -s "$tmp/stats" ] || head -c 3000 "$tmp/stats"
+}
+
+routed() {
+    local calls
+    calls=$(stat .routed_calls)
+    if [ "$status" -eq 0 ] && [ -z "$err" ] && [ "$calls" != none ] && [ "$calls" -gt 0 ]; then
+        ok "$1"
+    else
+        not_ok "$1" "$(last_run)"
+    fi
+}
+
+stat_is() {
+    local got
+    got=$(stat "$2")
+    if [ "$got" = "$3" ]; then
+        ok "$1"
+    else
+        not_ok "$1" "$2 is $got, wanted $3
+$(last_run)"
+    fi
+}
+
+one_line() {
+    if [ -n "$err" ] && [[ $err != *$'\n'* ]] && [[ $err =~ ^arenashim:\ .*$2 ]]; then
+        ok "$1"
+    else
+        not_ok "$1" "wanted one line 'arenashim: ... $2'
+$(last_run)"
+    fi
+}

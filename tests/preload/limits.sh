@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Programs in little address space. The region is one large reservation, which ulimit -v counts and
+# ulimit -d does not, until parts of it are made writable: where it cannot be had the program works
+# with a smaller one, at the worst with routing off after one clear line.
+#
+# shellcheck disable=SC2154
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/preload/common.sh"
+
+need simple -O2 simple.c
+ran="7:sum 45"
+
+# limited OPTION KILOBYTES COMMAND...: the command under `ulimit OPTION KILOBYTES`
+limited() {
+    local option=$1 kilobytes=$2
+    shift 2
+    # The shell that sets the limit is not under the shim.
+    # shellcheck disable=SC2016
+    "$@" bash -c 'ulimit "$1" "$2" && shift 2 && exec "$@"' bash "$option" "$kilobytes" \
+        env LD_PRELOAD="$preload" ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$tmp/stats" \
+        "${program[@]}"
+}
+
+# try OPTION KILOBYTES ERE: what runs without the shim runs with it; either quiet and routed, or not
+# routed after one line that matches.
+try() {
+    local option=$1 kilobytes=$2 ere=$3 name="ulimit $1 $2, ${program[*]#"$tmp"/}"
+    preload='' capture limited "$option" "$kilobytes"
+    if [ "$status:$out" != "$ran" ]; then
+        skip "$name" 'the program itself needs more'
+        return
+    fi
+    rm -f "$tmp/stats"
+    preload=$shim capture limited "$option" "$kilobytes"
+    is "$name: the program works" "$status:$out" "$ran"
+    local calls
+    calls=$(stat '.routed_calls')
+    if [ -z "$err" ]; then
+        check "$name: quiet, so routed ($calls calls)" test "$calls" -gt 0
+    else
+        one_line "$name: one line" "$ere"
+        [ "${#program[@]}" -gt 1 ] || is "$name: a line, so not routed" "$calls" 0
+    fi
+}
+
+# From where the loader just manages to hundreds of gigabytes.
+no_region='routing is off: the system refuses the address space for one arena of 1048576 bytes'
+no_arena='a thread gets no arena: '
+program=("$tmp/simple")
+for kilobytes in 4000 6000 8000 10000 12000 14000 16000 20000 24000 32000 48000 64000 100000 \
+    200000 500000 1000000 4000000 16000000 64000000 256000000 2000000000 unlimited; do
+    try -v "$kilobytes" "$no_region|$no_arena"
+done
+try -v 500000 none
+check 'half a gigabyte is enough to route' test "$(stat .routed_calls)" -gt 0
+for kilobytes in 500 1000 2000 4000 8000 16000 64000 unlimited; do
+    try -d "$kilobytes" "$no_region|$no_arena"
+done
+
+# Threads with an arena each; where there are too few, some do without.
+program=("$tmp/simple" 40)
+for kilobytes in 500000 1000000 4000000; do
+    try -v "$kilobytes" "$no_arena"
+    check "ulimit -v $kilobytes: many threads: routed" test "$(stat .routed_calls)" -gt 0
+done
+for kilobytes in 350000 400000 1000000; do
+    try -d "$kilobytes" "$no_arena"
+done
+
+# The program's own share: the reservation leaves it room, and makes do with what the program leaves.
+program=("$tmp/simple" 0 700)
+try -v 1000000 none
+check 'the program can draw most of its address space' test -z "$err"
+need large -O2 -DSTATIC_MEGABYTES=1000 simple.c
+program=("$tmp/large" 0)
+try -v 1100000 none
+check 'a program that fills its address space is routed' test -z "$err"
+
+# A large capacity in little space: refused as a whole, and said with its size.
+program=("$tmp/simple")
+export ARENASHIM_CAPACITY=1G
+try -v 500000 'routing is off: .* one arena of 1073741824 bytes'
+one_line 'a capacity that cannot be had: one line' 'routing is off: .* one arena of 1073741824 bytes'
+unset ARENASHIM_CAPACITY
+
+# Without address space randomization, and with an unlimited stack, the maps are laid out otherwise.
+for personality in -R '-R -L'; do
+    # shellcheck disable=SC2086
+    if ! have setarch || ! capture setarch $personality true || [ "$status" -ne 0 ]; then
+        skip "setarch $personality" 'setarch is not installed or not permitted'
+        continue
+    fi
+    rm -f "$tmp/stats"
+    # shellcheck disable=SC2086
+    preload=$shim capture limited -s unlimited setarch $personality
+    is "setarch $personality, ulimit -s unlimited: the program works, quietly" \
+        "$status:$out:$err" "$ran:"
+    check "setarch $personality, ulimit -s unlimited: routed" test "$(stat .routed_calls)" -gt 0
+done
+
+# The reservation costs no memory: what is resident differs by little.
+resident() {
+    # shellcheck disable=SC2016
+    capture env LD_PRELOAD="$1" bash -c 'while read -r name size rest; do
+        [ "$name" != VmRSS: ] || echo "$size"; done </proc/self/status'
+    echo "$out"
+}
+without=$(resident '')
+with=$(resident "$shim")
+check "bash is hardly larger with the shim ($with KiB) than without ($without KiB)" \
+    test "$((with - without))" -lt 1000
+done_testing

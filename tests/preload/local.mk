@@ -1,0 +1,56 @@
+# Tests of the shared library in real programs. They compile what they need.
+TESTS += \
+	tests/preload/config.sh \
+	tests/preload/entry_points.sh \
+	tests/preload/exports.sh \
+	tests/preload/layers.sh \
+	tests/preload/limits.sh \
+	tests/preload/marks.sh \
+	tests/preload/overflow.sh \
+	tests/preload/path.sh \
+	tests/preload/programs.sh \
+	tests/preload/realloc_free.sh \
+	tests/preload/routing.sh \
+	tests/preload/stack.sh \
+	tests/preload/stats.sh \
+	tests/preload/threads.sh
+
+EXTRA_DIST += \
+	tests/preload/common.sh \
+	tests/preload/config.sh \
+	tests/preload/early.c \
+	tests/preload/early_main.c \
+	tests/preload/entry_points.c \
+	tests/preload/entry_points.cc \
+	tests/preload/entry_points.sh \
+	tests/preload/expect.h \
+	tests/preload/exports.expected \
+	tests/preload/exports.sh \
+	tests/preload/late.c \
+	tests/preload/layers.sh \
+	tests/preload/limits.sh \
+	tests/preload/marks.c \
+	tests/preload/marks.cc \
+	tests/preload/marks.sh \
+	tests/preload/marks_main.c \
+	tests/preload/overflow.c \
+	tests/preload/overflow.cc \
+	tests/preload/overflow.sh \
+	tests/preload/own_malloc.c \
+	tests/preload/path.sh \
+	tests/preload/plugin_host.c \
+	tests/preload/programs.sh \
+	tests/preload/realloc_free.c \
+	tests/preload/realloc_free.sh \
+	tests/preload/routing.c \
+	tests/preload/routing.cc \
+	tests/preload/routing.sh \
+	tests/preload/routing_lib.c \
+	tests/preload/simple.c \
+	tests/preload/stack.c \
+	tests/preload/stack.sh \
+	tests/preload/stats.c \
+	tests/preload/stats.sh \
+	tests/preload/threads.c \
+	tests/preload/threads.cc \
+	tests/preload/threads.sh

@@ -1,0 +1,158 @@
+/* What the statistics report: stats CASE. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "expect.h"
+
+/* Counts that can be told exactly. */
+static void counts(void)
+{
+    for (int i = 0; i < 3; i++) {
+        ARENA_SCOPE("outer") {
+            void *first = opaque(malloc(100));
+            void *second = opaque(malloc(200));
+            ARENA_SCOPE("inner") {
+                opaque(calloc(4, 25));
+            }
+            free(second);
+            ARENA_SCOPE_PAUSED free(opaque(malloc(10)));
+            EXPECT(first != NULL);
+        }
+    }
+}
+
+static void odd_labels(void)
+{
+    static const arena_scope_site quoted = {"a \"label\" with \\ and \n and \x01", "a\tfile", 3, 0};
+    static const arena_scope_site bytes = {"\xc3\xa4 and \xff\xc3", "\xe2\x82\xac", 4000000000u, 0};
+    const arena_scope_site *sites[] = {&quoted, &bytes, NULL};
+    for (int i = 0; i < 3; i++) {
+        arena_scope_token token = arena_scope_begin(sites[i]);
+        opaque(malloc(10));
+        arena_scope_end(token);
+    }
+}
+
+/* More sites than the table holds: the further ones share an entry, and no call is lost. */
+static void many_sites(void)
+{
+    for (uint32_t i = 1; i <= 2000; i++) {
+        const arena_scope_site site = {"many", "a file", i, 0};
+        for (int k = 0; k < 2; k++) {
+            arena_scope_token token = arena_scope_begin(&site);
+            opaque(malloc(10));
+            arena_scope_end(token);
+        }
+    }
+}
+
+/* Sites with equal contents at several addresses are one. */
+static void equal_sites(void)
+{
+    char labels[3][6], files[3][6];
+    for (int i = 0; i < 3; i++) {
+        strcpy(labels[i], "label");
+        strcpy(files[i], "file");
+        const arena_scope_site site = {labels[i], files[i], 1, 0};
+        arena_scope_token token = arena_scope_begin(&site);
+        opaque(malloc(10));
+        arena_scope_end(token);
+    }
+}
+
+/* Deeper than the shim tells scopes apart: no call is lost, and everything
+ * ends. */
+static void nest(int levels)
+{
+    ARENA_SCOPE("nested") {
+        unsigned char *block = opaque(malloc(10));
+        fill(block, 10, (unsigned)levels);
+        if (levels > 1)
+            nest(levels - 1);
+        EXPECT(arena_scope_active() == 1 && filled(block, 10, (unsigned)levels));
+    }
+}
+
+static void deep_nesting(void)
+{
+    for (int i = 0; i < 2; i++) {
+        nest(2000);
+        EXPECT(arena_scope_active() == 0);
+    }
+}
+
+static void print_stats(void)
+{
+    counts();
+    arenashim_stats_print(1);
+    ARENA_SCOPE("open") {
+        opaque(malloc(10));
+        arenashim_stats_print(1);
+    }
+    arenashim_stats_print(-1);
+}
+
+static void exit_in_scope(void)
+{
+    ARENA_SCOPE("first") {
+        ARENA_SCOPE("second") {
+            opaque(malloc(10));
+            exit(expect_failures > 0);
+        }
+    }
+}
+
+static void quick_exit_in_scope(void)
+{
+    ARENA_SCOPE("quick")
+        _exit(opaque(malloc(10)) == NULL);
+}
+
+static void close_output(void)
+{
+    counts();
+    close(1);
+    close(2);
+}
+
+static void *one_scope(void *unused)
+{
+    ARENA_SCOPE("thread")
+        opaque(malloc(10));
+    return unused;
+}
+
+static void *no_scope(void *unused)
+{
+    free(opaque(malloc(10)));
+    return unused;
+}
+
+/* Threads that had a scope are counted, one after another or at once. */
+static void threads(void)
+{
+    for (int i = 0; i < 10; i++) {
+        pthread_t thread;
+        EXPECT(pthread_create(&thread, NULL, i < 7 ? one_scope : no_scope, NULL) == 0);
+        pthread_join(thread, NULL);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct test_case cases[] = {
+        {"counts", counts},
+        {"odd_labels", odd_labels},
+        {"many_sites", many_sites},
+        {"equal_sites", equal_sites},
+        {"deep_nesting", deep_nesting},
+        {"print_stats", print_stats},
+        {"exit_in_scope", exit_in_scope},
+        {"quick_exit_in_scope", quick_exit_in_scope},
+        {"close_output", close_output},
+        {"threads", threads},
+    };
+    return run_case(cases, sizeof cases / sizeof cases[0], argc, argv);
+}

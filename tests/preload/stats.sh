@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# The report: every promised key with a value that is exact where it can be told, valid JSON for any
+# label, the text form, the file's name, and what happens when it cannot be written.
+#
+# shellcheck disable=SC2154
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/preload/common.sh"
+
+need cases -O2 stats.c
+version=$(sed -n 's/^AC_INIT(\[[^]]*\], *\[\([^]]*\)\].*/\1/p' "$source_dir/configure.ac")
+
+# ---- JSON --------------------------------------------------------------------------------------
+
+under "$tmp/cases" counts
+routed 'JSON'
+check 'JSON parses' jq -e . "$tmp/stats"
+for key in pid threads scopes routed_calls routed_bytes freed_in_scope overflows fallbacks \
+    high_water_bytes recommended_capacity_bytes left_open misuses; do
+    stat_is "key $key is a number" ".$key | type" number
+done
+stat_is 'key version' .version "$version"
+stat_is 'key sites is a list' '.sites | type' array
+stat_is 'key passed_in_scope has reasons and modules' \
+    '.passed_in_scope | [.total, .paused, .not_participating, (.modules | type)] | map(tostring) |
+     join(" ")' '3 3 0 array'
+for key in label file line scopes routed_calls routed_bytes peak_bytes overflows live_at_end; do
+    stat_is "every site has $key" "[.sites[] | has(\"$key\")] | all" true
+done
+stat_is 'counts are exact' \
+    '[.threads, .scopes, .routed_calls, .routed_bytes, .freed_in_scope, .overflows, .left_open] |
+     map(tostring) | join(" ")' '1 6 9 1200 3 0 0'
+# 100, 200 and 100 bytes take 112, 208 and 112 with their headers.
+stat_is 'sites are exact' \
+    '[.sites[] | "\(.label) \(.scopes) \(.routed_calls) \(.routed_bytes) \(.peak_bytes) \(
+     .live_at_end)"] | sort | join(", ")' 'inner 3 3 300 112 3, outer 3 6 900 432 3'
+stat_is 'the largest arena' .high_water_bytes 432
+stat_is 'the recommended capacity is in pages' .recommended_capacity_bytes 4096
+
+under "$tmp/cases" odd_labels
+routed 'odd labels'
+stat_is 'odd labels are escaped' '.sites[0] | "\(.label)|\(.file)|\(.line)"' \
+    $'a "label" with \\ and \n and \x01|a\tfile|3'
+stat_is 'bytes that are no UTF-8 are replaced' '.sites[1] | "\(.label)|\(.file)|\(.line)"' \
+    $'\xc3\xa4 and \xef\xbf\xbd\xef\xbf\xbd|\xe2\x82\xac|4000000000'
+stat_is 'no site is an empty label' '.sites[2] | "\(.label)|\(.file)|\(.line)"' '||0'
+under "$tmp/cases" many_sites
+routed 'many sites'
+stat_is 'many sites: no scope and no call is lost' \
+    '"\(.scopes) \(.routed_calls) \([.sites[].scopes] | add) \([.sites[].routed_calls] | add)"' \
+    '4000 4000 4000 4000'
+stat_is 'many sites: the further ones are named' \
+    '[.sites[] | select(.label == "(further sites)")] | length' 1
+under "$tmp/cases" equal_sites
+stat_is 'equal sites are one' '[.sites[] | "\(.label) \(.file) \(.scopes)"] | join(",")' 'label file 3'
+under "$tmp/cases" threads
+stat_is 'threads with a scope are counted' '"\(.threads) \(.scopes) \(.routed_calls)"' '7 7 7'
+
+under "$tmp/cases" deep_nesting
+routed 'scopes nested 2,000 deep'
+stat_is 'scopes nested 2,000 deep: all calls, nothing open' \
+    '"\(.routed_calls) \(.left_open) \(.misuses)"' '4000 0 0'
+
+under "$tmp/cases" exit_in_scope
+routed 'exit in a scope'
+stat_is 'exit in a scope: both are left open' '"\(.left_open) \(.scopes) \(.routed_calls)"' '2 2 1'
+under "$tmp/cases" quick_exit_in_scope
+is '_exit writes nothing' "$status:$err:$(stat .pid)" 0::none
+
+under "$tmp/cases" print_stats
+routed 'arenashim_stats_print'
+is 'arenashim_stats_print writes JSON, at once' \
+    "$(jq -r '"\(.scopes) \(.routed_calls) \(.left_open)"' "$tmp/out")" '6 9 0
+7 10 0'
+stat_is 'arenashim_stats_print changes nothing' '"\(.scopes) \(.routed_calls) \(.left_open)"' '7 10 0'
+
+# ---- text --------------------------------------------------------------------------------------
+
+text() {
+    capture env LD_PRELOAD="$shim" "$@"
+}
+
+text ARENASHIM_STATS=text "$tmp/cases" counts
+is 'text: the program works' "$status:$out" 0:
+like 'text: a headline' "$err" "^arenashim $version: pid [0-9]+$"
+for row in 'threads +1 ' 'scopes +6$' 'routed calls +9$' 'routed bytes +1200$' \
+    'passed in scope +3 ' 'paused +3$' 'freed in scope +3 ' 'overflows +0$' \
+    'largest arena +432 bytes' 'capacity +1048576 bytes' 'recommended capacity +4096 bytes' \
+    'scopes left open +0$' 'misuses +0$'; do
+    like "text: row '$row'" "$err" "^ +$row"
+done
+like 'text: a row per site' "$err" ' 3 +6 +900 +432 +0 +3  outer .*stats\.c:[0-9]+$'
+text ARENASHIM_STATS_FILE="$tmp/text" "$tmp/cases" counts
+is 'a file alone asks for the text' "$status:$err:$(grep -c 'routed calls  *9$' "$tmp/text")" 0::1
+text "$tmp/cases" print_stats
+is 'arenashim_stats_print without any setting writes the text' \
+    "$status:$err:$(grep -c '^arenashim .*: pid' "$tmp/out")" 0::2
+text "$tmp/cases" counts
+is 'without a setting nothing is written' "$status:$out:$err" 0::
+
+# The text names the module whose calls would be worth routing.
+need libmod.so -O2 -fPIC -shared routing_lib.c
+need routing -O2 routing.c "$tmp/libmod.so" -Wl,-rpath,"$tmp"
+text ARENASHIM_STATS=text "$tmp/routing" library_draws
+like 'text: modules that take no part are named' "$err" '^ +5  libmod\.so$'
+like 'text: and the setting that would change it' "$err" 'ARENASHIM_MODULES=\+libmod\.so would route'
+
+# ---- where to ----------------------------------------------------------------------------------
+
+cd "$tmp" || exit 99
+text ARENASHIM_STATS=json ARENASHIM_STATS_FILE='s.%p.%h.%%.%x.%' "$tmp/cases" counts
+file=$(echo s.*)
+is 'a file name with %p, %h and %%' "$file" \
+    "s.$(jq .pid "$file").$(uname -n).%.%x.%"
+text ARENASHIM_STATS=json ARENASHIM_STATS_FILE=relative.json "$tmp/cases" counts
+is 'a relative file name' "$status:$(jq .routed_calls relative.json)" 0:9
+printf '%09999d' 0 >old.json
+text ARENASHIM_STATS=json ARENASHIM_STATS_FILE=old.json "$tmp/cases" counts
+is 'a file is replaced' "$status:$(jq .routed_calls old.json)" 0:9
+
+# unwritable DESCRIPTION FILE REASON
+unwritable() {
+    text ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$2" "$tmp/cases" counts
+    is "$1: the exit status is the program's" "$status:$out" 0:
+    one_line "$1: one line" "statistics cannot be written to '$2': $3\$"
+}
+unwritable 'a missing folder' "$tmp/none/stats" 'No such file or directory'
+unwritable 'a folder' "$tmp" 'Is a directory'
+if [ -w /dev/full ]; then
+    unwritable 'a full device' /dev/full 'No space left on device'
+else
+    skip 'a full device' '/dev/full is not there'
+fi
+text ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$tmp/none/stats" "$tmp/cases" exit_in_scope
+is 'unwritable, exit in a scope: status' "$status" 0
+
+# ---- closed outputs ----------------------------------------------------------------------------
+
+closed() {
+    env LD_PRELOAD="$shim" ARENASHIM_STATS=json "$tmp/cases" counts 1>&- 2>&-
+}
+capture closed
+is 'closed outputs from the start: status' "$status" 0
+under "$tmp/cases" close_output
+is 'outputs closed by the program: the file is written' "$status:$(stat .routed_calls)" 0:9
+text ARENASHIM_STATS=json "$tmp/cases" close_output
+is 'statistics for a closed stderr are lost, and nothing else' "$status:$out:$err" 0::
+done_testing

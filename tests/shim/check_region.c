@@ -1,0 +1,401 @@
+/*
+ * Unit tests of region.h: the reservation under address space limits from tiny to none, the
+ * geometry of slots, claims by one and by many threads, and what commit, discard and forbid do.
+ */
+#include "harness.h"
+
+#include <sys/resource.h>
+
+static const struct region_wish usual = {1 << 20, 1 << 30};
+
+/* Checks what must hold for every region that was reserved for the wish. */
+static void check_geometry(const struct region *region, struct region_wish wish)
+{
+    require(region->start != 0 && region->size != 0);
+    require(region->slots >= 1 && region->slots <= REGION_SLOTS_MAX);
+    require(region->slots * region->span <= region->size);
+    for (int slot = 0; slot < (int)region->slots; slot++) {
+        uintptr_t record = region_record(region, slot);
+        uintptr_t memory = region_memory(region, slot);
+        uintptr_t end = region_memory_end(region, slot);
+        require(record == region->start + (size_t)slot * region->span);
+        require(memory == record + REGION_RECORD_BYTES + REGION_GUARD_BYTES);
+        require(end + REGION_GUARD_BYTES == record + region->span);
+        require(record % 4096 == 0 && memory % 4096 == 0 && end % 4096 == 0);
+        require(end - memory >= wish.capacity && end - memory <= wish.limit);
+    }
+}
+
+static void give_back(const struct region *region)
+{
+    munmap((void *)region->start, region->size);
+}
+
+/* ---- reservation ----------------------------------------------------------------------------- */
+
+static const struct region_wish wishes[] = {
+    {4096, 4096},
+    {4096, 8192},
+    {1 << 20, 1 << 20},
+    {1 << 20, 1 << 30},
+    {(size_t)3 << 29, (size_t)3 << 29},
+    {1 << 20, (size_t)1 << 35},
+    {1 << 20, (size_t)1 << 40},
+    {12288, ((size_t)1 << 36) + 4096},
+};
+
+START_TEST(every_wish_gives_sound_slots)
+{
+    struct region region;
+    if (track_active() && wishes[_i].capacity > 512 * MIB)
+        return; /* a checker allows 1 GiB in all */
+    errno = ERANGE;
+    ck_assert(region_reserve(&region, wishes[_i]));
+    ck_assert_int_eq(errno, ERANGE);
+    check_geometry(&region, wishes[_i]);
+    give_back(&region);
+}
+END_TEST
+
+START_TEST(without_limits_all_slots_have_the_full_size)
+{
+    struct region region;
+    if (track_active() || SANITIZED)
+        return;
+    ck_assert(region_reserve(&region, usual));
+    ck_assert_uint_eq(region.slots, REGION_SLOTS_MAX);
+    ck_assert_uint_eq(region_memory_end(&region, 1023) - region_memory(&region, 1023), usual.limit);
+    give_back(&region);
+}
+END_TEST
+
+START_TEST(slots_too_large_for_all_are_fewer_or_smaller)
+{
+    struct region region;
+    struct region_wish wish = {1 << 20, (size_t)1 << 40};
+    if (track_active() || SANITIZED)
+        return;
+    ck_assert(region_reserve(&region, wish));
+    ck_assert_uint_ge(region.slots, 64);
+    give_back(&region);
+}
+END_TEST
+
+START_TEST(a_fresh_region_is_inaccessible)
+{
+    struct region region;
+    ck_assert(region_reserve(&region, usual));
+    ck_assert(!is_readable(region.start));
+    ck_assert(!is_readable(region_memory(&region, 0)));
+    ck_assert(!is_readable(region.start + region.size - 1));
+    give_back(&region);
+}
+END_TEST
+
+static void limit_address_space(size_t bytes)
+{
+    struct rlimit limit = {bytes, bytes};
+    require(setrlimit(RLIMIT_AS, &limit) == 0);
+}
+
+/* Every limit gives a sound region of at most 1/8 of it, or none and zeroes. */
+static void reserve_within(size_t bytes)
+{
+    struct region region;
+    limit_address_space(bytes);
+    bool reserved = region_reserve(&region, usual);
+    size_t least = usual.capacity + REGION_RECORD_BYTES + 2 * REGION_GUARD_BYTES;
+    require(reserved == (bytes / 8 >= least));
+    if (reserved) {
+        require(region.size <= bytes / 8);
+        check_geometry(&region, usual);
+    } else {
+        require(region.start == 0 && region.size == 0 && region.span == 0 && region.slots == 0);
+    }
+}
+
+static void reserve_within_8m(void)
+{
+    reserve_within(8 * MIB);
+}
+
+static void reserve_within_16m(void)
+{
+    reserve_within(16 * MIB);
+}
+
+static void reserve_within_100m(void)
+{
+    reserve_within(100000000);
+}
+
+static void reserve_within_1g(void)
+{
+    reserve_within(1024 * MIB);
+}
+
+static void reserve_within_100g(void)
+{
+    reserve_within(100 * 1024 * MIB);
+}
+
+START_TEST(limits_on_address_space)
+{
+    if (track_active() || SANITIZED)
+        return;
+    ck_assert_fresh("reserve_within_8m");
+    ck_assert_fresh("reserve_within_16m");
+    ck_assert_fresh("reserve_within_100m");
+    ck_assert_fresh("reserve_within_1g");
+    ck_assert_fresh("reserve_within_100g");
+}
+END_TEST
+
+/* 1/8 of the limit is 128 MiB, but only some 60 MiB are left. */
+static void halve_when_refused(void)
+{
+    struct region region;
+    limit_address_space(1024 * MIB);
+    require(mmap(NULL, 960 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    errno = ERANGE;
+    require(region_reserve(&region, usual));
+    require(errno == ERANGE);
+    require(region.size == 32 * MIB);
+    check_geometry(&region, usual);
+}
+
+static void start_without_address_space(void)
+{
+    static struct capture capture;
+    next_resolve();
+    config_read(&fixed.config);
+    fixed.config.capacity = 16 * MIB;
+    limit_address_space(64 * MIB);
+    capture_start(&capture);
+    require(!start_routing());
+    require(strcmp(capture_end(&capture),
+                   "arenashim: routing is off: the system refuses the address space for one arena "
+                   "of 16777216 bytes (at most 1/8 of ulimit -v is taken)\n") == 0);
+}
+
+START_TEST(a_refused_reservation_is_tried_smaller)
+{
+    if (!track_active() && !SANITIZED)
+        ck_assert_fresh("halve_when_refused");
+}
+END_TEST
+
+START_TEST(without_address_space_routing_stays_off)
+{
+    if (!track_active() && !SANITIZED)
+        ck_assert_fresh("start_without_address_space");
+}
+END_TEST
+
+/* ---- claims ---------------------------------------------------------------------------------- */
+
+static void claim_in_order(void)
+{
+    static const struct region region = {.slots = 130}; /* claims look at nothing else */
+    for (int slot = 0; slot < 130; slot++) {
+        require(region_slots_seen() == slot);
+        require(region_claim(&region) == slot);
+    }
+    require(region_claim(&region) == -1);
+    require(region_slots_seen() == 130);
+    region_release(129);
+    region_release(64);
+    region_release(63);
+    require(region_claim(&region) == 63);
+    require(region_claim(&region) == 64);
+    require(region_claim(&region) == 129);
+    require(region_claim(&region) == -1);
+    require(region_slots_seen() == 130);
+}
+
+START_TEST(slots_are_claimed_lowest_first_and_run_out)
+{
+    ck_assert_fresh("claim_in_order");
+}
+END_TEST
+
+static void claim_all(void)
+{
+    static const struct region region = {.slots = REGION_SLOTS_MAX};
+    for (int slot = 0; slot < REGION_SLOTS_MAX; slot++)
+        require(region_claim(&region) == slot);
+    require(region_claim(&region) == -1);
+}
+
+START_TEST(as_many_as_there_can_be)
+{
+    ck_assert_fresh("claim_all");
+}
+END_TEST
+
+enum { CLAIMERS = 4, CLAIM_ROUNDS = 200000, CONTESTED = 6 };
+static int owners[CONTESTED];
+
+/* Claims two slots again and again; each must be this thread's alone. */
+static void *claim_and_release(void *unused)
+{
+    static const struct region region = {.slots = CONTESTED};
+    for (int round = 0; round < CLAIM_ROUNDS / (track_emulated() || SANITIZED ? 20 : 1); round++) {
+        int slots[2];
+        for (int i = 0; i < 2; i++) {
+            slots[i] = region_claim(&region);
+            require(slots[i] < CONTESTED);
+            if (slots[i] >= 0)
+                require(__atomic_fetch_add(&owners[slots[i]], 1, __ATOMIC_RELAXED) == 0);
+        }
+        for (int i = 0; i < 2; i++) {
+            if (slots[i] < 0)
+                continue;
+            require(__atomic_fetch_sub(&owners[slots[i]], 1, __ATOMIC_RELAXED) == 1);
+            region_release(slots[i]);
+        }
+    }
+    return unused;
+}
+
+START_TEST(threads_never_share_a_slot)
+{
+    pthread_t threads[CLAIMERS];
+    for (int i = 0; i < CLAIMERS; i++)
+        require(pthread_create(&threads[i], NULL, claim_and_release, NULL) == 0);
+    for (int i = 0; i < CLAIMERS; i++)
+        pthread_join(threads[i], NULL);
+}
+END_TEST
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static struct region one;
+static uintptr_t pages; /* three of them, in the middle of a slot's memory */
+
+static void reserve_one(void)
+{
+    ck_assert(region_reserve(&one, usual));
+    pages = region_memory(&one, 0) + 40960;
+}
+
+static void give_back_one(void)
+{
+    give_back(&one);
+}
+
+START_TEST(commit_gives_zeroed_memory_and_nothing_beside_it)
+{
+    errno = ERANGE;
+    ck_assert(region_commit(pages, pages + 8192));
+    ck_assert_int_eq(errno, ERANGE);
+    track_show((void *)pages, 8192);
+    ck_assert(holds_only((void *)pages, 8192, 0));
+    memset((void *)pages, 7, 8192);
+    ck_assert(!is_readable(pages - 1));
+    ck_assert(!is_readable(pages + 8192));
+}
+END_TEST
+
+START_TEST(a_refused_commit_is_false_and_keeps_errno)
+{
+    uintptr_t beyond = one.start + one.size - 4096;
+    ck_assert_int_eq(munmap((void *)beyond, 4096), 0);
+    errno = ERANGE;
+    ck_assert(!region_commit(beyond, beyond + 4096));
+    ck_assert(!region_discard(beyond, beyond + 4096));
+    region_forbid(beyond, beyond + 4096);
+    ck_assert_int_eq(errno, ERANGE);
+}
+END_TEST
+
+START_TEST(discard_zeroes_and_leaves_neighbours)
+{
+    unsigned char resident = 1;
+    ck_assert(region_commit(pages, pages + 12288));
+    track_show((void *)pages, 12288);
+    memset((void *)pages, 7, 12288);
+    ck_assert(region_discard(pages + 4096, pages + 8192));
+    ck_assert_int_eq(mincore((void *)(pages + 4096), 4096, &resident), 0);
+    ck_assert_int_eq(resident & 1, 0);
+    ck_assert(holds_only((void *)pages, 4096, 7));
+    ck_assert(holds_only((void *)(pages + 4096), 4096, 0));
+    ck_assert(holds_only((void *)(pages + 8192), 4096, 7));
+}
+END_TEST
+
+START_TEST(locked_memory_is_not_discarded)
+{
+    ck_assert(region_commit(pages, pages + 4096));
+    track_show((void *)pages, 4096);
+    memset((void *)pages, 7, 4096);
+    if (mlock((void *)pages, 4096) != 0)
+        return; /* not allowed here */
+    errno = ERANGE;
+    bool discarded = region_discard(pages, pages + 4096);
+    ck_assert_int_eq(errno, ERANGE);
+    ck_assert(discarded == holds_only((void *)pages, 4096, 0));
+    munlock((void *)pages, 4096);
+}
+END_TEST
+
+START_TEST(forbidden_memory_is_inaccessible)
+{
+    ck_assert(region_commit(pages, pages + 12288));
+    errno = ERANGE;
+    region_forbid(pages + 4096, pages + 8192);
+    ck_assert_int_eq(errno, ERANGE);
+    ck_assert(is_readable(pages) && is_readable(pages + 8192));
+    ck_assert(!is_readable(pages + 4096) && !is_readable(pages + 8191));
+}
+END_TEST
+
+/* ---- suite ----------------------------------------------------------------------------------- */
+
+static Suite *region_suite(void)
+{
+    Suite *suite = suite_create("region");
+    TCase *reservation = tcase_create("reservation");
+    tcase_add_loop_test(reservation, every_wish_gives_sound_slots, 0, COUNT(wishes));
+    tcase_add_test(reservation, without_limits_all_slots_have_the_full_size);
+    tcase_add_test(reservation, slots_too_large_for_all_are_fewer_or_smaller);
+    tcase_add_test(reservation, a_fresh_region_is_inaccessible);
+    tcase_add_test(reservation, limits_on_address_space);
+    tcase_add_test(reservation, a_refused_reservation_is_tried_smaller);
+    tcase_add_test(reservation, without_address_space_routing_stays_off);
+    suite_add_tcase(suite, reservation);
+
+    TCase *claims = tcase_create("claims");
+    tcase_set_timeout(claims, 60);
+    tcase_add_test(claims, slots_are_claimed_lowest_first_and_run_out);
+    tcase_add_test(claims, as_many_as_there_can_be);
+    tcase_add_test(claims, threads_never_share_a_slot);
+    suite_add_tcase(suite, claims);
+
+    TCase *memory = tcase_create("memory");
+    tcase_add_checked_fixture(memory, reserve_one, give_back_one);
+    tcase_add_test(memory, commit_gives_zeroed_memory_and_nothing_beside_it);
+    tcase_add_test(memory, a_refused_commit_is_false_and_keeps_errno);
+    tcase_add_test(memory, discard_zeroes_and_leaves_neighbours);
+    tcase_add_test(memory, locked_memory_is_not_discarded);
+    tcase_add_test(memory, forbidden_memory_is_inaccessible);
+    suite_add_tcase(suite, memory);
+    return suite;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct fresh cases[] = {
+        {"reserve_within_8m", reserve_within_8m},
+        {"reserve_within_16m", reserve_within_16m},
+        {"reserve_within_100m", reserve_within_100m},
+        {"reserve_within_1g", reserve_within_1g},
+        {"reserve_within_100g", reserve_within_100g},
+        {"halve_when_refused", halve_when_refused},
+        {"start_without_address_space", start_without_address_space},
+        {"claim_in_order", claim_in_order},
+        {"claim_all", claim_all},
+        {NULL, NULL},
+    };
+    return run_suite(region_suite, cases, argc, argv);
+}

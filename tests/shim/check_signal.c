@@ -1,0 +1,722 @@
+/*
+ * Signal handlers that use the shim while they interrupt it.
+ *
+ * "every instruction": each operation of the shim is interrupted at one instruction after the other
+ * (x86-64), by handlers that draw, free, resize, pause, begin and end. "timer": a
+ * signal some 20,000 times a second during random operations, for machines and builds where the
+ * first cannot run, and for combinations that it does not have.
+ *
+ * Checked: no block overlaps another, contents stay, zeroed memory is zero, and after the last
+ * end the thread's state is that of a thread outside scopes.
+ */
+#include "harness.h"
+
+#include <sys/time.h>
+#include <time.h>
+#include <ucontext.h>
+
+#if defined(__x86_64__) && !THREAD_SANITIZED
+#define CAN_STEP 1
+#else
+#define CAN_STEP 0
+#endif
+
+enum { CAPACITY = 32 * 1024, LIMIT = 512 * 1024 };
+
+/* ---- a next allocator for signal handlers ---------------------------------------------------- */
+
+/* Cells that are claimed by one atomic exchange: glibc's malloc may not be called in a handler
+ * that has interrupted it. */
+enum { CELLS = 128, CELL = 65536 };
+static unsigned char cells[CELLS][CELL] __attribute__((aligned(CELL)));
+static bool taken[CELLS];
+
+static void *cell_memalign(size_t alignment, size_t size)
+{
+    if (size <= CELL && alignment <= CELL)
+        for (int i = 0; i < CELLS; i++)
+            if (!__atomic_exchange_n(&taken[i], true, __ATOMIC_ACQUIRE))
+                return cells[i];
+    errno = ENOMEM;
+    return NULL;
+}
+
+static void *cell_malloc(size_t size)
+{
+    return cell_memalign(1, size);
+}
+
+static void *cell_calloc(size_t count, size_t size)
+{
+    void *cell = cell_memalign(1, count * size);
+    return cell ? memset(cell, 0, count * size) : NULL;
+}
+
+static void cell_free(void *cell)
+{
+    if (!cell)
+        return;
+    size_t index = (size_t)((unsigned char *)cell - cells[0]) / CELL;
+    require(index < CELLS && cell == cells[index]);
+    require(__atomic_exchange_n(&taken[index], false, __ATOMIC_RELEASE));
+}
+
+static void *cell_realloc(void *cell, size_t size)
+{
+    return size <= CELL ? cell : NULL;
+}
+
+static size_t cell_usable(void *cell)
+{
+    return cell ? CELL : 0;
+}
+
+static int cells_taken(void)
+{
+    int count = 0;
+    for (int i = 0; i < CELLS; i++)
+        count += taken[i];
+    return count;
+}
+
+static void start_once(void)
+{
+    static bool started;
+    if (started)
+        return;
+    started = true;
+    routing_start(CAPACITY, LIMIT, 16);
+    fixed.next.malloc = cell_malloc;
+    fixed.next.calloc = cell_calloc;
+    fixed.next.realloc = cell_realloc;
+    fixed.next.free = cell_free;
+    fixed.next.memalign = cell_memalign;
+    fixed.next.malloc_usable_size = cell_usable;
+}
+
+/* ---- blocks whose contents are watched ------------------------------------------------------- */
+
+struct watched {
+    unsigned char *block;
+    size_t size;
+    unsigned char byte;
+};
+
+static void watch(struct watched *watched, void *block, size_t size)
+{
+    static unsigned char byte;
+    require(block && t_usable(block) >= size);
+    *watched = (struct watched){block, size, (unsigned char)(byte++ | 1)};
+    memset(block, watched->byte, size);
+}
+
+static void look_at(const struct watched *watched)
+{
+    if (watched->block)
+        require(holds_only(watched->block, watched->size, watched->byte));
+}
+
+static void let_go(struct watched *watched)
+{
+    look_at(watched);
+    t_free(watched->block);
+    watched->block = NULL;
+}
+
+static void free_if_foreign(struct watched *watched)
+{
+    if (watched->block && !block_is_ours(watched->block))
+        let_go(watched);
+}
+
+/* ---- what the handler does ------------------------------------------------------------------- */
+
+/* Blocks that the handler has drawn and keeps, and one drawn for it to free or resize. */
+static struct watched drawn[2];
+static struct watched handlers;
+
+static void draw_and_keep(void)
+{
+    watch(&drawn[0], t_malloc(40), 40);
+    watch(&drawn[1], t_memalign(64, 200), 200);
+}
+
+static void draw_and_free(void)
+{
+    struct watched first, second;
+    watch(&first, t_malloc(3000), 3000);
+    watch(&second, t_malloc(100), 100);
+    let_go(&second);
+    let_go(&first);
+}
+
+static void draw_zeroed(void)
+{
+    void *block = t_calloc(1, 500);
+    require(holds_only(block, 500, 0));
+    watch(&drawn[0], block, 500);
+}
+
+static void free_one(void)
+{
+    let_go(&handlers);
+}
+
+/* The newest block of all, unless it is the operation's own. */
+static struct watched newest;
+static bool newest_is_in_use;
+
+static void free_newest(void)
+{
+    if (newest.block && !newest_is_in_use)
+        let_go(&newest);
+}
+
+static void grow_one(void)
+{
+    look_at(&handlers);
+    unsigned char *grown = t_realloc(handlers.block, 600);
+    require(holds_only(grown, handlers.size, handlers.byte));
+    watch(&handlers, grown, 600);
+}
+
+static void shrink_one(void)
+{
+    look_at(&handlers);
+    unsigned char *shrunk = t_realloc(handlers.block, 10);
+    require(holds_only(shrunk, 10, handlers.byte));
+    watch(&handlers, shrunk, 10);
+}
+
+static void pause_and_resume(void)
+{
+    arena_scope_pause();
+    struct watched outside;
+    watch(&outside, t_malloc(40), 40);
+    let_go(&outside);
+    arena_scope_resume();
+}
+
+static void run_a_scope(void)
+{
+    arena_scope_token outer = arena_scope_begin(SITE("handler"));
+    struct watched first, second, third;
+    watch(&first, t_malloc(1000), 1000);
+    arena_scope_token inner = arena_scope_begin(SITE("handler inside"));
+    watch(&second, t_calloc(1, 2000), 2000);
+    look_at(&first);
+    arena_scope_end(inner);
+    watch(&third, t_malloc(50), 50);
+    look_at(&first);
+    arena_scope_end(outer);
+    /* Where the handler interrupted the shim, they may be blocks of the next allocator. */
+    free_if_foreign(&first);
+    free_if_foreign(&second);
+    free_if_foreign(&third);
+}
+
+static void overflow_in_a_scope(void)
+{
+    struct watched large;
+    arena_scope_token token = arena_scope_begin(SITE("handler large"));
+    watch(&large, t_malloc(CAPACITY), CAPACITY);
+    arena_scope_end(token);
+    free_if_foreign(&large);
+}
+
+static void run_an_empty_scope(void)
+{
+    arena_scope_end(arena_scope_begin(SITE("handler empty")));
+}
+
+UNUSED static void (*const disturbances[])(void) = {
+    draw_and_keep,     draw_and_free, draw_zeroed,      free_one,    free_newest,
+    grow_one,          shrink_one,    pause_and_resume, run_a_scope, overflow_in_a_scope,
+    run_an_empty_scope};
+
+/* ---- what is interrupted --------------------------------------------------------------------- */
+
+/* The interrupted code's blocks: drawn before, in this order, and by the operation. */
+static struct watched older, result; /* and `newest` */
+static arena_scope_token outer, inner, opened;
+
+static void do_malloc(void)
+{
+    result.block = t_malloc(100);
+}
+
+static void do_calloc(void)
+{
+    result.block = t_calloc(1, 3000);
+}
+
+static void do_memalign(void)
+{
+    result.block = t_memalign(128, 100);
+}
+
+static void do_overflow(void)
+{
+    result.block = t_malloc(CAPACITY);
+}
+
+static void do_zeroed_overflow(void)
+{
+    result.block = t_calloc(1, CAPACITY);
+}
+
+static void do_free_newest(void)
+{
+    t_free(newest.block);
+}
+
+static void do_free_older(void)
+{
+    t_free(older.block);
+}
+
+static void do_grow_newest(void)
+{
+    newest.block = t_realloc(newest.block, 2000);
+}
+
+static void do_grow_newest_far(void)
+{
+    newest.block = t_realloc(newest.block, CAPACITY + 5000);
+}
+
+static void do_shrink_newest(void)
+{
+    newest.block = t_realloc(newest.block, 20);
+}
+
+static void do_grow_older(void)
+{
+    older.block = t_realloc(older.block, 2000);
+}
+
+static void do_pause(void)
+{
+    arena_scope_pause();
+}
+
+static void do_resume(void)
+{
+    arena_scope_resume();
+}
+
+static void do_begin(void)
+{
+    opened = arena_scope_begin(SITE("stepped"));
+}
+
+static void do_end_inner(void)
+{
+    arena_scope_end(inner);
+}
+
+static void do_end_outer(void)
+{
+    arena_scope_end(outer);
+}
+
+static void do_keep(void)
+{
+    result.block = arena_scope_keep(older.block);
+}
+
+enum {
+    OUTSIDE = 1,      /* no scope is open when it runs */
+    ENDS = 2,         /* blocks of the inner scope are gone after it */
+    ENDS_ALL = 4,     /* and those of the outer one */
+    DROPS_NEWEST = 8, /* these blocks are gone */
+    DROPS_OLDER = 16,
+    ZEROED = 32,       /* the result is */
+    PAUSED = 64,       /* runs in a pause */
+    LARGE = 128,       /* the arena has grown past its capacity */
+    NO_INNER = 256,    /* in the outer scope alone */
+    USES_NEWEST = 512, /* which is no longer the handler's to free */
+};
+
+UNUSED static const struct operation {
+    const char *name;
+    void (*run)(void);
+    size_t size; /* of the result */
+    int flags;
+} operations[] = {
+    {"malloc", do_malloc, 100, 0},
+    {"calloc", do_calloc, 3000, ZEROED},
+    {"memalign", do_memalign, 100, 0},
+    {"malloc past the capacity", do_overflow, CAPACITY, 0},
+    {"calloc past the capacity", do_zeroed_overflow, CAPACITY, ZEROED},
+    {"free of the newest", do_free_newest, 0, DROPS_NEWEST | USES_NEWEST},
+    {"free of an older block", do_free_older, 0, DROPS_OLDER},
+    {"realloc: growing newest", do_grow_newest, 0, USES_NEWEST},
+    {"realloc: past the capacity", do_grow_newest_far, 0, USES_NEWEST},
+    {"realloc: shrinking newest", do_shrink_newest, 0, USES_NEWEST},
+    {"realloc: moving", do_grow_older, 0, 0},
+    {"realloc in a pause", do_grow_newest, 0, PAUSED | USES_NEWEST},
+    {"pause", do_pause, 0, 0},
+    {"resume", do_resume, 0, PAUSED},
+    {"keep", do_keep, 100, DROPS_OLDER},
+    {"begin outside", do_begin, 0, OUTSIDE},
+    {"begin inside", do_begin, 0, 0},
+    {"begin in a pause", do_begin, 0, PAUSED},
+    {"end of an inner scope", do_end_inner, 0, ENDS},
+    {"end of the outermost scope", do_end_outer, 0, ENDS_ALL | NO_INNER},
+    {"end that trims", do_end_outer, 0, ENDS_ALL | NO_INNER | LARGE},
+    {"end of two scopes", do_end_outer, 0, ENDS_ALL},
+};
+
+/* ---- every instruction ----------------------------------------------------------------------- */
+
+#if CAN_STEP
+
+/* The program's instructions that the operation executes, in the order of their first execution.
+ * They are found by single-stepping once; after that a breakpoint is set at one after the other,
+ * because a trap for every instruction is slow on virtual machines. */
+enum { POINTS = 4096, BREAKPOINT = 0xcc, TRAP_FLAG = 0x100 };
+static unsigned char *points[POINTS];
+static size_t point_count;
+
+static unsigned char *volatile breakpoint;
+static unsigned char instead;
+static void (*disturb)(void);
+
+extern unsigned char __executable_start, etext;
+
+static void note_point(unsigned char *at)
+{
+    if (at < &__executable_start || at >= &etext)
+        return;
+    for (size_t i = 0; i < point_count; i++)
+        if (points[i] == at)
+            return;
+    require(point_count < POINTS);
+    points[point_count++] = at;
+}
+
+static void on_trap(int number, siginfo_t *info, void *context)
+{
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    unsigned char *next = (unsigned char *)registers[REG_RIP];
+    (void)number;
+    (void)info;
+    if (!breakpoint) {
+        note_point(next);
+        return;
+    }
+    require(next == breakpoint + 1);
+    *breakpoint = instead;
+    registers[REG_RIP]--;
+    breakpoint = NULL;
+    disturb();
+}
+
+static void make_program_writable(void)
+{
+    uintptr_t start = (uintptr_t)&__executable_start & ~(uintptr_t)4095;
+    uintptr_t end = ((uintptr_t)&etext + 4095) & ~(uintptr_t)4095;
+    /* What lies between is read-only in parts, and may be read-only all the same. */
+    require(mprotect((void *)start, end - start, PROT_READ | PROT_WRITE | PROT_EXEC) == 0);
+}
+
+static void find_points(const struct operation *operation)
+{
+    point_count = 0;
+    /* Below the red zone: sets and, at the end, clears the trap flag. */
+    __asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; orq %0, (%%rsp); popfq; lea 128(%%rsp), %%rsp"
+                     :
+                     : "i"(TRAP_FLAG)
+                     : "memory", "cc");
+    operation->run();
+    __asm__ volatile(
+        "lea -128(%%rsp), %%rsp; pushfq; andq %0, (%%rsp); popfq; lea 128(%%rsp), %%rsp"
+        :
+        : "i"(~TRAP_FLAG)
+        : "memory", "cc");
+}
+
+/* Runs the operation and lets the handler interrupt it at the point. */
+static void run_interrupted(const struct operation *operation, void (*handler)(void),
+                            unsigned char *point)
+{
+    disturb = handler;
+    instead = *point;
+    breakpoint = point;
+    *point = BREAKPOINT;
+    operation->run();
+    if (breakpoint)
+        *point = instead; /* another way was taken */
+    breakpoint = NULL;
+}
+
+/* Memory as at thread start, so that zeroed memory is not zero by luck alone. */
+static void renew_memory(void)
+{
+    struct thread *thread = hot.thread;
+    require(region_discard(thread->memory, thread->committed));
+    thread->touched = thread->base;
+}
+
+static void prepare(const struct operation *operation)
+{
+    static const struct watched nothing;
+    drawn[0] = drawn[1] = older = newest = result = handlers = nothing;
+    opened.id = 0;
+    newest_is_in_use = operation->flags & USES_NEWEST;
+    renew_memory();
+    if (operation->flags & OUTSIDE) {
+        watch(&handlers, t_malloc(100), 100);
+        return;
+    }
+    outer = arena_scope_begin(SITE("outer"));
+    if (!(operation->flags & NO_INNER)) {
+        t_malloc(24);
+        inner = arena_scope_begin(SITE("inner"));
+    }
+    watch(&older, t_malloc(100), 100);
+    watch(&handlers, t_malloc(100), 100);
+    watch(&newest, t_malloc(100), 100);
+    if (operation->flags & LARGE)
+        t_malloc(CAPACITY);
+    if (operation->flags & PAUSED)
+        arena_scope_pause();
+}
+
+/* Sees to blocks that the operation has moved, made or dropped. */
+static void settle_blocks(const struct operation *operation)
+{
+    if (operation->flags & (DROPS_NEWEST | ENDS | ENDS_ALL))
+        newest.block = NULL;
+    if (operation->flags & (DROPS_OLDER | ENDS | ENDS_ALL))
+        older.block = NULL;
+    if (operation->run == do_shrink_newest)
+        newest.size = 20;
+    if (operation->run == do_keep)
+        require(!block_is_ours(result.block));
+    if (operation->flags & ZEROED)
+        require(holds_only(result.block, operation->size, 0));
+    /* The handler's blocks were drawn in the scope that has ended, or outside the arena. */
+    struct watched *of_handler[] = {&handlers, &drawn[0], &drawn[1]};
+    for (size_t i = 0; i < COUNT(of_handler); i++)
+        if (operation->flags & (ENDS | ENDS_ALL) && block_is_ours(of_handler[i]->block))
+            of_handler[i]->block = NULL;
+}
+
+static void look_at_all(void)
+{
+    look_at(&older);
+    look_at(&newest);
+    look_at(&handlers);
+    look_at(&drawn[0]);
+    look_at(&drawn[1]);
+    look_at(&result);
+}
+
+/* Draws on after the operation, and ends what is open. */
+static void conclude(const struct operation *operation)
+{
+    settle_blocks(operation);
+    look_at_all();
+    if (operation->size > 0)
+        watch(&result, result.block, operation->size);
+    if (hot.cursor) {
+        struct watched next[3];
+        for (size_t i = 0; i < COUNT(next); i++) {
+            unsigned char *block = t_calloc(1, 200 + 2000 * i);
+            require(holds_only(block, 200 + 2000 * i, 0));
+            watch(&next[i], block, 200 + 2000 * i);
+        }
+        look_at_all();
+        for (size_t i = 0; i < COUNT(next); i++) {
+            look_at(&next[i]);
+            free_if_foreign(&next[i]);
+        }
+    }
+    struct watched *all[] = {&older, &newest, &handlers, &drawn[0], &drawn[1], &result};
+    for (size_t i = 0; i < COUNT(all); i++)
+        free_if_foreign(all[i]);
+    if (operation->flags & OUTSIDE)
+        arena_scope_end(opened);
+    else if (!(operation->flags & ENDS_ALL))
+        arena_scope_end(outer);
+    require(hot.cursor == 0 && hot.limit == 0 && hot.thread->depth == 0 && !hot.thread->busy);
+    require(hot.thread->committed == hot.thread->capacity_end);
+    require(cells_taken() == 0);
+
+    arena_scope_token token = begin("after");
+    unsigned char *block = t_calloc(1, CAPACITY - 2048);
+    require(block_is_ours(block) && holds_only(block, CAPACITY - 2048, 0));
+    arena_scope_end(token);
+    require(misuse_count() == 0);
+}
+
+static const struct operation *running;
+static size_t disturbing, at_point;
+
+static void on_failure(int number)
+{
+    char line[160];
+    int length =
+        snprintf(line, sizeof line, "instruction %zu (%p) of '%s', handler %zu\n", at_point,
+                 (void *)(points[at_point] - &__executable_start), running->name, disturbing);
+    if (write(STDERR_FILENO, line, (size_t)length) > 0)
+        signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void step_through_operation(void)
+{
+    struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
+    running = &operations[atoi(fresh_argument)];
+    start_once();
+    sigaction(SIGTRAP, &action, NULL);
+    signal(SIGABRT, on_failure);
+    signal(SIGSEGV, on_failure);
+    arena_scope_end(begin("first"));
+    make_program_writable();
+    prepare(running);
+    find_points(running);
+    conclude(running);
+    require(point_count > 10); /* it was stepped at all */
+    for (disturbing = 0; disturbing < COUNT(disturbances); disturbing++) {
+        for (at_point = 0; at_point < point_count; at_point++) {
+            prepare(running);
+            run_interrupted(running, disturbances[disturbing], points[at_point]);
+            conclude(running);
+        }
+    }
+}
+
+START_TEST(every_instruction)
+{
+    char number[24];
+    if (track_emulated())
+        return;
+    snprintf(number, sizeof number, "%d", _i);
+    ck_assert_msg(run_fresh_with("step_through_operation", number) == 0, "%s", operations[_i].name);
+}
+END_TEST
+
+#endif
+
+/* ---- timer ----------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t ticks;
+
+/* Draws nothing that it leaves behind: the interrupted code may be at the end of its scope. */
+static void on_tick(int number)
+{
+    int saved_errno = errno;
+    (void)number;
+    switch (++ticks % 4) {
+    case 0:
+        draw_and_free();
+        break;
+    case 1:
+        run_a_scope();
+        break;
+    case 2:
+        pause_and_resume();
+        break;
+    default:
+        overflow_in_a_scope();
+    }
+    errno = saved_errno;
+}
+
+static void start_timer(timer_t *timer)
+{
+    struct sigaction action = {.sa_handler = on_tick};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+    struct itimerspec every = {{0, 50000}, {0, 50000}};
+    sigemptyset(&action.sa_mask);
+    require(sigaction(SIGALRM, &action, NULL) == 0);
+    require(timer_create(CLOCK_MONOTONIC, &event, timer) == 0);
+    require(timer_settime(*timer, 0, &every, NULL) == 0);
+}
+
+/* A scope with a few blocks that are resized and freed, and a scope inside. */
+static void work_in_scopes(unsigned round)
+{
+    struct watched blocks[8];
+    arena_scope_token first = begin("work");
+    for (size_t i = 0; i < COUNT(blocks); i++) {
+        size_t size = 1 + (round * 31 + i * 97) % 700;
+        void *block = i % 2 ? t_malloc(size) : t_calloc(1, size);
+        require(i % 2 || holds_only(block, size, 0));
+        watch(&blocks[i], block, size);
+    }
+    arena_scope_token second = begin("work inside");
+    void *block = t_calloc(1, 1500);
+    require(holds_only(block, 1500, 0));
+    memset(block, 0xff, 1500);
+    t_free(t_malloc(round % 5000));
+    arena_scope_end(second);
+    for (size_t i = 0; i < COUNT(blocks); i++) {
+        look_at(&blocks[i]);
+        if (i % 3 == round % 3)
+            let_go(&blocks[i]);
+        else if (i % 3 == (round + 1) % 3)
+            watch(&blocks[i], t_realloc(blocks[i].block, 900), 900);
+    }
+    for (size_t i = 0; i < COUNT(blocks); i++) {
+        look_at(&blocks[i]);
+        free_if_foreign(&blocks[i]);
+    }
+    arena_scope_end(first);
+    require(hot.cursor == 0 && hot.limit == 0 && hot.thread->depth == 0);
+}
+
+static void work_under_a_timer(void)
+{
+    struct timespec start, now;
+    timer_t timer;
+    unsigned rounds = 0;
+    start_once();
+    arena_scope_end(begin("first"));
+    start_timer(&timer);
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do {
+        for (int i = 0; i < 100; i++)
+            work_in_scopes(rounds++);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while (now.tv_sec - start.tv_sec < 2);
+    timer_delete(timer);
+    require(ticks > 100 && rounds >= 100);
+    require(misuse_count() == 0 && cells_taken() == 0);
+}
+
+START_TEST(a_timer)
+{
+    ck_assert_fresh("work_under_a_timer");
+}
+END_TEST
+
+/* ---- suite ----------------------------------------------------------------------------------- */
+
+static Suite *signal_suite(void)
+{
+    Suite *suite = suite_create("signal");
+    TCase *tcase = tcase_create("signal");
+    tcase_set_timeout(tcase, 120);
+#if CAN_STEP
+    tcase_add_loop_test(tcase, every_instruction, 0, COUNT(operations));
+#endif
+    tcase_add_test(tcase, a_timer);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct fresh cases[] = {
+#if CAN_STEP
+        {"step_through_operation", step_through_operation},
+#endif
+        {"work_under_a_timer", work_under_a_timer},
+        {NULL, NULL},
+    };
+    return run_suite(signal_suite, cases, argc, argv);
+}

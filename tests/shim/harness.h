@@ -1,0 +1,360 @@
+/*
+ * What the unit tests of the shim share. They link the convenience library, in which nothing is
+ * interposed: the t_* functions below put its fast and slow paths together as interpose.c does,
+ * and a test says by an address from where such a call seems to come.
+ *
+ * Tests run with and without Check's fork mode (CK_FORK=no). A test that needs settings of its
+ * own, or a process that it may ruin, runs one of the program's `fresh` cases: the program
+ * executes itself with the case's name and an argument.
+ */
+#ifndef TESTS_SHIM_HARNESS_H
+#define TESTS_SHIM_HARNESS_H
+
+#define ARENASHIM_BUILDING
+#include <arenashim/scope.h>
+
+#include <check.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/track.h"
+#include "shim/block.h"
+#include "shim/fixed.h"
+#include "shim/misuse.h"
+#include "shim/scope.h"
+#include "shim/start.h"
+#include "shim/stats.h"
+#include "shim/thread.h"
+
+#define UNUSED __attribute__((unused))
+#define CALL __attribute__((unused, noinline)) /* as a call of the real function is */
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED 0
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZED 1
+#elif defined(__has_feature)
+#define THREAD_SANITIZED __has_feature(thread_sanitizer)
+#else
+#define THREAD_SANITIZED 0
+#endif
+
+/* Assertion for any thread, signal handler and process: Check's own leave a test by a jump, which
+ * must not cross threads, and cost too much for millions. */
+#define require(condition) ((condition) ? (void)0 : require_failed(#condition, __FILE__, __LINE__))
+
+__attribute__((noreturn, cold)) UNUSED static void require_failed(const char *condition,
+                                                                  const char *file, int line)
+{
+    dprintf(STDERR_FILENO, "%s:%d: not so: %s\n", file, line, condition);
+    abort();
+}
+
+#if SANITIZED
+/* Requests that nobody can serve return NULL here too. */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+#endif
+
+/* ---- where calls come from ------------------------------------------------------------------- */
+
+/* An address in this program, which begins the scopes, and one in a module that begins none. */
+UNUSED static uintptr_t marked_caller(void)
+{
+    return (uintptr_t)&require_failed;
+}
+
+UNUSED static uintptr_t other_caller(void)
+{
+    return (uintptr_t)dlsym(RTLD_DEFAULT, "lfind"); /* not one that a sanitizer intercepts */
+}
+
+/* ---- the allocation family ------------------------------------------------------------------- */
+
+UNUSED static void *t_request(const struct request *request)
+{
+    return hot.cursor ? block_serve(request) : BLOCK_PASS;
+}
+
+CALL static void *t_malloc_from(uintptr_t caller, size_t size)
+{
+    void *block = block_take(size, caller);
+    if (block)
+        return block;
+    struct request request = {.size = size, .caller = caller};
+    block = t_request(&request);
+    return block == BLOCK_PASS ? fixed.next.malloc(size) : block;
+}
+
+CALL static void *t_malloc(size_t size)
+{
+    return t_malloc_from(marked_caller(), size);
+}
+
+CALL static void *t_calloc(size_t count, size_t size)
+{
+    struct request request = {.zeroed = true, .caller = marked_caller()};
+    if (__builtin_mul_overflow(count, size, &request.size))
+        request.size = SIZE_MAX;
+    void *block = request.size == SIZE_MAX ? NULL : block_take(request.size, request.caller);
+    if (block) {
+        block_zero(block, request.size);
+        return block;
+    }
+    block = t_request(&request);
+    return block == BLOCK_PASS ? fixed.next.calloc(count, size) : block;
+}
+
+CALL static void *t_memalign(size_t alignment, size_t size)
+{
+    struct request request = {.size = size, .alignment = alignment, .caller = marked_caller()};
+    void *block = t_request(&request);
+    return block == BLOCK_PASS ? fixed.next.memalign(alignment, size) : block;
+}
+
+CALL static void t_free(void *block)
+{
+    if (!block_is_ours(block))
+        fixed.next.free(block);
+    else if (!block_release(block))
+        block_free(block);
+}
+
+CALL static void *t_realloc_from(uintptr_t caller, void *block, size_t size)
+{
+    if (!block)
+        return t_malloc_from(caller, size);
+    if (!block_is_ours(block))
+        return fixed.next.realloc(block, size);
+    if (size > 0)
+        return block_resize(block, size, caller);
+    t_free(block);
+    return NULL;
+}
+
+CALL static void *t_realloc(void *block, size_t size)
+{
+    return t_realloc_from(marked_caller(), block, size);
+}
+
+CALL static size_t t_usable(void *block)
+{
+    return block_is_ours(block) ? block_usable(block) : fixed.next.malloc_usable_size(block);
+}
+
+/* ---- routing --------------------------------------------------------------------------------- */
+
+/* Makes scopes route, once in a process. The convenience library lies in this program, which is
+ * therefore, for the shim, the shim itself. Under a checker, which leaves addresses unused, slots
+ * are larger than the limit. */
+UNUSED static void routing_start(size_t capacity, size_t limit, size_t align)
+{
+    next_resolve();
+#if SANITIZED
+    /* What lies behind a program that contains the sanitizer is an allocator it does not watch. */
+    fixed.next = (struct next_allocator){
+        malloc, free, calloc, realloc, memalign, aligned_alloc, posix_memalign, malloc_usable_size};
+#endif
+    config_read(&fixed.config);
+    fixed.config.capacity = capacity;
+    fixed.config.limit = track_active() ? 64 * MIB : limit;
+    fixed.config.align = align;
+    require(start_routing());
+    fixed.config.limit = limit;
+    static struct module_cache cache;
+    modules_find(&cache, marked_caller())->excluded = false;
+}
+
+/* ---- scopes ---------------------------------------------------------------------------------- */
+
+#define SITE(text) (&(const arena_scope_site){(text), __FILE__, __LINE__, 0})
+
+UNUSED static arena_scope_token begin(const char *label)
+{
+    arena_scope_site site = {label, "harness", 1, 0};
+    arena_scope_token token = arena_scope_begin(&site);
+    require(token.id != 0);
+    return token;
+}
+
+/* The statistics of the sites with this label, of all threads. */
+UNUSED static struct site_stats site_named(const char *label)
+{
+    struct site_stats sum = {0};
+    for (size_t i = 0; i < sites_count(); i++)
+        if (strcmp(sites_at(i)->label, label) == 0 && stats_of_site(i, &sum))
+            break;
+    return sum;
+}
+
+/* Everything that has been counted so far. Static: it is large. One thread at a time. */
+UNUSED static const struct stats *stats_now(void)
+{
+    static struct stats stats;
+    stats_collect(&stats, false);
+    return &stats;
+}
+
+/* ---- contents -------------------------------------------------------------------------------- */
+
+UNUSED static bool holds_only(const void *block, size_t size, unsigned char byte)
+{
+    const unsigned char *bytes = block;
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != byte)
+            return false;
+    return true;
+}
+
+UNUSED static bool is_aligned(const void *block, size_t alignment)
+{
+    return (uintptr_t)block % alignment == 0;
+}
+
+/* Keeps a checker from reporting what a test does wrong on purpose. */
+UNUSED static void checker_silence(bool silent)
+{
+#ifdef HAVE_VALGRIND_MEMCHECK_H
+    if (silent)
+        VALGRIND_DISABLE_ERROR_REPORTING;
+    else
+        VALGRIND_ENABLE_ERROR_REPORTING;
+#else
+    (void)silent;
+#endif
+}
+
+/* Whether the kernel lets this process read the byte there. */
+UNUSED static bool is_readable(uintptr_t address)
+{
+    int ends[2];
+    require(pipe(ends) == 0);
+    checker_silence(true); /* it need not know that we may read there */
+    bool readable = write(ends[1], (const void *)address, 1) == 1;
+    checker_silence(false);
+    close(ends[0]);
+    close(ends[1]);
+    return readable;
+}
+
+/* ---- what is written to stderr --------------------------------------------------------------- */
+
+struct capture {
+    int saved, file;
+    char text[16384];
+};
+
+UNUSED static void capture_start(struct capture *capture)
+{
+    fflush(stderr);
+    capture->saved = dup(STDERR_FILENO);
+    capture->file = memfd_create("stderr", MFD_CLOEXEC);
+    require(capture->saved >= 0 && capture->file >= 0);
+    require(dup2(capture->file, STDERR_FILENO) == STDERR_FILENO);
+}
+
+/* Returns what has been written since. */
+UNUSED static const char *capture_end(struct capture *capture)
+{
+    dup2(capture->saved, STDERR_FILENO);
+    close(capture->saved);
+    ssize_t length = pread(capture->file, capture->text, sizeof capture->text - 1, 0);
+    require(length >= 0);
+    capture->text[length] = '\0';
+    close(capture->file);
+    return capture->text;
+}
+
+/* ---- threads and processes ------------------------------------------------------------------- */
+
+UNUSED static void *in_thread(void *(*body)(void *), void *argument)
+{
+    pthread_t thread;
+    void *result;
+    require(pthread_create(&thread, NULL, body, argument) == 0);
+    require(pthread_join(thread, &result) == 0);
+    return result;
+}
+
+/* A case that runs in a process of its own, which has not started routing. */
+struct fresh {
+    const char *name;
+    void (*body)(void);
+};
+
+/* What a fresh case has been given. */
+static const char *fresh_argument;
+
+/* Runs a fresh case and returns its wait status. */
+UNUSED static int run_fresh_with(const char *name, const char *argument)
+{
+    char program[PATH_MAX] = "";
+    require(readlink("/proc/self/exe", program, sizeof program - 1) > 0);
+    pid_t child = fork();
+    require(child >= 0);
+    if (child == 0) {
+        execl(program, program, name, argument, (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    while (waitpid(child, &status, 0) != child)
+        require(errno == EINTR);
+    return status;
+}
+
+UNUSED static int run_fresh(const char *name)
+{
+    return run_fresh_with(name, "");
+}
+
+#define ck_assert_fresh(name) ck_assert_int_eq(run_fresh(name), 0)
+
+/* The tail of every main. `argc` and `argv` are the program's, `cases` ends with a NULL name. */
+UNUSED static int run_suite(Suite *(*make)(void), const struct fresh *cases, int argc, char **argv)
+{
+    if (argc == 3) {
+        fresh_argument = argv[2];
+        while (cases->name && strcmp(cases->name, argv[1]) != 0)
+            cases++;
+        require(cases->name);
+        cases->body();
+        return EXIT_SUCCESS;
+    }
+    SRunner *runner = srunner_create(make());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+#endif

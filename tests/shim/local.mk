@@ -1,0 +1,51 @@
+# Unit tests of base and shim, against the convenience library: internals are tested directly, and
+# nothing is interposed. Included where Check is there.
+#
+# SHIM_MODEL_SEED and SHIM_MODEL_OPERATIONS choose another run of check_model.
+
+shim_tests = \
+	tests/shim/check_base \
+	tests/shim/check_config \
+	tests/shim/check_region \
+	tests/shim/check_block \
+	tests/shim/check_scope \
+	tests/shim/check_stats \
+	tests/shim/check_signal \
+	tests/shim/check_model
+check_PROGRAMS += $(shim_tests)
+TESTS += $(shim_tests)
+
+shim_tests_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
+shim_tests_ldadd = src/shim/libcore.la $(CHECK_LIBS)
+
+tests_shim_check_base_SOURCES = tests/shim/check_base.c tests/shim/harness.h
+tests_shim_check_base_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_base_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_config_SOURCES = tests/shim/check_config.c tests/shim/harness.h
+tests_shim_check_config_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_config_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_region_SOURCES = tests/shim/check_region.c tests/shim/harness.h
+tests_shim_check_region_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_region_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_block_SOURCES = tests/shim/check_block.c tests/shim/harness.h
+tests_shim_check_block_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_block_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_scope_SOURCES = tests/shim/check_scope.c tests/shim/harness.h
+tests_shim_check_scope_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_scope_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_stats_SOURCES = tests/shim/check_stats.c tests/shim/harness.h
+tests_shim_check_stats_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_stats_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_signal_SOURCES = tests/shim/check_signal.c tests/shim/harness.h
+tests_shim_check_signal_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_signal_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_model_SOURCES = tests/shim/check_model.c tests/shim/harness.h
+tests_shim_check_model_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_model_LDADD = $(shim_tests_ldadd)
