@@ -28,5 +28,6 @@ endif
 # A sanitizer's run-time library must be the first in the process and brings its own malloc, so a
 # build with sanitizers runs the unit tests alone.
 if !SANITIZERS
+include tests/cli/local.mk
 include tests/preload/local.mk
 endif

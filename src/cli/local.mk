@@ -1,0 +1,28 @@
+bin_PROGRAMS += arenashim
+
+arenashim_SOURCES = \
+	src/base/parse.c \
+	src/base/parse.h \
+	src/cli/arenashim.c \
+	src/cli/check.c \
+	src/cli/cli.h \
+	src/cli/elf_file.c \
+	src/cli/elf_file.h \
+	src/cli/locate.c \
+	src/cli/locate.h \
+	src/cli/program.c \
+	src/cli/program.h \
+	src/cli/run.c \
+	src/cli/settings.c \
+	src/cli/settings.h
+
+arenashim_CPPFLAGS = \
+	$(AM_CPPFLAGS) \
+	-D_GNU_SOURCE \
+	-I$(top_srcdir)/src \
+	-I$(top_srcdir)/include \
+	-DARENASHIM_VERSION='"$(PACKAGE_VERSION)"' \
+	-DARENASHIM_BINDIR='"$(bindir)"' \
+	-DARENASHIM_LIBDIR='"$(libdir)"' \
+	-DARENASHIM_PKGLIBEXECDIR='"$(pkglibexecdir)"' \
+	-DARENASHIM_SRCDIR='"$(abs_top_srcdir)"'

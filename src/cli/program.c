@@ -1,0 +1,169 @@
+#include "cli/program.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "cli/elf_file.h"
+
+/* As in the kernel: scripts may name scripts this deep, and this much of a file is looked at. */
+#define INTERPRETERS_MAX 5
+#define FIRST_LINE_MAX 256
+
+static bool is_executable(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return false;
+    if (!S_ISREG(status.st_mode)) {
+        errno = EACCES;
+        return false;
+    }
+    return eaccess(path, X_OK) == 0;
+}
+
+/* As execvp does it: an empty element of PATH is the current directory, the search goes on past a
+ * file that may not be executed, and such a file is then the reason of the failure. */
+static bool search(const char *directories, const char *name, char path[PATH_MAX])
+{
+    int error = ENOENT;
+    for (;;) {
+        int length = (int)strcspn(directories, ":");
+        const char *slash = length > 0 ? "/" : "";
+        int written = snprintf(path, PATH_MAX, "%.*s%s%s", length, directories, slash, name);
+        if (written < PATH_MAX) {
+            if (is_executable(path))
+                return true;
+            if (errno != ENOENT && errno != ENOTDIR)
+                error = errno;
+        }
+        if (directories[length] == '\0') {
+            errno = error;
+            return false;
+        }
+        directories += length + 1;
+    }
+}
+
+bool program_find(const char *name, char path[PATH_MAX])
+{
+    if (*name == '\0' || strchr(name, '/')) {
+        if (strlen(name) >= PATH_MAX) {
+            errno = ENAMETOOLONG;
+            return false;
+        }
+        strcpy(path, name);
+        return is_executable(path);
+    }
+    const char *directories = getenv("PATH");
+    char standard[PATH_MAX];
+    if (!directories) {
+        confstr(_CS_PATH, standard, sizeof standard);
+        directories = standard;
+    }
+    return search(directories, name, path);
+}
+
+static int open_to_read(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+/* The interpreter named by a first line `#!INTERPRETER [ARGUMENT]`. False when `path` has no such
+ * line or cannot be read. */
+static bool read_interpreter(const char *path, char interpreter[PATH_MAX])
+{
+    char line[FIRST_LINE_MAX + 1];
+    int fd = open_to_read(path);
+    if (fd < 0)
+        return false;
+    ssize_t length = pread(fd, line, FIRST_LINE_MAX, 0);
+    close(fd);
+    if (length < 2 || memcmp(line, "#!", 2) != 0)
+        return false;
+    line[length] = '\0';
+    const char *start = line + 2 + strspn(line + 2, " \t");
+    size_t size = strcspn(start, " \t\n");
+    if (size == 0 || start + size == line + FIRST_LINE_MAX)
+        return false;
+    memcpy(interpreter, start, size);
+    interpreter[size] = '\0';
+    return true;
+}
+
+/* True when exec changes the user or group, or grants capabilities: the dynamic linker then runs
+ * in secure mode and ignores preloaded paths. Such bits have no effect on a file system mounted
+ * nosuid or in a process that may gain no privileges. */
+static bool gains_privileges(const char *path)
+{
+    struct stat status;
+    struct statvfs mount;
+    if (stat(path, &status) != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) == 1)
+        return false;
+    if (statvfs(path, &mount) == 0 && (mount.f_flag & ST_NOSUID) != 0)
+        return false;
+    if ((status.st_mode & S_ISUID) != 0 && status.st_uid != getuid())
+        return true;
+    /* Set-group-ID without group execution once meant mandatory locking and grants nothing. */
+    if ((status.st_mode & S_ISGID) != 0 && (status.st_mode & S_IXGRP) != 0 &&
+        status.st_gid != getgid())
+        return true;
+    return getuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0;
+}
+
+static bool is_foreign(int fd, const char *shim)
+{
+    int shim_fd = open_to_read(shim);
+    if (shim_fd < 0)
+        return false;
+    struct elf_identity program, library;
+    bool foreign = elf_identify(fd, &program) && elf_identify(shim_fd, &library) &&
+                   (program.class != library.class || program.data != library.data ||
+                    program.machine != library.machine);
+    close(shim_fd);
+    return foreign;
+}
+
+/* Why the dynamic linker will not load `shim` into `path`; NULL when nothing speaks against it.
+ * A program may be executable without being readable, as set-user-ID programs often are. */
+static const char *obstacle(const char *path, const char *shim)
+{
+    const char *reason = NULL;
+    int fd = open_to_read(path);
+    if (fd >= 0) {
+        if (is_foreign(fd, shim))
+            reason = "is built for another machine or word size than the shim";
+        else if (elf_is_static(fd))
+            reason = "is statically linked, and only the dynamic linker can preload";
+        close(fd);
+    }
+    if (!reason && gains_privileges(path))
+        reason = "is set-user-ID, set-group-ID or has file capabilities, and the dynamic linker "
+                 "then ignores preloaded paths";
+    return reason;
+}
+
+void program_warn(const char *name, const char *path, const char *shim)
+{
+    char file[PATH_MAX], interpreter[PATH_MAX];
+    strcpy(file, path);
+    bool script = false;
+    for (int depth = 0; depth < INTERPRETERS_MAX && read_interpreter(file, interpreter); depth++) {
+        strcpy(file, interpreter);
+        script = true;
+    }
+    const char *reason = obstacle(file, shim);
+    if (reason && script)
+        warnx("warning: '%s', the interpreter of '%s', %s; it runs without the shim", file, name,
+              reason);
+    else if (reason)
+        warnx("warning: '%s' %s; it runs without the shim", name, reason);
+}

@@ -1,0 +1,20 @@
+/*
+ * The program to be started, seen from outside: where exec finds it, and whether preloading can
+ * reach it. What is said here is advice; exec alone decides whether a program runs.
+ */
+#ifndef CLI_PROGRAM_H
+#define CLI_PROGRAM_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+/* The file that execvp would execute for `name`. False with errno set as execvp sets it, when it
+ * would fail for want of an executable file of that name. */
+bool program_find(const char *name, char path[PATH_MAX]);
+
+/* Prints one line on stderr when `shim` will not be loaded into the program `path`, or into the
+ * interpreter it names in its first line, and why: statically linked, another machine, or more
+ * privileges than the caller's. `name` is what the user called it. */
+void program_warn(const char *name, const char *path, const char *shim);
+
+#endif

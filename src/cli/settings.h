@@ -1,0 +1,44 @@
+/*
+ * The shim's settings as options of `arenashim run`: one table of option, ARENASHIM_ variable and
+ * grammar. The grammars are those of the shim itself, but what the shim ignores with a line on
+ * stderr is refused here, so that a typing error never runs a program with other settings than
+ * its user believes.
+ */
+#ifndef CLI_SETTINGS_H
+#define CLI_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum setting_id {
+    SETTING_CAPACITY,
+    SETTING_LIMIT,
+    SETTING_OVERFLOW,
+    SETTING_ALIGN,
+    SETTING_MODULES,
+    SETTING_STATS,
+    SETTING_STATS_FILE,
+    SETTINGS,
+};
+
+struct setting {
+    const char *option;   /* long option without its dashes */
+    const char *variable; /* environment variable that it sets */
+    const char *usage;    /* the option with its value, as help shows it */
+    const char *summary;  /* what it does, in a few words */
+    const char *accepted; /* completes "it takes ..." */
+    const char *bare;     /* value of the option given without one; NULL: a value is required */
+    bool (*accepts)(const char *value);
+};
+
+extern const struct setting settings[SETTINGS];
+
+/* Puts `value` (NULL: none was given) into the setting's variable, or exits with EXIT_CANCELED
+ * and one line that names the option, the value and what is accepted. */
+void setting_apply(enum setting_id id, const char *value);
+
+/* Exits likewise when the settings do not go together: a limit below the capacity, of which at
+ * least one was applied here. To be called after the last setting_apply. */
+void settings_check(void);
+
+#endif
