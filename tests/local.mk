@@ -22,6 +22,7 @@ EXTRA_DIST += tests/tap.sh
 
 include tests/arena/local.mk
 if HAVE_CHECK
+include tests/kernels/local.mk
 include tests/shim/local.mk
 endif
 
