@@ -31,4 +31,5 @@ endif
 if !SANITIZERS
 include tests/cli/local.mk
 include tests/preload/local.mk
+include tests/valgrind/local.mk
 endif

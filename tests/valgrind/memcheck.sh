@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# valgrind-check.sh: what it reports on programs that do one thing wrong each, that it reports
+# nothing on clean ones, and its exit status.
+set -u
+# shellcheck source=tests/tap.sh
+. "${srcdir:-.}/tests/tap.sh"
+
+[ -n "${VALGRIND-}" ] || plan_skip "valgrind is not installed"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+checker=${srcdir:-.}/scripts/valgrind-check.sh
+shim=$ARENASHIM_SHIM_PATH
+command=$ARENASHIM
+# The shim would name these as settings that it does not have.
+unset ARENASHIM_SHIM_PATH ARENASHIM
+export ARENASHIM_SHIM=$shim
+
+build() {
+    # shellcheck disable=SC2086 # CC may hold options
+    $CC -g -O1 -pthread -I"${srcdir:-.}/include" "${srcdir:-.}/tests/valgrind/$1.c" -o "$work/$1"
+}
+
+# run NAME [VARIABLE=VALUE...]: builds and checks a program; sets status and output
+run() {
+    local name=$1
+    shift
+    if ! build "$name"; then
+        not_ok "$name compiles"
+        return
+    fi
+    status=0
+    output=$(env "$@" "$checker" "$work/$name" 2>&1) || status=$?
+}
+
+run clean ARENASHIM_CAPACITY=64K
+is "a clean program gives status 0" "$status" 0
+is "... and nothing but its own output" "$output" $'kept\nkept'
+
+run overrun
+is "an overrun into the next block is found" "$status" 99
+like "... as an invalid write" "$output" '^Invalid write of size 1'
+like "... just behind the block" "$output" '0 bytes after a block of size 40'
+like "... with the stack of the allocation" "$output" 'main \(overrun\.c:9\)'
+
+run uninitialised
+is "a use of what an earlier scope left behind is found" "$status" 99
+like "... as uninitialised memory" "$output" 'depends on uninitialised value'
+
+run stale
+is "a use after the scope's end is found" "$status" 99
+like "... as an invalid read" "$output" '^Invalid read of size 4'
+like "... of a block that is gone" "$output" "0 bytes inside a block of size 4 free'd"
+like "... with the stack of the scope's end" "$output" 'arena_scope_end'
+like "... and of the allocation" "$output" "Block was alloc'd at"
+
+run freed
+is "a use after free in the scope is found" "$status" 99
+like "... as an invalid read" "$output" "inside a block of size 4 free'd"
+
+run leak
+is "a leak outside scopes is found" "$status" 99
+like "... as definitely lost" "$output" '123 bytes in 1 blocks are definitely lost'
+unlike "... and scope memory is no leak" "$output" '77 bytes'
+
+run left_open
+is "a scope left open is found" "$status" 99
+like "... and named" "$output" 'valgrind-check: 1 scopes were left open'
+
+run status
+is "the program's own status is passed on" "$status" 3
+
+status=0
+output=$("$checker" true 2>&1) || status=$?
+is "a program without a routed call fails the check" "$status" 99
+like "... and is told why" "$output" 'not one call was routed'
+
+run status ARENASHIM_DISABLE=1
+is "a disabled shim fails the check" "$status" 99
+
+status=0
+output=$("$checker" /nonexistent 2>&1) || status=$?
+is "a missing program is a failure of the check" "$status" 125
+
+status=0
+output=$("$checker" --what true 2>&1) || status=$?
+is "an unknown option is a failure of the check" "$status" 125
+
+output=$(env -u ARENASHIM_SHIM LD_PRELOAD="$shim" "$VALGRIND" -q "$work/clean" 2>&1)
+like "plain valgrind is told which flag is missing" "$output" \
+    'not in the path: valgrind replaces malloc.*--soname-synonyms=somalloc=nouserintercepts'
+
+status=0
+output=$("$command" check -- "$work/stale" 2>&1) || status=$?
+is "arenashim check runs the same check" "$status" 99
+like "... with the same report" "$output" "inside a block of size 4 free'd"
+
+status=0
+"$checker" "$BUILDDIR/examples/recall/recall" --synthetic --queries 3 --threads 2 --seed 1 \
+    >"$work/recall.out" 2>"$work/recall.err" || status=$?
+is "recall is clean" "$status" 0
+[ "$status" -eq 0 ] || tap_comment "$(tail -n 30 "$work/recall.err")"
+
+done_testing
