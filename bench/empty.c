@@ -1,0 +1,5 @@
+#include "bench/empty.h"
+
+void bench_empty(void)
+{
+}

@@ -1,0 +1,15 @@
+# Built with everything else, run by bench/hot_paths.sh; no part of make check.
+noinst_LTLIBRARIES += bench/libempty.la
+bench_libempty_la_SOURCES = bench/empty.c bench/empty.h
+# A shared library that is not installed: -rpath makes libtool build one.
+bench_libempty_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -shared -rpath /nowhere
+
+noinst_PROGRAMS += bench/hot_paths
+bench_hot_paths_SOURCES = bench/hot_paths.c bench/empty.h
+bench_hot_paths_CPPFLAGS = -I$(top_srcdir) -I$(top_srcdir)/include
+# The allocations are the point: none may be dropped or merged.
+bench_hot_paths_CFLAGS = $(AM_CFLAGS) -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-free
+# Without a wrapper script, which would be measured, too.
+bench_hot_paths_LDFLAGS = $(AM_LDFLAGS) -no-install
+bench_hot_paths_LDADD = bench/libempty.la
+EXTRA_DIST += bench/README.md bench/hot_paths.sh
