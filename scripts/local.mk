@@ -1,4 +1,4 @@
-EXTRA_DIST += scripts/valgrind-check.sh
+EXTRA_DIST += scripts/demo.sh scripts/test.sh scripts/valgrind-check.sh scripts/packages.sh
 
 pkglibexec_SCRIPTS = valgrind-check
 CLEANFILES += valgrind-check

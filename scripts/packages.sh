@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# Installing what a script needs; to be sourced.
+#
+#   need_packages PACKAGE...    installs the Debian packages that are missing, after saying which;
+#                               stops the script with a clear message when it cannot
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+need_packages() {
+    local package missing=() as_root=()
+    if ! command -v dpkg-query >/dev/null; then
+        printf '%s: this is not a Debian system; install by hand what these packages hold: %s\n' \
+            "$0" "$*" >&2
+        return 0
+    fi
+    for package in "$@"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+
+    printf '%s: installing %s\n' "$0" "${missing[*]}"
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            printf '%s: root is needed for: apt-get install %s\n' "$0" "${missing[*]}" >&2
+            exit 1
+        fi
+        as_root=(sudo)
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    if ! { "${as_root[@]}" apt-get -qq update &&
+        "${as_root[@]}" apt-get -qq install -y --no-install-recommends "${missing[@]}"; } \
+        >"${TMPDIR:-/tmp}/arenashim-apt.log" 2>&1; then
+        tail -n 5 "${TMPDIR:-/tmp}/arenashim-apt.log" >&2
+        printf '%s: apt-get could not install: %s\n' "$0" "${missing[*]}" >&2
+        exit 1
+    fi
+}
+
+# What the build needs on a bare Debian system.
+# shellcheck disable=SC2034 # used by the scripts that source this
+build_packages=(autoconf automake libtool pkg-config make gcc g++ libc6-dev check valgrind)
