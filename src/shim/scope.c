@@ -299,8 +299,12 @@ void arena_scope_pause(void)
     struct frame *frame = current_frame();
     if (!frame)
         return;
-    if (frame->pauses++ == 0)
+    /* Saved before it is counted: a pause in a signal handler then finds it saved. */
+    if (frame->pauses == 0)
         frame->paused_gate = hot.limit;
+    signal_fence();
+    frame->pauses++;
+    signal_fence();
     hot.limit = 0;
 }
 
@@ -309,10 +313,13 @@ void arena_scope_resume(void)
     struct frame *frame = current_frame();
     if (!frame)
         return;
+    /* Read before the count goes down: from then on a signal handler may save another. */
+    uintptr_t gate = frame->paused_gate;
+    signal_fence();
     if (frame->pauses == 0)
         misuse_report(MISUSE_RESUME, NULL);
     else if (--frame->pauses == 0)
-        hot.limit = frame->paused_gate;
+        hot.limit = gate;
 }
 
 void *arena_scope_keep(void *block)

@@ -521,6 +521,9 @@ static void conclude(const struct operation *operation)
     look_at_all();
     if (operation->size > 0)
         watch(&result, result.block, operation->size);
+    require(!hot.thread->busy);
+    if (arena_scope_active())
+        require(block_is_ours(t_malloc(8))); /* nobody has left the gate closed */
     if (hot.cursor) {
         struct watched next[3];
         for (size_t i = 0; i < COUNT(next); i++) {
