@@ -47,7 +47,9 @@ void scope_settle(struct thread *thread)
     uint64_t calls = hot.calls;
     uint64_t bytes = hot.bytes;
     uint64_t freed = hot.freed;
-    /* Subtracted, not cleared: a signal handler may have counted in between. */
+    /* Subtracted, not cleared: a signal handler may have counted in between. Without the fence the
+     * compiler sees that the difference is 0 and clears. */
+    signal_fence();
     hot.calls -= calls;
     hot.bytes -= bytes;
     hot.freed -= freed;

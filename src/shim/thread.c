@@ -214,6 +214,7 @@ void threads_after_fork(void)
             thread->peak = 0;
             thread->spilled = 0;
             thread->used = 0;
+            track_trim(thread, (void *)thread->memory, 0); /* the blocks of its scopes */
             empty(thread);
         }
         region_release(slot);
