@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,7 +76,7 @@ static void fall_back(size_t limit, size_t align)
 {
     /* Memory that the next allocator has given out before, so that its blocks are not zero by
      * chance. */
-    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     void *dirty = opaque(malloc(limit * 16));
     memset(dirty, 0xa5, limit * 16);
@@ -190,6 +191,38 @@ static void guarded(void)
     }
 }
 
+static pthread_barrier_t barrier;
+
+static void *neighbour(void *unused)
+{
+    ARENA_SCOPE("neighbour") {
+        opaque(malloc(1));
+        pthread_barrier_wait(&barrier);
+        pthread_barrier_wait(&barrier);
+    }
+    return unused;
+}
+
+/* In a region too small for the limit (ulimit -v) an arena grows right up to the next one. */
+static void guarded_when_full(void)
+{
+    pthread_t thread;
+    pthread_barrier_init(&barrier, NULL, 2);
+    ARENA_SCOPE("full") {
+        unsigned char *last = NULL, *next = opaque(malloc(1000));
+        EXPECT(pthread_create(&thread, NULL, neighbour, NULL) == 0);
+        pthread_barrier_wait(&barrier);
+        /* The first block that does not lie behind the last one is the next allocator's. */
+        while (!last || (next > last && next < last + 1100)) {
+            last = next;
+            next = opaque(malloc(1000));
+        }
+        EXPECT(child_dies(last, 3 * 4096, 1));
+        pthread_barrier_wait(&barrier);
+        pthread_join(thread, NULL);
+    }
+}
+
 static void aborting(void)
 {
     ARENA_SCOPE("aborting") {
@@ -276,6 +309,7 @@ int main(int argc, char **argv)
         {"past_limit", past_limit},
         {"error", error},
         {"guarded", guarded},
+        {"guarded_when_full", guarded_when_full},
         {"aborting", aborting},
         {"aligned", aligned},
         {"mixed", mixed},

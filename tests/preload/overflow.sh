@@ -40,6 +40,13 @@ ulimit -c 0
 policy 'inaccessible memory around an arena' guarded 0 0
 policy 'inaccessible memory around an arena that cannot grow' guarded 0 0 ARENASHIM_LIMIT=256K
 
+# shellcheck disable=SC2016
+under bash -c 'LD_PRELOAD="" && ulimit -v 1000000 && export LD_PRELOAD="$1" && shift && exec "$@"' \
+    bash "$shim" "$tmp/cases" guarded_when_full
+routed 'inaccessible memory between arenas in a small region'
+check 'inaccessible memory between arenas in a small region: it ran full' \
+    test "$(stat .fallbacks)" -gt 0
+
 # bash says that the program was aborted; the shim's line comes first.
 under ARENASHIM_CAPACITY=256K ARENASHIM_OVERFLOW=abort "$tmp/cases" aborting 2>/dev/null
 is 'abort: by SIGABRT, at the request' "$status:$out" "$((128 + 6)):before"

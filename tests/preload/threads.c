@@ -437,6 +437,126 @@ static void stepped(void)
     puts(handled > 1000 ? "stepped" : "hardly stepped");
 }
 
+/*
+ * The same with a handler that draws at every STEP_PERIODth instruction alone, so that the blocks
+ * of the scope mostly are the newest, in as many runs as it takes to have drawn at each. What it
+ * drew stays, and is looked at before the scope ends that it was drawn in.
+ */
+#define STEP_PERIOD 61
+
+static int step_phase;
+static volatile int step_level; /* open scopes, from 0; -1 while one begins or ends */
+static unsigned char *step_drawn[2][1000];
+static size_t step_count[2];
+
+static void phase_handler(int signal)
+{
+    (void)signal;
+    int level = step_level;
+    if (++handled % STEP_PERIOD != step_phase)
+        return;
+    unsigned char *block = opaque(malloc(48));
+    fill(block, 48, 77);
+    if (level >= 0 && step_count[level] < 1000)
+        step_drawn[level][step_count[level]++] = block;
+}
+
+static void check_drawn(int level)
+{
+    for (size_t i = 0; i < step_count[level]; i++)
+        EXPECT(filled(step_drawn[level][i], 48, 77));
+    step_count[level] = 0;
+}
+
+/* fill and filled in few instructions: the ends of a block. */
+static void stamp_word(unsigned char *at, uint32_t word)
+{
+    memcpy(at, &word, sizeof word);
+}
+
+static void stamp(unsigned char *block, size_t size, uint32_t seed)
+{
+    stamp_word(block, seed * 0x01010101);
+    stamp_word(block + size - sizeof seed, seed * 0x10101010);
+}
+
+static int stamped_first(const unsigned char *block, uint32_t seed)
+{
+    seed *= 0x01010101;
+    return memcmp(block, &seed, sizeof seed) == 0;
+}
+
+static int stamped(const unsigned char *block, size_t size, uint32_t seed)
+{
+    uint32_t last = seed * 0x10101010;
+    return stamped_first(block, seed) &&
+           memcmp(block + size - sizeof last, &last, sizeof last) == 0;
+}
+
+/* Draws, resizes and frees newest and older blocks; stepped from begin to end. */
+static void stepped_calls(int level)
+{
+    STEP_ON();
+    unsigned char *a = opaque(malloc(40));
+    stamp(a, 40, 1);
+    unsigned char *b = opaque(calloc(2, 20));
+    static const unsigned char zeroes[40];
+    int b_zeroed = memcmp(b, zeroes, sizeof zeroes) == 0;
+    stamp(b, 40, 2);
+    unsigned char *c = opaque(malloc(30));
+    stamp(c, 30, 3);
+    free(opaque(malloc(50)));
+    unsigned char *d = opaque(malloc(60));
+    stamp(d, 60, 4);
+    d = opaque(realloc(d, 120));
+    d = opaque(realloc(d, 24));
+    unsigned char *e = opaque(aligned_alloc(64, 40));
+    stamp(e, 40, 5);
+    b = opaque(realloc(b, 80));
+    free(c);
+    free(e);
+    e = opaque(malloc(90));
+    stamp(e, 90, 6);
+    unsigned char *f = opaque(malloc(2 << 20)); /* grows */
+    stamp(f, 30, 7);
+    free(f);
+    f = opaque(malloc(40));
+    stamp(f, 40, 8);
+    STEP_OFF();
+    EXPECT(b_zeroed && stamped(a, 40, 1) && stamped_first(b, 2) && stamped_first(d, 4));
+    EXPECT(stamped(e, 90, 6) && stamped(f, 40, 8));
+    check_drawn(level);
+}
+
+static void stepped_apart(void)
+{
+    struct sigaction action = {.sa_handler = phase_handler};
+    sigaction(SIGTRAP, &action, NULL);
+    for (step_phase = 0; step_phase < STEP_PERIOD && expect_failures < 5; step_phase++) {
+        ARENA_SCOPE("apart") {
+            opaque(malloc(1));
+            stepped_calls(0);
+            step_level = -1;
+            STEP_ON();
+            arena_scope_token token = arena_scope_begin(NULL);
+            STEP_OFF();
+            step_level = 1;
+            stepped_calls(1);
+            step_level = -1;
+            STEP_ON();
+            arena_scope_end(token);
+            STEP_OFF();
+            step_level = 0;
+            stepped_calls(0);
+            EXPECT(arena_scope_active() == 1 && in_arena(opaque(malloc(1))));
+        }
+        EXPECT(arena_scope_active() == 0);
+    }
+    if (handled == 0)
+        _exit(77);
+    puts(handled > 1000 ? "stepped" : "hardly stepped");
+}
+
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
@@ -451,6 +571,7 @@ int main(int argc, char **argv)
         {"hand_over", hand_over},
         {"signals", signals},
         {"stepped", stepped},
+        {"stepped_apart", stepped_apart},
     };
     arena_learn();
     return run_case(cases, sizeof cases / sizeof cases[0], argc, argv);

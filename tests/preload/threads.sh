@@ -63,16 +63,19 @@ else
     stat_is 'signal handlers that allocate: no misuse' '"\(.misuses) \(.left_open)"' '0 0'
 fi
 
-under "$tmp/cases" stepped
-if [ "$status" -eq 77 ]; then
-    skip 'a signal after every instruction' 'the processor or the system cannot'
-else
-    routed 'a signal after every instruction'
-    is 'a signal after every instruction: there were many' "$out" stepped
-    stat_is 'a signal after every instruction: no misuse' '"\(.misuses) \(.left_open)"' '0 0'
-    check 'a signal after every instruction: some interrupted the shim' \
+for name in stepped stepped_apart; do
+    under "$tmp/cases" "$name"
+    if [ "$status" -eq 77 ]; then
+        skip "a signal after every instruction, $name" 'the processor or the system cannot'
+        continue
+    fi
+    routed "a signal after every instruction, $name"
+    is "a signal after every instruction, $name: there were many" "$out" stepped
+    stat_is "a signal after every instruction, $name: no misuse" \
+        '"\(.misuses) \(.left_open)"' '0 0'
+    check "a signal after every instruction, $name: some interrupted the shim" \
         test "$(stat .passed_in_scope.interrupted)" -gt 50
-fi
+done
 
 under "$tmp/cxx"
 routed 'thread_local objects'
