@@ -1,12 +1,29 @@
 /*
  * What the dynamic linker runs when libarenashim.so comes and goes.
  */
+#include <dlfcn.h>
+
+#include "shim/modules.h"
 #include "shim/report.h"
 #include "shim/start.h"
 
 __attribute__((constructor)) static void on_load(void)
 {
     start_shim();
+}
+
+/*
+ * The addresses of an unloaded module may be another's soon, which would then pass for a
+ * participant: scopes begun from now on look modules up anew.
+ */
+__attribute__((visibility("default"))) int dlclose(void *handle)
+{
+    static int (*next)(void *);
+    if (!next)
+        next = (int (*)(void *))dlsym(RTLD_NEXT, "dlclose");
+    int result = next(handle);
+    modules_unloaded();
+    return result;
 }
 
 __attribute__((destructor)) static void on_unload(void)

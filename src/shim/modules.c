@@ -12,6 +12,13 @@
 static struct module modules[MODULES_MAX];
 static int entered;
 
+unsigned modules_generation;
+
+void modules_unloaded(void)
+{
+    __atomic_fetch_add(&modules_generation, 1, __ATOMIC_RELAXED);
+}
+
 static void copy_name(struct module *module, const char *path)
 {
     const char *name = module->is_main ? program_invocation_short_name : basename(path);
@@ -59,12 +66,16 @@ static void apply_list(struct module *module, const char *path)
         module->excluded = true;
 }
 
+/* The loader may give a new object the address and the identity of one that was unloaded, so names
+ * are compared, too. */
 static bool is_entry_of(const struct module *module, const struct dl_find_object *object)
 {
+    const char *name = basename(object->dlfo_link_map->l_name);
     return __atomic_load_n(&module->ready, __ATOMIC_ACQUIRE) &&
            module->start == (uintptr_t)object->dlfo_map_start &&
            module->end == (uintptr_t)object->dlfo_map_end &&
-           module->identity == object->dlfo_link_map;
+           module->identity == object->dlfo_link_map &&
+           (module->is_main || strncmp(module->name, name, MODULE_NAME_MAX - 1) == 0);
 }
 
 /* Two threads may enter the same module at once; reports merge entries of one name. */

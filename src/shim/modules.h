@@ -35,7 +35,12 @@ struct module {
 struct module_cache {
     struct module *recent[MODULE_CACHE_SIZE];
     unsigned next;
+    unsigned generation; /* modules_generation when it was last emptied */
 };
+
+/* Goes up whenever modules may have been unloaded: what was remembered by address is void then. */
+extern unsigned modules_generation;
+void modules_unloaded(void);
 
 /* The module that holds `address`, or NULL when no module does or the table is full. May be called
  * in a signal handler. */

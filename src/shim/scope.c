@@ -191,14 +191,18 @@ static void mark_module(struct thread *thread, uintptr_t caller)
         scope_use_module(module);
 }
 
-/* The first scope of a thread or of a module, and scopes nested too deeply to be told apart: these
- * are part of the innermost one that is. */
+/* The first scope of a thread or of a module, or after a module was unloaded, and scopes nested too
+ * deeply to be told apart: these are part of the innermost one that is. */
 static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr_t caller)
 {
     static const arena_scope_token none = {0};
     if (!hot.thread && (!start_shim() || !thread_acquire()))
         return none;
     struct thread *thread = hot.thread;
+    if (thread->modules.generation != modules_generation) {
+        hot.module_size = 0;
+        thread->modules = (struct module_cache){.generation = modules_generation};
+    }
     mark_module(thread, caller);
     if (thread->depth < SCOPE_DEPTH_MAX)
         return open_scope(thread, site);
@@ -215,6 +219,7 @@ arena_scope_token arena_scope_begin(const arena_scope_site *site)
     if (!site)
         site = &unmarked;
     if (UNLIKELY(!thread || caller - hot.module_start >= hot.module_size ||
+                 thread->modules.generation != modules_generation ||
                  thread->depth == SCOPE_DEPTH_MAX))
         return begin_slowly(site, caller);
     return open_scope(thread, site);

@@ -13,7 +13,8 @@ TESTS += \
 	tests/preload/routing.sh \
 	tests/preload/stack.sh \
 	tests/preload/stats.sh \
-	tests/preload/threads.sh
+	tests/preload/threads.sh \
+	tests/preload/unload.sh
 
 EXTRA_DIST += \
 	tests/preload/common.sh \
@@ -54,3 +55,4 @@ EXTRA_DIST += \
 	tests/preload/threads.c \
 	tests/preload/threads.cc \
 	tests/preload/threads.sh
+EXTRA_DIST += tests/preload/unload.c tests/preload/unload.sh
