@@ -14,7 +14,8 @@ TESTS += \
 	tests/preload/stack.sh \
 	tests/preload/stats.sh \
 	tests/preload/threads.sh \
-	tests/preload/unload.sh
+	tests/preload/unload.sh \
+	tests/preload/recall.sh
 
 EXTRA_DIST += \
 	tests/preload/common.sh \
@@ -55,4 +56,4 @@ EXTRA_DIST += \
 	tests/preload/threads.c \
 	tests/preload/threads.cc \
 	tests/preload/threads.sh
-EXTRA_DIST += tests/preload/unload.c tests/preload/unload.sh
+EXTRA_DIST += tests/preload/unload.c tests/preload/unload.sh tests/preload/recall.sh
