@@ -142,6 +142,25 @@ void operators_across()
         give_back(variant + 2, blocks[variant], 100);
 }
 
+/* With new_lib.cc behind the shim: what is not routed goes to its operators, one for one, and what
+ * is routed never does. */
+extern "C" int new_calls __attribute__((weak)), delete_calls __attribute__((weak));
+
+void replaced_operators()
+{
+    if (!&new_calls)
+        return;
+    new_calls = delete_calls = 0;
+    draw_all(false);
+    /* Two blocks for each of 6 ways and 8 variants. The 12 null deletes may go there as well. */
+    EXPECT(new_calls == 96 && delete_calls >= 96);
+    new_calls = delete_calls = 0;
+    ARENA_SCOPE("replaced") {
+        draw_all(true);
+    }
+    EXPECT(new_calls == 0 && delete_calls <= 12);
+}
+
 /* Containers allocate from inlined code, so in the program's own module. */
 void containers()
 {
@@ -300,6 +319,7 @@ int main(int argc, char **argv)
         {"operators_in_scope", operators_in_scope},
         {"operators_out_of_scope", operators_out_of_scope},
         {"operators_across", operators_across},
+        {"replaced_operators", replaced_operators},
         {"containers", containers},
         {"impossible_in_scope", impossible_in_scope},
         {"impossible_out_of_scope", impossible_out_of_scope},

@@ -32,6 +32,11 @@ each C++ cxx
 each C c ARENASHIM_CAPACITY=16K
 each C++ cxx ARENASHIM_ALIGN=64
 
+# Operators that somebody else has replaced, in front of the run-time library's.
+need libnew.so -std=c++17 -O2 -fPIC -shared new_lib.cc
+need replaced -std=c++17 -O2 "${quiet[@]}" entry_points.cc "$tmp/libnew.so" -Wl,-rpath,"$tmp"
+each 'C++ with replaced operators' replaced
+
 # A C++ plug-in of a C program, whose run-time library is not in the global scope; and a program that
 # brings the operators along.
 need plugin.so -std=c++17 -O2 "${quiet[@]}" -fPIC -shared -Dmain=plugin_main entry_points.cc

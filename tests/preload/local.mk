@@ -35,6 +35,7 @@ EXTRA_DIST += \
 	tests/preload/marks.cc \
 	tests/preload/marks.sh \
 	tests/preload/marks_main.c \
+	tests/preload/new_lib.cc \
 	tests/preload/overflow.c \
 	tests/preload/overflow.cc \
 	tests/preload/overflow.sh \

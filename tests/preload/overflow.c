@@ -80,7 +80,7 @@ static void fall_back(size_t limit, size_t align)
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     void *dirty = opaque(malloc(limit * 16));
     memset(dirty, 0xa5, limit * 16);
-    free(dirty);
+    free(opaque(dirty));
     ARENA_SCOPE("fallback") {
         char *small = opaque(malloc(1000));
         EXPECT(in_first_arena(small, limit) && (uintptr_t)small % align == 0);

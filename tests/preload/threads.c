@@ -445,6 +445,7 @@ static void stepped(void)
 #define STEP_PERIOD 61
 
 static int step_phase;
+static int step_number;         /* in this run */
 static volatile int step_level; /* open scopes, from 0; -1 while one begins or ends */
 static unsigned char *step_drawn[2][1000];
 static size_t step_count[2];
@@ -453,7 +454,8 @@ static void phase_handler(int signal)
 {
     (void)signal;
     int level = step_level;
-    if (++handled % STEP_PERIOD != step_phase)
+    handled++;
+    if (++step_number % STEP_PERIOD != step_phase)
         return;
     unsigned char *block = opaque(malloc(48));
     fill(block, 48, 77);
@@ -468,63 +470,48 @@ static void check_drawn(int level)
     step_count[level] = 0;
 }
 
-/* fill and filled in few instructions: the ends of a block. */
-static void stamp_word(unsigned char *at, uint32_t word)
+static int is_all(const unsigned char *block, size_t size, unsigned char value)
 {
-    memcpy(at, &word, sizeof word);
+    for (size_t i = 0; i < size; i++)
+        if (block[i] != value)
+            return 0;
+    return 1;
 }
 
-static void stamp(unsigned char *block, size_t size, uint32_t seed)
-{
-    stamp_word(block, seed * 0x01010101);
-    stamp_word(block + size - sizeof seed, seed * 0x10101010);
-}
-
-static int stamped_first(const unsigned char *block, uint32_t seed)
-{
-    seed *= 0x01010101;
-    return memcmp(block, &seed, sizeof seed) == 0;
-}
-
-static int stamped(const unsigned char *block, size_t size, uint32_t seed)
-{
-    uint32_t last = seed * 0x10101010;
-    return stamped_first(block, seed) &&
-           memcmp(block + size - sizeof last, &last, sizeof last) == 0;
-}
-
-/* Draws, resizes and frees newest and older blocks; stepped from begin to end. */
+/* Draws, resizes and frees newest and older blocks; stepped from begin to end, so it fills them by
+ * memset, in few instructions. */
 static void stepped_calls(int level)
 {
     STEP_ON();
     unsigned char *a = opaque(malloc(40));
-    stamp(a, 40, 1);
+    memset(a, 1, 40);
     unsigned char *b = opaque(calloc(2, 20));
     static const unsigned char zeroes[40];
     int b_zeroed = memcmp(b, zeroes, sizeof zeroes) == 0;
-    stamp(b, 40, 2);
+    memset(b, 2, 40);
     unsigned char *c = opaque(malloc(30));
-    stamp(c, 30, 3);
+    memset(c, 3, 30);
+    free(opaque(malloc(2000))); /* higher than what follows */
     free(opaque(malloc(50)));
-    unsigned char *d = opaque(malloc(60));
-    stamp(d, 60, 4);
-    d = opaque(realloc(d, 120));
+    unsigned char *d = opaque(malloc(100));
+    memset(d, 4, 100);
+    d = opaque(realloc(d, 160));
     d = opaque(realloc(d, 24));
     unsigned char *e = opaque(aligned_alloc(64, 40));
-    stamp(e, 40, 5);
+    memset(e, 5, 40);
     b = opaque(realloc(b, 80));
     free(c);
     free(e);
     e = opaque(malloc(90));
-    stamp(e, 90, 6);
+    memset(e, 6, 90);
     unsigned char *f = opaque(malloc(2 << 20)); /* grows */
-    stamp(f, 30, 7);
+    memset(f, 7, 30);
     free(f);
     f = opaque(malloc(40));
-    stamp(f, 40, 8);
+    memset(f, 8, 40);
     STEP_OFF();
-    EXPECT(b_zeroed && stamped(a, 40, 1) && stamped_first(b, 2) && stamped_first(d, 4));
-    EXPECT(stamped(e, 90, 6) && stamped(f, 40, 8));
+    EXPECT(b_zeroed && is_all(a, 40, 1) && is_all(b, 40, 2) && is_all(d, 24, 4));
+    EXPECT(is_all(e, 90, 6) && is_all(f, 40, 8));
     check_drawn(level);
 }
 
@@ -534,6 +521,7 @@ static void stepped_apart(void)
     sigaction(SIGTRAP, &action, NULL);
     for (step_phase = 0; step_phase < STEP_PERIOD && expect_failures < 5; step_phase++) {
         ARENA_SCOPE("apart") {
+            step_number = 0;
             opaque(malloc(1));
             stepped_calls(0);
             step_level = -1;
@@ -547,7 +535,6 @@ static void stepped_apart(void)
             arena_scope_end(token);
             STEP_OFF();
             step_level = 0;
-            stepped_calls(0);
             EXPECT(arena_scope_active() == 1 && in_arena(opaque(malloc(1))));
         }
         EXPECT(arena_scope_active() == 0);
