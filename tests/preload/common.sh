@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# What the preload tests share; to be sourced. Each test compiles small programs into a directory
-# of its own and runs them with the shim preloaded and the statistics written as JSON.
+# What the tests of the shim in real programs share; to be sourced. Each test compiles small
+# programs into a directory of its own and runs them with the shim preloaded and the statistics
+# written as JSON.
 #
 #   tmp, shim, cc, cxx                  where and with what
-#   build NAME FLAG... SOURCE...        compiles and links $tmp/NAME; SOURCE without a directory is
-#                                       one of tests/preload, .cc is C++. False when it fails.
+#   build NAME FLAG... SOURCE...        compiles and links $tmp/NAME; SOURCE without a directory
+#                                       lies beside the script, .cc is C++. False when it fails.
 #   need NAME FLAG... SOURCE...         the same; the script ends when it fails
 #   capture COMMAND...                  sets status, out and err
 #   under [VARIABLE=VALUE...] COMMAND.. capture with the shim preloaded; stats are in $tmp/stats
@@ -19,7 +20,7 @@
 . "${srcdir:-.}/tests/tap.sh"
 
 source_dir=$(realpath "${srcdir:-.}")
-here=$source_dir/tests/preload
+here=$(dirname "$(realpath "${BASH_SOURCE[-1]}")")
 shim=$(realpath "${ARENASHIM_SHIM_PATH:-.libs/libarenashim.so}")
 cc=${CC:-cc}
 cxx=${CXX:-c++}
@@ -64,7 +65,8 @@ build() {
     done
     # CC may hold options, as make allows.
     # shellcheck disable=SC2086
-    capture $compiler -I"$source_dir/include" -I"$here" -pthread -o "$tmp/$name" "${arguments[@]}"
+    capture $compiler -I"$source_dir/include" -I"$source_dir/tests/preload" -pthread \
+        -o "$tmp/$name" "${arguments[@]}"
     [ "$status" -eq 0 ] && [ -z "$err" ]
 }
 
