@@ -146,6 +146,12 @@ EXPORT size_t malloc_usable_size(void *block)
                                          : block_usable(block);
 }
 
+EXPORT int malloc_trim(size_t pad)
+{
+    bool trimmed = threads_trim(pad);
+    return fixed.next.malloc_trim(pad) != 0 || trimmed;
+}
+
 /* ---- aligned blocks -------------------------------------------------------------------------- */
 
 /* glibc rounds an alignment that is not a power of two up to one, and takes 0 for the default.

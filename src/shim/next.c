@@ -206,3 +206,11 @@ size_t next_first_malloc_usable_size(void *block)
     next_resolve();
     return fixed.next.malloc_usable_size(block);
 }
+
+int next_first_malloc_trim(size_t pad)
+{
+    if (is_resolving())
+        return 0;
+    next_resolve();
+    return fixed.next.malloc_trim(pad);
+}

@@ -12,7 +12,8 @@
 #include <stddef.h>
 
 /* The functions that every interposable allocator defines; the rest of the family is made from
- * them, so that memory of two allocators never mixes. */
+ * them, so that memory of two allocators never mixes. malloc_trim may be another's: it takes no
+ * block. */
 #define NEXT_FUNCTIONS(X)                                                                          \
     X(void *, malloc, (size_t))                                                                    \
     X(void, free, (void *))                                                                        \
@@ -21,7 +22,8 @@
     X(void *, memalign, (size_t, size_t))                                                          \
     X(void *, aligned_alloc, (size_t, size_t))                                                     \
     X(int, posix_memalign, (void **, size_t, size_t))                                              \
-    X(size_t, malloc_usable_size, (void *))
+    X(size_t, malloc_usable_size, (void *))                                                        \
+    X(int, malloc_trim, (size_t))
 
 #define NEXT_MEMBER(result, name, parameters) result(*name) parameters;
 struct next_allocator {

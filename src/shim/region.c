@@ -63,6 +63,8 @@ bool region_reserve(struct region *region, struct region_wish wish)
             continue;
         /* Asking for huge pages on sparse arenas would turn megabytes into gigabytes. */
         madvise(start, bytes, MADV_NOHUGEPAGE);
+        /* Core files hold what is committed, not the reservation. */
+        madvise(start, bytes, MADV_DONTDUMP);
         region->start = (uintptr_t)start;
         region->size = bytes;
         divide(region, wish);
@@ -119,9 +121,11 @@ bool region_commit(uintptr_t start, uintptr_t end)
 {
     int saved_errno = errno;
     bool done = mprotect((void *)start, end - start, PROT_READ | PROT_WRITE) == 0;
-    errno = saved_errno;
-    if (done)
+    if (done) {
+        madvise((void *)start, end - start, MADV_DODUMP);
         track_hide((void *)start, end - start);
+    }
+    errno = saved_errno;
     return done;
 }
 
@@ -137,5 +141,6 @@ void region_forbid(uintptr_t start, uintptr_t end)
 {
     int saved_errno = errno;
     mprotect((void *)start, end - start, PROT_NONE);
+    madvise((void *)start, end - start, MADV_DONTDUMP);
     errno = saved_errno;
 }

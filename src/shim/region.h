@@ -51,15 +51,15 @@ uintptr_t region_record(const struct region *region, int slot);
 uintptr_t region_memory(const struct region *region, int slot);
 uintptr_t region_memory_end(const struct region *region, int slot);
 
-/* Makes [start, end) readable and writable, and tells a checker that no block is in it. False when
- * the kernel refuses. Page-aligned. */
+/* Makes [start, end) readable, writable and part of core files, and tells a checker that no block
+ * is in it. False when the kernel refuses. Page-aligned. */
 bool region_commit(uintptr_t start, uintptr_t end);
 
 /* Gives the pages of [start, end) back to the kernel; they read as zeroes afterwards, or are
  * unchanged when the kernel refuses (locked memory) and false is returned. Page-aligned. */
 bool region_discard(uintptr_t start, uintptr_t end);
 
-/* Makes [start, end) inaccessible again. Page-aligned. */
+/* Makes [start, end) inaccessible again, and takes it out of core files. Page-aligned. */
 void region_forbid(uintptr_t start, uintptr_t end);
 
 #endif

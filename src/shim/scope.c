@@ -191,8 +191,8 @@ static void mark_module(struct thread *thread, uintptr_t caller)
         scope_use_module(module);
 }
 
-/* The first scope of a thread or of a module, or after a module was unloaded, and scopes nested too
- * deeply to be told apart: these are part of the innermost one that is. */
+/* The first scope of a thread or of a module, or after a module was unloaded or a trim asked for,
+ * and scopes nested too deeply to be told apart: these are part of the innermost one that is. */
 static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr_t caller)
 {
     static const arena_scope_token none = {0};
@@ -202,6 +202,8 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
     if (thread->modules.generation != modules_generation) {
         hot.module_size = 0;
         thread->modules = (struct module_cache){.generation = modules_generation};
+        if (!thread_trim_as_asked(thread))
+            thread->modules.generation--; /* so that the next begin comes here, too */
     }
     mark_module(thread, caller);
     if (thread->depth < SCOPE_DEPTH_MAX)

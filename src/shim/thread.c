@@ -74,6 +74,51 @@ void thread_trim(struct thread *thread)
     region_forbid(start, end);
 }
 
+static unsigned trims_asked;
+static size_t trims_pad;
+
+/* Trims the calling thread's idle arena. */
+static bool trim_idle(size_t pad)
+{
+    struct thread *thread = hot.thread;
+    size_t room = thread->committed - thread->memory;
+    size_t kept = (pad < room ? pad : room) + REGION_GUARD_BYTES - 1;
+    uintptr_t start = thread->memory + (kept & ~(REGION_GUARD_BYTES - 1));
+    if (start >= thread->touched)
+        return false;
+    /* A signal handler does without: what it wrote after the discard would pass for zero. */
+    hot.unavailable = true;
+    hot.thread = NULL;
+    signal_fence();
+    bool done = region_discard(start, thread->committed);
+    if (done)
+        thread->touched = start;
+    signal_fence();
+    hot.thread = thread;
+    hot.unavailable = false;
+    return done;
+}
+
+bool thread_trim_as_asked(struct thread *thread)
+{
+    unsigned asked = __atomic_load_n(&trims_asked, __ATOMIC_ACQUIRE);
+    if (thread->trims == asked)
+        return true;
+    if (thread->depth > 0)
+        return false;
+    thread->trims = asked;
+    trim_idle(__atomic_load_n(&trims_pad, __ATOMIC_RELAXED));
+    return true;
+}
+
+bool threads_trim(size_t pad)
+{
+    __atomic_store_n(&trims_pad, pad, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&trims_asked, 1, __ATOMIC_RELEASE);
+    modules_unloaded(); /* sends every thread's next begin the slow way, where it trims */
+    return hot.thread && hot.thread->depth == 0 && trim_idle(pad);
+}
+
 /* ---- start ---------------------------------------------------------------------------------- */
 
 static uintptr_t lower(uintptr_t a, uintptr_t b)

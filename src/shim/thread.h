@@ -63,6 +63,7 @@ struct thread {
     uintptr_t peak;         /* highest cursor that was stepped back from since the last settling */
     size_t spilled;         /* bytes that overflow sent to the next allocator in open scopes */
     size_t used;            /* bytes of live blocks in open scopes; kept only under a checker */
+    unsigned trims;         /* of what threads_trim asked for, done */
     struct module_cache modules;
 
     /* Statistics of all threads that have had this slot. */
@@ -119,6 +120,14 @@ void thread_note_peak(struct thread *thread, uintptr_t end);
 
 /* Gives back what lies past the capacity; outside scopes. */
 void thread_trim(struct thread *thread);
+
+/* Gives the pages of idle arenas back to the kernel, except the first `pad` bytes of each: the
+ * calling thread's now, another thread's when it next begins a scope outside all others (only the
+ * owner knows that it is idle). True when pages went back now. */
+bool threads_trim(size_t pad);
+
+/* What threads_trim asked for, by the owner. False when it has to wait for the end of scopes. */
+bool thread_trim_as_asked(struct thread *thread);
 
 /* The record of slot 0 <= slot < region_slots_seen(), or NULL while it is being made. */
 struct thread *thread_in_slot(int slot);

@@ -14,6 +14,7 @@ TESTS += \
 	tests/preload/stack.sh \
 	tests/preload/stats.sh \
 	tests/preload/threads.sh \
+	tests/preload/trim.sh \
 	tests/preload/unload.sh \
 	tests/preload/recall.sh
 
@@ -56,5 +57,7 @@ EXTRA_DIST += \
 	tests/preload/stats.sh \
 	tests/preload/threads.c \
 	tests/preload/threads.cc \
-	tests/preload/threads.sh
+	tests/preload/threads.sh \
+	tests/preload/trim.c \
+	tests/preload/trim.sh
 EXTRA_DIST += tests/preload/unload.c tests/preload/unload.sh tests/preload/recall.sh

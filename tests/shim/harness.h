@@ -182,8 +182,10 @@ UNUSED static void routing_start(size_t capacity, size_t limit, size_t align)
     next_resolve();
 #if SANITIZED
     /* What lies behind a program that contains the sanitizer is an allocator it does not watch. */
-    fixed.next = (struct next_allocator){
-        malloc, free, calloc, realloc, memalign, aligned_alloc, posix_memalign, malloc_usable_size};
+    fixed.next =
+        (struct next_allocator){malloc,     free,          calloc,         realloc,
+                                memalign,   aligned_alloc, posix_memalign, malloc_usable_size,
+                                malloc_trim};
 #endif
     config_read(&fixed.config);
     fixed.config.capacity = capacity;

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# malloc_trim reaches the arenas, and core files hold the arenas without the reservation.
+#
+# shellcheck disable=SC2154
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/preload/common.sh"
+
+need cases -O2 trim.c
+for name in idle in_scope by_another_thread; do
+    under "$tmp/cases" "$name"
+    routed "malloc_trim: $name"
+done
+under "$tmp/cases" dumped
+routed 'core files'
+# The record of 128 KiB, and the capacity.
+is 'core files: the capacity is in them, the reservation is not' "$out" \
+    'dumped 1152, reserved much'
+done_testing
