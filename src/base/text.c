@@ -4,6 +4,18 @@
 #include <string.h>
 #include <unistd.h>
 
+void text_decimal(char digits[TEXT_DECIMAL_SIZE], uint64_t number)
+{
+    char *end = digits + TEXT_DECIMAL_SIZE;
+    char *first = end;
+    *--first = '\0';
+    do {
+        *--first = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    memmove(digits, first, (size_t)(end - first));
+}
+
 void text_open(struct text *text, int fd)
 {
     text->fd = fd;

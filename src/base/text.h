@@ -24,6 +24,10 @@ struct text {
     char bytes[1000];
 };
 
+/* Writes a number in decimal, with a NUL. */
+#define TEXT_DECIMAL_SIZE 21
+void text_decimal(char digits[TEXT_DECIMAL_SIZE], uint64_t number);
+
 /* Starts a text that goes to `fd`. */
 void text_open(struct text *text, int fd);
 

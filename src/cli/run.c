@@ -49,7 +49,9 @@ static void list_options(struct option options[SETTINGS + 4])
     *options++ = (struct option){"version", no_argument, NULL, OPTION_VERSION};
     *options++ = (struct option){"shim", required_argument, NULL, OPTION_SHIM};
     for (int i = 0; i < SETTINGS; i++) {
-        int has_value = settings[i].bare ? optional_argument : required_argument;
+        int has_value = !settings[i].accepts ? no_argument
+                        : settings[i].bare   ? optional_argument
+                                             : required_argument;
         *options++ = (struct option){settings[i].option, has_value, NULL, OPTION_SETTING + i};
     }
     *options = (struct option){NULL, 0, NULL, 0};

@@ -40,6 +40,31 @@ static bool accepts_overflow(const char *value)
     return parse_word(value, names, sizeof names / sizeof names[0], &index);
 }
 
+static bool accepts_scope(const char *value)
+{
+    static const char *const names[] = {"thread", "process"};
+    size_t index;
+    return parse_word(value, names, sizeof names / sizeof names[0], &index);
+}
+
+static bool accepts_debug(const char *value)
+{
+    static const char *const names[] = {"poison", "quarantine", "verify", "log"};
+    for (;;) {
+        char word[sizeof "quarantine"];
+        size_t index, length = strcspn(value, ",");
+        if (length >= sizeof word)
+            return false;
+        memcpy(word, value, length);
+        word[length] = '\0';
+        if (!parse_word(word, names, sizeof names / sizeof names[0], &index))
+            return false;
+        if (value[length] == '\0')
+            return true;
+        value += length + 1;
+    }
+}
+
 static bool accepts_stats(const char *value)
 {
     static const char *const names[] = {"text", "json"};
@@ -88,12 +113,21 @@ const struct setting settings[SETTINGS] = {
                          "a comma list of marked, main, all and module name globs, each glob with "
                          "+ (the default) or - before it",
                          NULL, accepts_modules},
+    [SETTING_SCOPE] = {"scope", "ARENASHIM_SCOPES", "--scope=WHAT",
+                       "without marks: the process or each thread is a scope", "thread or process",
+                       NULL, accepts_scope},
+    [SETTING_DEBUG] = {"debug", "ARENASHIM_DEBUG", "--debug=LIST",
+                       "look for misuse: poison, quarantine, verify, log",
+                       "a comma list of poison, quarantine, verify and log", NULL, accepts_debug},
     [SETTING_STATS] = {"stats", "ARENASHIM_STATS", "--stats[=FORMAT]",
                        "print statistics at exit, as text or json (text)", "text or json", "text",
                        accepts_stats},
     [SETTING_STATS_FILE] = {"stats-file", "ARENASHIM_STATS_FILE", "--stats-file=FILE",
                             "write them to FILE; %p is the process, %h the host (stderr)",
                             "a file name of at most 4095 bytes", NULL, accepts_stats_file},
+    [SETTING_NO_FOLLOW] = {"no-follow", "ARENASHIM_FOLLOW", "--no-follow",
+                           "programs that PROGRAM starts run without the shim", "no value", "0",
+                           NULL},
 };
 
 static bool applied[SETTINGS];
@@ -103,7 +137,7 @@ void setting_apply(enum setting_id id, const char *value)
     const struct setting *setting = &settings[id];
     if (!value)
         value = setting->bare;
-    if (!setting->accepts(value))
+    if (setting->accepts && !setting->accepts(value))
         errx(EXIT_CANCELED, "--%s='%s' is not accepted; it takes %s", setting->option, value,
              setting->accepted);
     if (setenv(setting->variable, value, 1) != 0)

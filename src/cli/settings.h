@@ -16,8 +16,11 @@ enum setting_id {
     SETTING_OVERFLOW,
     SETTING_ALIGN,
     SETTING_MODULES,
+    SETTING_SCOPE,
+    SETTING_DEBUG,
     SETTING_STATS,
     SETTING_STATS_FILE,
+    SETTING_NO_FOLLOW,
     SETTINGS,
 };
 
@@ -28,7 +31,7 @@ struct setting {
     const char *summary;  /* what it does, in a few words */
     const char *accepted; /* completes "it takes ..." */
     const char *bare;     /* value of the option given without one; NULL: a value is required */
-    bool (*accepts)(const char *value);
+    bool (*accepts)(const char *value); /* NULL: the option takes no value, `bare` is meant */
 };
 
 extern const struct setting settings[SETTINGS];

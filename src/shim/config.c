@@ -97,14 +97,57 @@ static bool read_modules(struct config *config, const char *value)
     return true;
 }
 
-static bool read_disable(struct config *config, const char *value)
+static bool read_scopes(struct config *config, const char *value)
+{
+    static const char *const names[] = {"thread", "process"};
+    size_t index;
+    if (!parse_word(value, names, sizeof names / sizeof names[0], &index))
+        return false;
+    config->scopes = (enum automatic_scopes)(SCOPES_THREAD + index);
+    return true;
+}
+
+static bool read_debug(struct config *config, const char *value)
+{
+    static const char *const names[] = {"poison", "quarantine", "verify", "log"};
+    unsigned debug = 0;
+    while (true) {
+        char word[sizeof "quarantine"];
+        size_t length = strcspn(value, ",");
+        size_t index;
+        if (length >= sizeof word)
+            return false;
+        memcpy(word, value, length);
+        word[length] = '\0';
+        if (!parse_word(word, names, sizeof names / sizeof names[0], &index))
+            return false;
+        debug |= 1U << index;
+        if (value[length] == '\0')
+            break;
+        value += length + 1;
+    }
+    config->debug = debug;
+    return true;
+}
+
+static bool read_flag(const char *value, bool *flag)
 {
     static const char *const names[] = {"0", "1"};
     size_t index;
     if (!parse_word(value, names, sizeof names / sizeof names[0], &index))
         return false;
-    config->disabled = index == 1;
+    *flag = index == 1;
     return true;
+}
+
+static bool read_follow(struct config *config, const char *value)
+{
+    return read_flag(value, &config->follow);
+}
+
+static bool read_disable(struct config *config, const char *value)
+{
+    return read_flag(value, &config->disabled);
 }
 
 #define BYTES_ACCEPTED "a number of bytes from 4K to 1024G, with an optional suffix K, M or G"
@@ -118,8 +161,11 @@ static const struct setting settings[] = {
      "a comma list of marked, main, all and module name globs, each glob with + (the default) "
      "or - before it",
      read_modules},
+    {PREFIX "SCOPES", "thread or process", read_scopes},
+    {PREFIX "DEBUG", "a comma list of poison, quarantine, verify and log", read_debug},
     {PREFIX "STATS", "text or json", read_stats},
     {PREFIX "STATS_FILE", "a file name of at most 4095 bytes", read_stats_file},
+    {PREFIX "FOLLOW", "0 or 1", read_follow},
     {PREFIX "DISABLE", "0 or 1", read_disable},
 };
 #define SETTINGS (sizeof settings / sizeof settings[0])
@@ -196,6 +242,7 @@ void config_read(struct config *config)
         .align = ALIGN_MIN,
         .overflow = OVERFLOW_GROW,
         .stats = STATS_TEXT,
+        .follow = true,
     };
     for (size_t i = 0; i < SETTINGS; i++) {
         const char *value = secure_getenv(settings[i].name);

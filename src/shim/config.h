@@ -14,6 +14,17 @@
 enum overflow_policy { OVERFLOW_GROW, OVERFLOW_FALLBACK, OVERFLOW_ERROR, OVERFLOW_ABORT };
 enum stats_format { STATS_TEXT, STATS_JSON };
 
+/* Scopes that nobody marks; see automatic.h. */
+enum automatic_scopes { SCOPES_NONE, SCOPES_THREAD, SCOPES_PROCESS };
+
+/* Switches of ARENASHIM_DEBUG, a set of bits; see debug.h. */
+enum debug_switch {
+    DEBUG_POISON = 1,
+    DEBUG_QUARANTINE = 2,
+    DEBUG_VERIFY = 4,
+    DEBUG_LOG = 8,
+};
+
 /* Values that ARENASHIM_ALIGN accepts: powers of two in this range, in bytes. */
 #define ALIGN_MIN ((size_t)16)
 #define ALIGN_MAX ((size_t)4096)
@@ -28,10 +39,13 @@ struct config {
     size_t align;    /* every routed block is aligned to this */
     enum overflow_policy overflow;
     enum stats_format stats;
+    enum automatic_scopes scopes;
+    unsigned debug; /* of enum debug_switch */
     bool stats_at_exit;
     bool disabled;
+    bool follow;           /* children get the shim, too */
     char modules[1024];    /* ARENASHIM_MODULES as given; "" is the default */
-    char stats_file[4096]; /* pattern with %p and %h; "" is stderr */
+    char stats_file[4096]; /* pattern, see libarenashim(7); "" is stderr */
 };
 
 /* Fills `config` with the defaults and what the environment says. */

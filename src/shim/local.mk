@@ -14,6 +14,8 @@ src_shim_libcore_la_SOURCES = \
 	src/shim/block.h \
 	src/shim/config.c \
 	src/shim/config.h \
+	src/shim/environment.c \
+	src/shim/environment.h \
 	src/shim/fixed.c \
 	src/shim/fixed.h \
 	src/shim/misuse.c \

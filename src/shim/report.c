@@ -268,25 +268,36 @@ static void append(char name[PATH_MAX], const char *part)
     strncat(name, part, PATH_MAX - 1 - length);
 }
 
-static void decimal(char digits[24], uint64_t number)
+/* "%{PID}" is nothing in that process and ".PID" with its own in any other: see environment.h.
+ * Appends what it stands for, and returns its length; 0 when `at` holds no such thing. */
+static size_t expand_process(const char *at, char name[PATH_MAX])
 {
-    char *at = digits + 23;
-    *at = '\0';
-    do {
-        *--at = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    memmove(digits, at, (size_t)(digits + 24 - at));
+    char own[TEXT_DECIMAL_SIZE];
+    size_t digits = strspn(at + 2, "0123456789");
+    if (at[1] != '{' || digits == 0 || at[2 + digits] != '}')
+        return 0;
+    text_decimal(own, (uint64_t)getpid());
+    if (strlen(own) != digits || memcmp(own, at + 2, digits) != 0) {
+        append(name, ".");
+        append(name, own);
+    }
+    return digits + 3;
 }
 
-/* %p is the process ID, %h the host name, %% a percent sign; anything else stands as it is. */
+/* %p is the process ID, %h the host name, %% a percent sign, and %{PID} as above; anything else
+ * stands as it is. */
 static void expand(const char *pattern, char name[PATH_MAX])
 {
     *name = '\0';
     while (*pattern) {
         char part[HOST_NAME_MAX + 1] = {*pattern, '\0'};
+        size_t length = *pattern == '%' ? expand_process(pattern, name) : 0;
+        if (length > 0) {
+            pattern += length;
+            continue;
+        }
         if (pattern[0] == '%' && pattern[1] == 'p')
-            decimal(part, (uint64_t)getpid());
+            text_decimal(part, (uint64_t)getpid());
         else if (pattern[0] == '%' && pattern[1] == 'h')
             gethostname(part, sizeof part - 1);
         else if (pattern[0] != '%' || pattern[1] != '%')

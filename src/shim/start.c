@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/track.h"
 #include "shim/block.h"
+#include "shim/environment.h"
 #include "shim/fixed.h"
 #include "shim/misuse.h"
 #include "shim/report.h"
@@ -137,6 +138,7 @@ static bool prepare(void)
         return false;
     }
     config_read(&fixed.config);
+    environment_settle(&fixed.config);
     report_enable();
     return !fixed.config.disabled && start_routing();
 }

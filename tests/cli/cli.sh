@@ -112,7 +112,8 @@ test_help() {
         like "$arguments names the command" "$out" '^arenashim [0-9]'
     done
     capture "$arenashim" run --help
-    for arguments in capacity limit overflow align modules stats stats-file shim help version; do
+    for arguments in capacity limit overflow align modules scope debug stats stats-file no-follow \
+        shim help version; do
         like "run --help lists --$arguments" "$out" "^  --$arguments(=| |\[)"
     done
     for arguments in --help --version 'help run' 'check --help'; do
@@ -137,7 +138,7 @@ test_usage_errors() {
         fails "$command: no program" 125 "no program to $command was given" "$arenashim" "$command"
         fails "$command: no program after --" 125 "no program to $command was given" \
             "$arenashim" "$command" --
-        for option in --frob --frob=1 -x -xy --help=1; do
+        for option in --frob --no-follow=1 --frob=1 -x -xy --help=1; do
             fails "$command: bad option $option" 125 \
                 "option '$option' is .*; see 'arenashim $command --help'" \
                 "$arenashim" "$command" "$option" -- echo started
@@ -156,6 +157,10 @@ test_usage_errors() {
         "$arenashim" run --align
     fails '--modules without its value' 125 '--modules needs a value; it takes a comma list' \
         "$arenashim" run --modules
+    fails '--scope without its value' 125 '--scope needs a value; it takes thread or process' \
+        "$arenashim" run --scope
+    fails '--debug without its value' 125 '--debug needs a value; it takes a comma list' \
+        "$arenashim" run --debug
     fails '--stats-file without its value' 125 '--stats-file needs a value; it takes a file name' \
         "$arenashim" run --stats-file
     fails '--shim without its value' 125 '--shim needs a value; it takes a readable shared' \
@@ -170,7 +175,11 @@ test_values() {
     accepts --modules ARENASHIM_MODULES marked main all 'libfoo.so*' +libfoo.so -libfoo.so \
         'main,+libsqlite3*,-libc.so*' "$(printf 'm%.0s' {1..1023})"
     accepts --stats ARENASHIM_STATS text json
-    accepts --stats-file ARENASHIM_STATS_FILE "$tmp/stats.%p.%h" "$tmp/a file"
+    accepts --scope ARENASHIM_SCOPES thread process
+    accepts --debug ARENASHIM_DEBUG poison quarantine verify,poison log,log,verify
+    # Without %p the shim would add an ending that tells processes apart.
+    accepts --stats-file ARENASHIM_STATS_FILE "$tmp/stats.%p.%h" "$tmp/a file.%p"
+    prints '--no-follow sets ARENASHIM_FOLLOW' 0 run --no-follow -- printenv ARENASHIM_FOLLOW
     local option
     for option in --capacity --limit; do
         refuses "$option" "$bytes" '' 0 4095 4KB 1.5M 1T 1025G -1 +8K ' 1M' '1M ' 0x100000 K huge \
@@ -180,6 +189,9 @@ test_values() {
     refuses --align 'a power of two from 16 to 4096' '' 0 1 8 15 24 48 4097 8192 64B -16 sixteen
     refuses --modules "$modules" '' , main, ,main main,,all + - main,- main,+,all \
         "$(printf 'm%.0s' {1..1024})"
+    refuses --scope 'thread or process' '' threads Process thread,process
+    refuses --debug 'a comma list of poison, quarantine, verify and log' '' all ,log poison, Poison \
+        log,,verify
     refuses --stats 'text or json' '' xml JSON text,json
     refuses --stats-file 'a file name of at most 4095 bytes' '' "$(printf 'f%.0s' {1..4096})"
 }

@@ -1,5 +1,6 @@
 # Tests of the shared library in real programs. They compile what they need.
 TESTS += \
+	tests/preload/children.sh \
 	tests/preload/config.sh \
 	tests/preload/entry_points.sh \
 	tests/preload/exports.sh \
@@ -19,7 +20,9 @@ TESTS += \
 	tests/preload/recall.sh
 
 EXTRA_DIST += \
+	tests/preload/children.c \
 	tests/preload/common.sh \
+	tests/preload/children.sh \
 	tests/preload/config.sh \
 	tests/preload/early.c \
 	tests/preload/early_main.c \

@@ -171,6 +171,51 @@ START_TEST(disable_takes_0_and_1)
 }
 END_TEST
 
+START_TEST(follow_takes_0_and_1)
+{
+    setenv("ARENASHIM_FOLLOW", "0", 1);
+    read_quietly();
+    ck_assert(!config.follow);
+    setenv("ARENASHIM_FOLLOW", "1", 1);
+    read_quietly();
+    ck_assert(config.follow);
+}
+END_TEST
+
+START_TEST(scopes_are_of_threads_or_of_the_process)
+{
+    setenv("ARENASHIM_SCOPES", "thread", 1);
+    read_quietly();
+    ck_assert_int_eq(config.scopes, SCOPES_THREAD);
+    setenv("ARENASHIM_SCOPES", "process", 1);
+    read_quietly();
+    ck_assert_int_eq(config.scopes, SCOPES_PROCESS);
+}
+END_TEST
+
+START_TEST(debug_switches_combine)
+{
+    static const struct {
+        const char *value;
+        unsigned debug;
+    } lists[] = {
+        {"poison", DEBUG_POISON},
+        {"quarantine", DEBUG_QUARANTINE},
+        {"verify", DEBUG_VERIFY},
+        {"log", DEBUG_LOG},
+        {"log,poison", DEBUG_LOG | DEBUG_POISON},
+        {"poison,poison", DEBUG_POISON},
+        {"verify,log,poison,quarantine",
+         DEBUG_VERIFY | DEBUG_LOG | DEBUG_POISON | DEBUG_QUARANTINE},
+    };
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        setenv("ARENASHIM_DEBUG", lists[i].value, 1);
+        read_quietly();
+        ck_assert_uint_eq(config.debug, lists[i].debug);
+    }
+}
+END_TEST
+
 START_TEST(the_longest_values)
 {
     char modules[sizeof config.modules];
@@ -191,6 +236,7 @@ END_TEST
 #define BYTES "a number of bytes from 4K to 1024G, with an optional suffix K, M or G"
 #define ALIGNMENTS "a power of two from 16 to 4096"
 #define POLICIES "grow, fallback, error or abort"
+#define DEBUG_SWITCHES "a comma list of poison, quarantine, verify and log"
 #define LIST                                                                                       \
     "a comma list of marked, main, all and module name globs, each glob with + (the default) or "  \
     "- before it"
@@ -227,6 +273,16 @@ static const struct {
     {"STATS", "xml", "text or json"},
     {"STATS", "JSON", "text or json"},
     {"STATS_FILE", "", "a file name of at most 4095 bytes"},
+    {"SCOPES", "", "thread or process"},
+    {"SCOPES", "Process", "thread or process"},
+    {"SCOPES", "none", "thread or process"},
+    {"DEBUG", "", DEBUG_SWITCHES},
+    {"DEBUG", "poison,", DEBUG_SWITCHES},
+    {"DEBUG", ",log", DEBUG_SWITCHES},
+    {"DEBUG", "poison,quarantines", DEBUG_SWITCHES},
+    {"DEBUG", "all", DEBUG_SWITCHES},
+    {"FOLLOW", "", "0 or 1"},
+    {"FOLLOW", "no", "0 or 1"},
     {"DISABLE", "", "0 or 1"},
     {"DISABLE", "yes", "0 or 1"},
     {"DISABLE", "2", "0 or 1"},
@@ -248,7 +304,9 @@ START_TEST(a_bad_value_is_one_line_and_the_default)
     ck_assert_uint_eq(config.align, usual.align);
     ck_assert_int_eq(config.overflow, usual.overflow);
     ck_assert_int_eq(config.stats, usual.stats);
-    ck_assert(!config.stats_at_exit && !config.disabled);
+    ck_assert(!config.stats_at_exit && !config.disabled && config.follow);
+    ck_assert_int_eq(config.scopes, SCOPES_NONE);
+    ck_assert_uint_eq(config.debug, 0);
     ck_assert_str_eq(config.modules, "");
     ck_assert_str_eq(config.stats_file, "");
 }
@@ -285,7 +343,8 @@ END_TEST
 
 #define NAMES                                                                                      \
     "ARENASHIM_CAPACITY, ARENASHIM_LIMIT, ARENASHIM_OVERFLOW, ARENASHIM_ALIGN, "                   \
-    "ARENASHIM_MODULES, ARENASHIM_STATS, ARENASHIM_STATS_FILE and ARENASHIM_DISABLE\n"
+    "ARENASHIM_MODULES, ARENASHIM_SCOPES, ARENASHIM_DEBUG, ARENASHIM_STATS, "                      \
+    "ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW and ARENASHIM_DISABLE\n"
 
 static const char *const unknown[] = {"CAPACTY", "STAT", "STATS_FIL", "STATS_FILES", "limit", ""};
 
@@ -362,6 +421,9 @@ static Suite *config_suite(void)
     tcase_add_test(tcase, every_statistics_format);
     tcase_add_test(tcase, a_statistics_file_asks_for_statistics);
     tcase_add_test(tcase, module_lists_are_kept_as_given);
+    tcase_add_test(tcase, follow_takes_0_and_1);
+    tcase_add_test(tcase, scopes_are_of_threads_or_of_the_process);
+    tcase_add_test(tcase, debug_switches_combine);
     tcase_add_test(tcase, disable_takes_0_and_1);
     tcase_add_test(tcase, the_longest_values);
     tcase_add_loop_test(tcase, a_bad_value_is_one_line_and_the_default, 0, COUNT(bad));

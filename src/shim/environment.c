@@ -1,0 +1,106 @@
+#include "shim/environment.h"
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+extern char **environ;
+
+/* The environment's entry for a variable, or NULL. */
+static char **find(const char *name)
+{
+    size_t length = strlen(name);
+    for (char **entry = environ; entry && *entry; entry++)
+        if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=')
+            return entry;
+    return NULL;
+}
+
+/* ---- LD_PRELOAD ------------------------------------------------------------------------------ */
+
+/* Whether an item of LD_PRELOAD names this library, which was loaded as `path`: by the same path,
+ * or by a name that the dynamic linker looked up. */
+static bool names(const char *item, size_t length, const char *path)
+{
+    const char *base = strrchr(path, '/');
+    base = base ? base + 1 : path;
+    return (strlen(path) == length && memcmp(item, path, length) == 0) ||
+           (strlen(base) == length && memcmp(item, base, length) == 0);
+}
+
+/* Takes this library out of the list that starts at `list`. */
+static void take_out(char *list, const char *path)
+{
+    char *to = list;
+    for (const char *from = list; *from != '\0';) {
+        size_t length = strcspn(from, " :");
+        size_t item = length + (from[length] != '\0');
+        if (!names(from, length, path)) {
+            memmove(to, from, item);
+            to += item;
+        }
+        from += item;
+    }
+    /* No separator behind the new last item. */
+    if (to > list && (to[-1] == ' ' || to[-1] == ':'))
+        to--;
+    *to = '\0';
+}
+
+static void stop_following(void)
+{
+    char **entry = find("LD_PRELOAD");
+    Dl_info own;
+    if (!entry || !dladdr((void *)environment_settle, &own) || !own.dli_fname)
+        return;
+    char *list = strchr(*entry, '=') + 1;
+    take_out(list, own.dli_fname);
+    if (*list != '\0')
+        return;
+    for (; *entry; entry++)
+        entry[0] = entry[1];
+}
+
+/* ---- ARENASHIM_STATS_FILE -------------------------------------------------------------------- */
+
+#define STATS_FILE "ARENASHIM_STATS_FILE"
+
+static bool tells_processes_apart(const char *pattern)
+{
+    for (const char *at = strchr(pattern, '%'); at; at = strchr(at, '%')) {
+        if (at[1] == 'p' || at[1] == '{')
+            return true;
+        at += at[1] == '\0' ? 1 : 2;
+    }
+    return false;
+}
+
+static void tell_processes_apart(struct config *config)
+{
+    static char entry_bytes[sizeof STATS_FILE "=" + sizeof config->stats_file];
+    char ending[sizeof "%{}" + TEXT_DECIMAL_SIZE] = "%{";
+    text_decimal(ending + 2, (uint64_t)getpid());
+    strcat(ending, "}");
+
+    char **entry = find(STATS_FILE);
+    size_t length = strlen(config->stats_file);
+    if (!entry || length + strlen(ending) >= sizeof config->stats_file)
+        return;
+    strcpy(config->stats_file + length, ending);
+    strcpy(entry_bytes, STATS_FILE "=");
+    strcat(entry_bytes, config->stats_file);
+    *entry = entry_bytes;
+}
+
+void environment_settle(struct config *config)
+{
+    if (!config->follow)
+        stop_following();
+    if (*config->stats_file != '\0' && !tells_processes_apart(config->stats_file))
+        tell_processes_apart(config);
+}
