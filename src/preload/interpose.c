@@ -52,7 +52,7 @@ EXPORT void *malloc(size_t size)
     void *block = block_take(size, caller);
     if (LIKELY(block != NULL))
         return block;
-    return in_scope() ? malloc_in_scope(size, caller) : fixed.next.malloc(size);
+    return in_scope() ? malloc_in_scope(size, caller) : fixed.outside.malloc(size);
 }
 
 static OUT_OF_LINE void *calloc_in_scope(size_t count, size_t size, uintptr_t caller)
@@ -75,7 +75,7 @@ EXPORT void *calloc(size_t count, size_t size)
             return block;
         }
     }
-    return in_scope() ? calloc_in_scope(count, size, caller) : fixed.next.calloc(count, size);
+    return in_scope() ? calloc_in_scope(count, size, caller) : fixed.outside.calloc(count, size);
 }
 
 static ALWAYS_INLINE void free_any(void *block)
@@ -115,7 +115,7 @@ static ALWAYS_INLINE void *realloc_any(void *block, size_t size, uintptr_t calle
         void *taken = block_take(size, caller);
         if (taken)
             return taken;
-        return in_scope() ? malloc_in_scope(size, caller) : fixed.next.malloc(size);
+        return in_scope() ? malloc_in_scope(size, caller) : fixed.outside.malloc(size);
     }
     if (LIKELY(!block_is_ours(block)))
         return fixed.next.realloc(block, size);
@@ -241,7 +241,7 @@ static void *new_outside(enum operator_new variant, size_t size, size_t alignmen
         return replaced(size, second, third);
     void *block = NULL;
     if (alignment == 0)
-        block = fixed.next.malloc(size);
+        block = fixed.outside.malloc(size);
     else if (is_power_of_two(alignment))
         block = fixed.next.memalign(alignment, size);
     return LIKELY(block != NULL) ? block : operators_runtime_new(variant, size, second, third);

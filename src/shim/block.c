@@ -227,11 +227,16 @@ static bool is_routed(struct thread *thread, uintptr_t caller, bool count)
         passed->unknown += count;
         return false;
     }
-    if (!modules_participates(module)) {
+    bool all = thread->automatic == SCOPES_PROCESS && thread->depth == 1;
+    if (!modules_participates(module, all)) {
         passed->modules[module->index] += count;
         return false;
     }
     scope_use_module(module);
+    /* A module that has no mark must not stay in use in a scope that it begins: the next begin is
+     * to go the slow way, which enters the mark. */
+    if (all)
+        thread->modules.generation = modules_generation - 1;
     return true;
 }
 
@@ -256,7 +261,7 @@ static void open_gate(struct thread *thread, uintptr_t gate)
 {
     signal_fence();
     thread->busy = false;
-    hot.limit = gate;
+    hot.limit = gate != 0 ? thread->open_gate : 0; /* it may have grown */
 }
 
 static void *serve(struct thread *thread, const struct request *request)

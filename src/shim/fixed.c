@@ -7,6 +7,7 @@
 
 union fixed_pages fixed_pages = {.values = {
                                      .next = NEXT_UNRESOLVED,
+                                     .outside = OUTSIDE_UNRESOLVED,
                                      .bias = BLOCK_BIAS(ALIGN_MIN),
                                      .mask = BLOCK_MASK(ALIGN_MIN),
                                  }};

@@ -12,6 +12,7 @@
 
 struct fixed {
     struct next_allocator next;
+    struct outside outside;
     struct region region;
     size_t bias; /* a block of n bytes occupies (n + bias) & mask bytes; see block.h */
     size_t mask;

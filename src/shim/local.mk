@@ -10,6 +10,8 @@ src_shim_libcore_la_SOURCES = \
 	src/base/text.c \
 	src/base/text.h \
 	src/base/track.h \
+	src/shim/automatic.c \
+	src/shim/automatic.h \
 	src/shim/block.c \
 	src/shim/block.h \
 	src/shim/config.c \

@@ -64,6 +64,9 @@ static void apply_list(struct module *module, const char *path)
     }
     if (without_marked && !with_marked && !module->included)
         module->excluded = true;
+    /* Nothing is marked where a thread's whole body is the scope. */
+    if (fixed.config.scopes == SCOPES_THREAD && module->is_main && !module->excluded)
+        module->included = true;
 }
 
 /* The loader may give a new object the address and the identity of one that was unloaded, so names
@@ -134,10 +137,10 @@ void modules_mark(struct module *module)
     __atomic_store_n(&module->marked, true, __ATOMIC_RELAXED);
 }
 
-bool modules_participates(const struct module *module)
+bool modules_participates(const struct module *module, bool all)
 {
     return !module->excluded &&
-           (module->included || __atomic_load_n(&module->marked, __ATOMIC_RELAXED));
+           (all || module->included || __atomic_load_n(&module->marked, __ATOMIC_RELAXED));
 }
 
 int modules_count(void)

@@ -49,7 +49,9 @@ struct module *modules_find(struct module_cache *cache, uintptr_t address);
 /* Enters that the module has a mark. */
 void modules_mark(struct module *module);
 
-bool modules_participates(const struct module *module);
+/* Whether its calls are routed; `all` is true where modules need neither a mark nor a place in the
+ * user's list. */
+bool modules_participates(const struct module *module, bool all);
 
 /* The table, for reports: entries 0 .. modules_count()-1 that are `ready`. */
 int modules_count(void);

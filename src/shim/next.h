@@ -39,6 +39,17 @@ NEXT_FUNCTIONS(NEXT_DECLARE)
         NEXT_FUNCTIONS(NEXT_FIRST)                                                                 \
     }
 
+/* What malloc and calloc do out of scope: the next allocator's functions, or those of automatic.h
+ * in their place. */
+struct outside {
+    void *(*malloc)(size_t size);
+    void *(*calloc)(size_t count, size_t size);
+};
+#define OUTSIDE_UNRESOLVED                                                                         \
+    {                                                                                              \
+        next_first_malloc, next_first_calloc                                                       \
+    }
+
 /* Looks all entries up, unless that has happened. Any thread, at any time before fixed_seal(). */
 void next_resolve(void);
 

@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/compiler.h"
 #include "base/track.h"
+#include "shim/automatic.h"
 #include "shim/block.h"
 #include "shim/fixed.h"
 #include "shim/misuse.h"
@@ -78,28 +79,45 @@ static void retire(struct thread *thread, const struct frame *frame)
     thread->base = block_base(next);
 }
 
-/* Accounts for the innermost scope, which is about to end. */
-static OUT_OF_LINE void account(struct thread *thread)
+/* Enters what a scope came to. */
+static void note(struct thread *thread, struct frame *frame)
 {
-    struct frame *frame = &thread->frames[thread->depth - 1];
-    scope_settle(thread);
     struct site_stats *stats = frame->stats;
+    CHECK(frame->peak >= frame->start);
     stats->peak = higher(stats->peak, frame->peak - frame->start);
     if (frame->live > 0)
         stats->live_at_end += (uint64_t)frame->live;
     thread->high_water = higher(thread->high_water, frame->peak - thread->base);
     thread->need = higher(thread->need, frame->peak - thread->base + thread->spilled);
+    if (frame > thread->frames)
+        frame[-1].peak = higher(frame[-1].peak, frame->peak);
+}
+
+/* Accounts for the innermost scope, which is about to end. */
+static OUT_OF_LINE void account(struct thread *thread)
+{
+    struct frame *frame = &thread->frames[thread->depth - 1];
+    scope_settle(thread);
+    note(thread, frame);
     thread->spilled = frame->spilled;
     thread->used = frame->used;
     if (thread->excess > 0) {
         thread->left_open += thread->excess;
         thread->excess = 0;
     }
-    CHECK(frame->peak >= frame->start);
-    if (thread->depth > 1)
-        frame[-1].peak = higher(frame[-1].peak, frame->peak);
-    if (thread->checked)
+    if (thread->checked && !(thread->depth == 1 && thread->automatic == SCOPES_PROCESS))
         retire(thread, frame);
+}
+
+void scope_account_open(struct thread *thread)
+{
+    if (thread->depth == 0)
+        return;
+    scope_settle(thread);
+    for (uint64_t i = thread->depth; i-- > 0;) {
+        note(thread, &thread->frames[i]);
+        thread->frames[i].live = 0; /* it is counted once */
+    }
 }
 
 /* ---- begin ---------------------------------------------------------------------------------- */
@@ -187,7 +205,7 @@ static void mark_module(struct thread *thread, uintptr_t caller)
     if (!module)
         return;
     modules_mark(module);
-    if (modules_participates(module) && !thread->busy)
+    if (modules_participates(module, false) && !thread->busy)
         scope_use_module(module);
 }
 
@@ -196,7 +214,11 @@ static void mark_module(struct thread *thread, uintptr_t caller)
 static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr_t caller)
 {
     static const arena_scope_token none = {0};
-    if (!hot.thread && (!start_shim() || !thread_acquire()))
+    if (!hot.thread && !start_shim())
+        return none;
+    if (hot.cursor == 0 && fixed.config.scopes != SCOPES_NONE)
+        automatic_enter();
+    if (!hot.thread && !thread_acquire())
         return none;
     struct thread *thread = hot.thread;
     if (thread->modules.generation != modules_generation) {
@@ -225,6 +247,12 @@ arena_scope_token arena_scope_begin(const arena_scope_site *site)
                  thread->depth == SCOPE_DEPTH_MAX))
         return begin_slowly(site, caller);
     return open_scope(thread, site);
+}
+
+void scope_begin_automatic(struct thread *thread, const arena_scope_site *site)
+{
+    thread->automatic = fixed.config.scopes;
+    open_scope(thread, site);
 }
 
 /* ---- end ------------------------------------------------------------------------------------ */
@@ -291,8 +319,14 @@ void arena_scope_end(arena_scope_token token)
 
 void scope_abandon(struct thread *thread)
 {
-    thread->left_open += thread->depth;
+    uint64_t automatic = thread->automatic != SCOPES_NONE;
+    thread->left_open += thread->depth - automatic;
+    close_down_to(thread, automatic);
+    uintptr_t end = hot.cursor;
     close_down_to(thread, 0);
+    if (thread->automatic == SCOPES_PROCESS)
+        thread->base = end;
+    thread->automatic = SCOPES_NONE;
 }
 
 /* ---- pause, keep ----------------------------------------------------------------------------- */

@@ -8,10 +8,17 @@
 #include "base/text.h"
 #include "shim/thread.h"
 
+/* Begins the outermost scope of a thread that has a record, as fixed.config.scopes says. */
+void scope_begin_automatic(struct thread *thread, const arena_scope_site *site);
+
+/* Accounts for all open scopes of the calling thread as if they ended now: for a report at exit. */
+void scope_account_open(struct thread *thread);
+
 /* Moves the counts of the fast paths to the innermost open scope. */
 void scope_settle(struct thread *thread);
 
-/* Ends all scopes of an exiting thread, counting them as left open. */
+/* Ends all scopes of an exiting thread, counting those that it began as left open. What lies in a
+ * scope of the process stays. */
 void scope_abandon(struct thread *thread);
 
 /* Makes the module the one whose calls the fast paths route. */

@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/text.h"
 #include "base/track.h"
+#include "shim/automatic.h"
 #include "shim/block.h"
 #include "shim/environment.h"
 #include "shim/fixed.h"
@@ -140,7 +141,10 @@ static bool prepare(void)
     config_read(&fixed.config);
     environment_settle(&fixed.config);
     report_enable();
-    return !fixed.config.disabled && start_routing();
+    if (fixed.config.disabled || !start_routing())
+        return false;
+    automatic_start();
+    return true;
 }
 
 bool start_shim(void)

@@ -113,10 +113,13 @@ static void add_thread(struct stats *stats, const struct thread *thread)
 void stats_collect(struct stats *stats, bool at_exit)
 {
     *stats = (struct stats){.ignored_frees = block_ignored_frees(), .misuses = misuse_count()};
-    if (hot.thread && hot.thread->depth > 0) {
-        scope_settle(hot.thread);
-        if (at_exit)
-            stats->left_open += hot.thread->depth + hot.thread->excess;
+    struct thread *own = hot.thread;
+    if (own && own->depth > 0) {
+        scope_settle(own);
+        if (at_exit) {
+            scope_account_open(own);
+            stats->left_open += own->depth + own->excess - (own->automatic != SCOPES_NONE);
+        }
     }
     for (int slot = 0; slot < region_slots_seen(); slot++) {
         const struct thread *thread = thread_in_slot(slot);

@@ -1,6 +1,7 @@
 #include "shim/thread.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -28,6 +29,11 @@ struct thread *thread_in_slot(int slot)
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
+static uintptr_t lower(uintptr_t a, uintptr_t b)
+{
+    return a < b ? a : b;
+}
+
 bool thread_commit(struct thread *thread, uintptr_t end)
 {
     /* In growing steps, so that a long scope makes few system calls. */
@@ -43,6 +49,8 @@ bool thread_commit(struct thread *thread, uintptr_t end)
             return false;
     }
     thread->committed = wanted;
+    if (thread->checked == 0)
+        thread->open_gate = lower(thread->capacity_end, wanted);
     return true;
 }
 
@@ -104,10 +112,11 @@ bool thread_trim_as_asked(struct thread *thread)
     unsigned asked = __atomic_load_n(&trims_asked, __ATOMIC_ACQUIRE);
     if (thread->trims == asked)
         return true;
-    if (thread->depth > 0)
+    if (thread->depth > 0 && !thread->automatic)
         return false;
     thread->trims = asked;
-    trim_idle(__atomic_load_n(&trims_pad, __ATOMIC_RELAXED));
+    if (!thread->automatic)
+        trim_idle(__atomic_load_n(&trims_pad, __ATOMIC_RELAXED));
     return true;
 }
 
@@ -121,11 +130,6 @@ bool threads_trim(size_t pad)
 
 /* ---- start ---------------------------------------------------------------------------------- */
 
-static uintptr_t lower(uintptr_t a, uintptr_t b)
-{
-    return a < b ? a : b;
-}
-
 static void record_init(struct thread *thread, int slot)
 {
     thread->slot = slot;
@@ -136,17 +140,19 @@ static void record_init(struct thread *thread, int slot)
     thread->touched = thread->base;
     thread->capacity_end = thread->memory + fixed.config.capacity;
     thread->limit_end = lower(thread->memory + fixed.config.limit, thread->memory_end);
+    /* A scope that never ends has nothing to keep warm for the next: it may fill the limit. */
+    if (fixed.config.scopes == SCOPES_PROCESS && fixed.config.overflow == OVERFLOW_GROW)
+        thread->capacity_end = thread->limit_end;
     if (fixed.checked) {
         thread->checked = UINTPTR_MAX;
         track_pool(thread, BLOCK_RED_ZONE);
-    } else {
-        thread->open_gate = thread->capacity_end;
     }
 }
 
 static bool slot_init(int slot)
 {
     uintptr_t record = region_record(&fixed.region, slot);
+    uintptr_t warm = region_memory(&fixed.region, slot) + fixed.config.capacity;
     struct thread *thread = (struct thread *)record;
     if (!thread_in_slot(slot)) {
         if (!region_commit(record, record + REGION_RECORD_BYTES))
@@ -154,11 +160,8 @@ static bool slot_init(int slot)
         track_show(thread, sizeof *thread);
         record_init(thread, slot);
     }
-    if (thread->committed < thread->capacity_end &&
-        !region_commit(thread->committed, thread->capacity_end))
+    if (thread->committed < warm && !thread_commit(thread, warm))
         return false;
-    if (thread->committed < thread->capacity_end)
-        thread->committed = thread->capacity_end;
     __atomic_store_n(&made[slot], true, __ATOMIC_RELEASE);
     return true;
 }
@@ -218,9 +221,16 @@ static void empty(struct thread *thread)
 static void thread_exits(void *record)
 {
     struct thread *thread = record;
+    /* The values of other keys may lie in the thread's scope, and their destructors read them. */
+    if (thread->automatic == SCOPES_THREAD && ++thread->rounds < PTHREAD_DESTRUCTOR_ITERATIONS &&
+        pthread_setspecific(exit_key, thread) == 0)
+        return;
+    bool lasting = thread->automatic == SCOPES_PROCESS;
     scope_abandon(thread);
     hot = (struct hot){.unavailable = true};
-    empty(thread);
+    if (!lasting)
+        empty(thread);
+    thread->rounds = 0;
     region_release(thread->slot);
 }
 
@@ -242,6 +252,28 @@ static void clear_statistics(struct thread *thread)
     memset(thread->sites, 0, sizeof thread->sites);
 }
 
+/* Makes the record of a thread that does not exist in a fork child one that a new thread may have.
+ */
+static void take_over(struct thread *thread)
+{
+    bool was_open = thread->automatic == SCOPES_PROCESS;
+    thread->depth = 0;
+    thread->excess = 0;
+    thread->busy = false;
+    thread->automatic = SCOPES_NONE;
+    thread->peak = 0;
+    thread->spilled = 0;
+    thread->used = 0;
+    if (fixed.config.scopes != SCOPES_PROCESS) {
+        track_trim(thread, (void *)thread->memory, 0); /* the blocks of its scopes */
+        empty(thread);
+    } else if (was_open) {
+        /* Its blocks are alive in this process, too. Where they ended only it knew. */
+        thread->base = block_base(thread->committed);
+        thread->touched = thread->committed;
+    }
+}
+
 void threads_after_fork(void)
 {
     for (int slot = 0; slot < region_slots_seen(); slot++) {
@@ -252,16 +284,8 @@ void threads_after_fork(void)
             thread->threads = 1;
             continue;
         }
-        if (thread) {
-            thread->depth = 0;
-            thread->excess = 0;
-            thread->busy = false;
-            thread->peak = 0;
-            thread->spilled = 0;
-            thread->used = 0;
-            track_trim(thread, (void *)thread->memory, 0); /* the blocks of its scopes */
-            empty(thread);
-        }
+        if (thread)
+            take_over(thread);
         region_release(slot);
     }
 }

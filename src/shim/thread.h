@@ -47,16 +47,19 @@ struct passed {
 
 struct thread {
     int slot;
-    bool busy;           /* a slow path is at work */
-    uint64_t depth;      /* open scopes: frames[0 .. depth-1] */
-    uint64_t excess;     /* begins past SCOPE_DEPTH_MAX that have not ended */
-    uint64_t serial;     /* of the last token */
-    uintptr_t base;      /* the cursor of an empty arena */
-    uintptr_t open_gate; /* hot.limit where the fast paths serve; 0 under a checker */
+    bool busy;                       /* a slow path is at work */
+    enum automatic_scopes automatic; /* what frames[0] is, if anything */
+    unsigned rounds;                 /* of key destructors at thread exit */
+    uint64_t depth;                  /* open scopes: frames[0 .. depth-1] */
+    uint64_t excess;                 /* begins past SCOPE_DEPTH_MAX that have not ended */
+    uint64_t serial;                 /* of the last token */
+    uintptr_t base;                  /* the cursor of an empty arena */
+    uintptr_t open_gate; /* hot.limit where the fast paths serve: the lower of capacity_end and
+                          * committed; 0 under a checker */
     uintptr_t checked;   /* all bits set under a checker, else 0 */
     uintptr_t memory;    /* the slot's memory */
     uintptr_t memory_end;
-    uintptr_t capacity_end; /* where the arena's capacity ends */
+    uintptr_t capacity_end; /* where requests begin to overflow */
     uintptr_t limit_end;    /* where it may grow to */
     uintptr_t committed;    /* [memory, committed) is readable and writable */
     uintptr_t touched;      /* memory from here or hot.cursor on, whichever is higher, is zero */
@@ -93,6 +96,7 @@ struct hot {
     uint64_t freed;        /* blocks of the innermost scope freed since the last settling */
     struct thread *thread; /* NULL until the first scope */
     bool unavailable;      /* no arena for this thread: it is getting one, or it exits */
+    bool apart;            /* no automatic scope for this thread */
 };
 
 extern __thread struct hot hot __attribute__((tls_model("initial-exec")));

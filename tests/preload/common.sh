@@ -3,7 +3,7 @@
 # programs into a directory of its own and runs them with the shim preloaded and the statistics
 # written as JSON.
 #
-#   tmp, shim, cc, cxx                  where and with what
+#   tmp, shim, arenashim, cc, cxx       where and with what
 #   build NAME FLAG... SOURCE...        compiles and links $tmp/NAME; SOURCE without a directory
 #                                       lies beside the script, .cc is C++. False when it fails.
 #   need NAME FLAG... SOURCE...         the same; the script ends when it fails
@@ -29,7 +29,7 @@ export LC_ALL=C
 
 # Read by the scripts.
 # shellcheck disable=SC2034
-status=0 out='' err=''
+arenashim=$(realpath "${ARENASHIM:-./arenashim}") status=0 out='' err=''
 
 have() {
     command -v "$1" >/dev/null 2>&1

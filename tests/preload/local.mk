@@ -1,5 +1,6 @@
 # Tests of the shared library in real programs. They compile what they need.
 TESTS += \
+	tests/preload/automatic.sh \
 	tests/preload/children.sh \
 	tests/preload/config.sh \
 	tests/preload/entry_points.sh \
@@ -20,6 +21,9 @@ TESTS += \
 	tests/preload/recall.sh
 
 EXTRA_DIST += \
+	tests/preload/automatic.c \
+	tests/preload/automatic.sh \
+	tests/preload/automatic_lib.c \
 	tests/preload/children.c \
 	tests/preload/common.sh \
 	tests/preload/children.sh \
