@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "base/track.h"
+#include "shim/debug.h"
 #include "shim/misuse.h"
 #include "shim/scope.h"
 
@@ -15,47 +16,15 @@ static struct frame *innermost(struct thread *thread)
     return &thread->frames[thread->depth - 1];
 }
 
+/* The extent of a block of `size` bytes, as the statistics see it, and as it is drawn. */
 static size_t total_size(size_t size)
 {
     return (size + fixed.bias) & fixed.mask;
 }
 
-/* ---- headers -------------------------------------------------------------------------------- */
-
-/* Under a checker the header lies in hidden memory, with the exact size asked for below it: the
- * checker knows a block by that size. */
-struct header {
-    size_t asked; /* only under a checker */
-    size_t total; /* with BLOCK_FREED */
-};
-
-static struct header *header_of(const void *block)
+static size_t drawn_size(size_t size)
 {
-    return (struct header *)((uintptr_t)block - sizeof(struct header));
-}
-
-static struct header header_read(const void *block)
-{
-    struct header header = {0, 0};
-    if (!fixed.checked) {
-        header.total = header_of(block)->total;
-        return header;
-    }
-    track_show(header_of(block), sizeof header);
-    header = *header_of(block);
-    track_hide(header_of(block), sizeof header);
-    return header;
-}
-
-static void header_write(void *block, size_t asked, size_t total)
-{
-    if (!fixed.checked) {
-        header_of(block)->total = total;
-        return;
-    }
-    track_show(header_of(block), sizeof(struct header));
-    *header_of(block) = (struct header){asked, total};
-    track_hide(header_of(block), sizeof(struct header));
+    return total_size(fixed.checked ? size + BLOCK_RED_ZONE : size);
 }
 
 size_t block_usable(const void *block)
@@ -73,8 +42,7 @@ struct place {
 };
 
 /* False when the place would lie past the slot's memory. */
-static bool find_place(const struct thread *thread, const struct request *request,
-                       struct place *place)
+static bool find_place(struct thread *thread, const struct request *request, struct place *place)
 {
     size_t alignment = request->alignment;
     if (alignment < fixed.config.align)
@@ -82,9 +50,13 @@ static bool find_place(const struct thread *thread, const struct request *reques
     uintptr_t room = thread->memory_end - thread->memory;
     if (alignment > room || request->size > room)
         return false;
-    uintptr_t first = hot.cursor + BLOCK_HEADER + (fixed.checked ? BLOCK_RED_ZONE : 0);
+    uintptr_t cursor = hot.cursor;
+    /* What is to become inaccessible starts on a page of its own. */
+    if (debug_has(DEBUG_QUARANTINE) && thread->depth > 1 && cursor == innermost(thread)->start)
+        cursor = block_base((cursor + REGION_GUARD_BYTES - 1) & ~(REGION_GUARD_BYTES - 1));
+    uintptr_t first = cursor + (fixed.checked ? sizeof(struct header) : BLOCK_HEADER);
     place->block = (first + alignment - 1) & ~(alignment - 1);
-    place->end = place->block - BLOCK_HEADER + total_size(request->size);
+    place->end = place->block - BLOCK_HEADER + drawn_size(request->size);
     return place->end <= thread->memory_end;
 }
 
@@ -95,27 +67,36 @@ static bool fits(const struct thread *thread, const struct place *place, uintptr
 {
     if (!fixed.checked)
         return place->end <= end;
-    return thread->used + (place->end + BLOCK_HEADER - place->block) <= end - thread->memory;
+    size_t total = place->end + BLOCK_HEADER - place->block - BLOCK_RED_ZONE;
+    return thread->used + total <= end - thread->memory;
+}
+
+static void enter_checked(struct thread *thread, const struct request *request, void *block,
+                          size_t total)
+{
+    /* Size 0 gives one byte: blocks are unique and their usable size is not 0. */
+    size_t asked = request->size > 0 ? request->size : 1;
+    struct header header = {thread->newest, request->caller, asked, total};
+    header_write(block, header);
+    thread->newest = (uintptr_t)block;
+    thread->used += total_size(asked);
+    debug_drawn(block, &header);
+    track_alloc(thread, block, asked);
 }
 
 /* Draws the block at a place whose memory is committed. */
 static void *draw(struct thread *thread, const struct request *request, const struct place *place)
 {
-    size_t total = total_size(request->size);
+    size_t total = drawn_size(request->size);
     void *block = (void *)place->block;
     CHECK(place->block % fixed.config.align == 0);
     CHECK(place->block - BLOCK_HEADER >= hot.cursor && place->end > place->block);
     CHECK(place->end <= thread->committed && thread->committed <= thread->memory_end);
     hot.cursor = place->end;
-    if (fixed.checked) {
-        /* Size 0 gives one byte: blocks are unique and their usable size is not 0. */
-        size_t asked = request->size > 0 ? request->size : 1;
-        header_write(block, asked, total);
-        track_alloc(thread, block, asked);
-        thread->used += total;
-    } else {
-        header_write(block, 0, total);
-    }
+    if (fixed.checked)
+        enter_checked(thread, request, block, total);
+    else
+        header_write(block, (struct header){.total = total});
     hot.calls++;
     hot.bytes += request->size;
     if (request->zeroed)
@@ -334,11 +315,16 @@ static bool is_block(const struct header *header, const void *block)
 
 static void free_own(struct thread *thread, void *block)
 {
+    if (debug_has(DEBUG_QUARANTINE) && debug_is_quarantined(thread, block)) {
+        ignore_free(); /* its scope has ended */
+        return;
+    }
     thread_note_peak(thread, hot.cursor);
     if (block_release(block))
         return;
     struct header header = header_read(block);
     if (!is_block(&header, block)) {
+        debug_not_a_block(thread);
         misuse_report(MISUSE_NOT_A_BLOCK, block);
         return;
     }
@@ -346,7 +332,10 @@ static void free_own(struct thread *thread, void *block)
         misuse_report(MISUSE_DOUBLE_FREE, block);
         return;
     }
-    header_write(block, header.asked, header.total | BLOCK_FREED);
+    if (fixed.checked)
+        debug_freed(block, &header);
+    header.total |= BLOCK_FREED;
+    header_write(block, header);
     struct frame *frame = frame_of(thread, block);
     if (frame == innermost(thread)) {
         hot.freed++;
@@ -356,15 +345,27 @@ static void free_own(struct thread *thread, void *block)
     }
     if (fixed.checked) {
         track_free(thread, block);
-        thread->used -= header.total;
+        thread->used -= total_size(header.asked);
     }
+}
+
+/* Whether a block may have been there, of whatever thread and at whatever time. */
+static bool can_be_a_block(const void *block)
+{
+    uintptr_t address = (uintptr_t)block;
+    int slot = (int)((address - fixed.region.start) / fixed.region.span);
+    return address % ALIGN_MIN == 0 && slot < region_slots_seen() &&
+           address > region_memory(&fixed.region, slot) &&
+           address < region_memory_end(&fixed.region, slot);
 }
 
 OUT_OF_LINE void block_free(void *block)
 {
     struct thread *thread = hot.thread;
     uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
-    if (hot.cursor == 0 || header < thread->base || header >= hot.cursor || thread->depth == 0)
+    if (!can_be_a_block(block))
+        misuse_report(MISUSE_NOT_A_BLOCK, block);
+    else if (hot.cursor == 0 || header < thread->base || header >= hot.cursor || thread->depth == 0)
         ignore_free();
     else
         free_own(thread, block);
@@ -397,19 +398,27 @@ static bool extend(struct thread *thread, void *block, size_t size)
     return true;
 }
 
+static void shrink_checked(struct thread *thread, void *block, struct header header, size_t size)
+{
+    size_t old = header.asked;
+    header.asked = size;
+    header_write(block, header);
+    thread->used -= total_size(old) - total_size(size);
+    debug_resized(block, &header);
+    track_resize(thread, block, size);
+}
+
 /* Resizes a block where it lies, if that can be. */
 static bool resize_in_place(struct thread *thread, void *block, size_t size)
 {
     size_t old = block_usable(block);
-    size_t total = header_read(block).total;
-    if (size <= old && !is_newest(thread, block, total)) {
-        if (fixed.checked && size < old) {
-            header_write(block, size, total);
-            track_resize(thread, block, size);
-        }
+    struct header header = header_read(block);
+    if (size <= old && !is_newest(thread, block, header.total)) {
+        if (fixed.checked && size < old)
+            shrink_checked(thread, block, header, size);
         return true;
     }
-    if (!is_newest(thread, block, total))
+    if (!is_newest(thread, block, header.total))
         return false;
     if (size > old) {
         if (!extend(thread, block, size))
@@ -419,7 +428,7 @@ static bool resize_in_place(struct thread *thread, void *block, size_t size)
         thread_note_peak(thread, hot.cursor);
         hot.cursor = (uintptr_t)block - BLOCK_HEADER + total_size(size);
     }
-    header_write(block, 0, total_size(size));
+    header_write(block, (struct header){.total = total_size(size)});
     return true;
 }
 

@@ -8,8 +8,8 @@
  *     | header | n bytes, rounded up | header | ...
  *              ^ aligned                      ^ hot.cursor, 8 below the next aligned address
  *
- * Under a checker blocks are drawn by the slow path alone, with a red zone of 16 bytes in front of
- * each header, and addresses are not used again before the slot's memory is used up.
+ * Where blocks are checked (by memcheck, or for ARENASHIM_DEBUG) the slow path alone draws them,
+ * with longer headers and red zones: see header.h.
  */
 #ifndef SHIM_BLOCK_H
 #define SHIM_BLOCK_H
@@ -21,17 +21,11 @@
 
 #include "base/compiler.h"
 #include "shim/fixed.h"
+#include "shim/header.h"
 #include "shim/thread.h"
 
-#define BLOCK_HEADER sizeof(size_t)
 #define BLOCK_BIAS(align) (BLOCK_HEADER + (align)-1)
 #define BLOCK_MASK(align) (~((align)-1))
-
-/* Bytes between the end of a block and the header of the next one, under a checker. */
-#define BLOCK_RED_ZONE ((uintptr_t)16)
-
-/* In the header's low bits, which are 0 in a block's size: the block has been freed. */
-#define BLOCK_FREED ((size_t)1)
 
 /* A call for memory. */
 struct request {

@@ -16,7 +16,7 @@ struct fixed {
     struct region region;
     size_t bias; /* a block of n bytes occupies (n + bias) & mask bytes; see block.h */
     size_t mask;
-    bool checked; /* a memory checker watches: see thread.h, block.h */
+    bool checked; /* memcheck watches, or ARENASHIM_DEBUG is set: see header.h */
     struct operators operators;
     struct config config;
 };

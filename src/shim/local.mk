@@ -16,10 +16,13 @@ src_shim_libcore_la_SOURCES = \
 	src/shim/block.h \
 	src/shim/config.c \
 	src/shim/config.h \
+	src/shim/debug.c \
+	src/shim/debug.h \
 	src/shim/environment.c \
 	src/shim/environment.h \
 	src/shim/fixed.c \
 	src/shim/fixed.h \
+	src/shim/header.h \
 	src/shim/misuse.c \
 	src/shim/misuse.h \
 	src/shim/modules.c \

@@ -1,6 +1,6 @@
 /*
  * Calls that a correct program does not make. Each is counted, and the first of each kind is one
- * line on stderr; the call itself changes nothing.
+ * line on stderr; the call itself changes nothing. With ARENASHIM_DEBUG=verify, wrong frees abort.
  */
 #ifndef SHIM_MISUSE_H
 #define SHIM_MISUSE_H
@@ -12,6 +12,7 @@ enum misuse {
     MISUSE_OTHER_THREAD,      /* arena_scope_end with a token of another thread */
     MISUSE_ENDED_ALREADY,     /* arena_scope_end with a token whose scope is closed */
     MISUSE_RESUME,            /* arena_scope_resume without a pause */
+    MISUSE_PAUSED,            /* arena_scope_end of a paused scope */
     MISUSE_DOUBLE_FREE,       /* detail: the block */
     MISUSE_NOT_A_BLOCK,       /* free of a pointer into the arena; detail: the pointer */
     MISUSE_KINDS

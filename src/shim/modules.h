@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "shim/config.h"
 
 #define MODULES_MAX 512
@@ -52,6 +53,10 @@ void modules_mark(struct module *module);
 /* Whether its calls are routed; `all` is true where modules need neither a mark nor a place in the
  * user's list. */
 bool modules_participates(const struct module *module, bool all);
+
+/* Appends "module+0xoffset" for an address of code, as addr2line(1) takes the offset of a library
+ * or position-independent program; the address alone when it lies in no module. */
+void modules_describe(struct text *line, uintptr_t address);
 
 /* The table, for reports: entries 0 .. modules_count()-1 that are `ready`. */
 int modules_count(void);

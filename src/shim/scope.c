@@ -17,6 +17,7 @@
 #include "base/track.h"
 #include "shim/automatic.h"
 #include "shim/block.h"
+#include "shim/debug.h"
 #include "shim/fixed.h"
 #include "shim/misuse.h"
 #include "shim/scope.h"
@@ -64,19 +65,44 @@ void scope_settle(struct thread *thread)
     frame->peak = higher(frame->peak, peak);
 }
 
-/* Tells the checker that the scope's blocks are gone. Their addresses come again only when the
- * slot's memory is used up: until then it reports every use of them. */
-static void retire(struct thread *thread, const struct frame *frame)
+/* Makes the arena's next outermost scope start behind the one that ends. */
+static void move_on(struct thread *thread)
 {
-    track_trim(thread, (void *)thread->memory, frame->start - thread->memory);
-    if (thread->depth > 1)
-        return;
     uintptr_t next = (hot.cursor + REGION_GUARD_BYTES) & ~(REGION_GUARD_BYTES - 1);
     /* Room for a scope twice as large as any so far: one that does not fit would fall back, and
      * memcheck would take its blocks for leaks. */
-    if (next + 2 * (fixed.config.capacity + thread->high_water) > thread->memory_end)
+    if (next + 2 * (fixed.config.capacity + thread->high_water) > thread->memory_end) {
         next = thread->memory;
+        debug_goes_round(thread);
+    }
     thread->base = block_base(next);
+}
+
+/* Whether the addresses of an ended scope come again only when the slot's memory is used up: until
+ * then every use of them is reported. */
+static bool addresses_wait(void)
+{
+    return track_active() || debug_has(DEBUG_QUARANTINE);
+}
+
+/* Where blocks are checked: the scope's are looked at for the last time and are gone. */
+static void retire(struct thread *thread, struct frame *frame)
+{
+    bool busy = thread->busy;
+    thread->busy = true; /* a signal handler is served by the next allocator meanwhile */
+    signal_fence();
+    debug_ending(thread, frame);
+    uintptr_t last = thread->newest;
+    while (thread->newest >= frame->start) {
+        struct header header = header_read((void *)thread->newest);
+        thread->newest = header_previous((void *)thread->newest, &header);
+    }
+    frame->outer_cursor = debug_ended(thread, frame, last);
+    track_trim(thread, (void *)thread->memory, frame->start - thread->memory);
+    if (thread->depth == 1 && addresses_wait())
+        move_on(thread);
+    signal_fence();
+    thread->busy = busy;
 }
 
 /* Enters what a scope came to. */
@@ -99,6 +125,8 @@ static OUT_OF_LINE void account(struct thread *thread)
     struct frame *frame = &thread->frames[thread->depth - 1];
     scope_settle(thread);
     note(thread, frame);
+    if (frame->pauses > 0)
+        misuse_report(MISUSE_PAUSED, NULL);
     thread->spilled = frame->spilled;
     thread->used = frame->used;
     if (thread->excess > 0) {
@@ -279,8 +307,13 @@ static ALWAYS_INLINE void close_scope(struct thread *thread, struct frame *frame
 
 static void close_down_to(struct thread *thread, uint64_t depth)
 {
-    while (thread->depth > depth)
-        close_scope(thread, &thread->frames[thread->depth - 1]);
+    while (thread->depth > depth) {
+        struct frame *frame = &thread->frames[thread->depth - 1];
+        /* A jump out of a scope leaves its pauses, too. */
+        if (thread->depth > depth + 1)
+            frame->pauses = 0;
+        close_scope(thread, frame);
+    }
 }
 
 /* Ends a scope that is not the innermost one, or says what is wrong with the token. */
@@ -294,7 +327,7 @@ static COLD void end_slowly(uint64_t token)
         misuse_report(MISUSE_OTHER_THREAD, NULL);
     } else if (depth == DEPTH_EXCESS && thread->excess > 0) {
         thread->excess--;
-    } else if (thread->depth == 0 || token >> 32 > thread->serial) {
+    } else if (token >> 32 == 0 || token >> 32 > thread->serial) {
         misuse_report(MISUSE_END_WITHOUT_BEGIN, NULL);
     } else if (depth == 0 || depth > thread->depth || thread->frames[depth - 1].token != token) {
         misuse_report(MISUSE_ENDED_ALREADY, NULL);
@@ -320,6 +353,8 @@ void arena_scope_end(arena_scope_token token)
 void scope_abandon(struct thread *thread)
 {
     uint64_t automatic = thread->automatic != SCOPES_NONE;
+    for (uint64_t i = 0; i < thread->depth; i++)
+        thread->frames[i].pauses = 0;
     thread->left_open += thread->depth - automatic;
     close_down_to(thread, automatic);
     uintptr_t end = hot.cursor;
@@ -345,6 +380,8 @@ void arena_scope_pause(void)
     /* Saved before it is counted: a pause in a signal handler then finds it saved. */
     if (frame->pauses == 0)
         frame->paused_gate = hot.limit;
+    if (frame->peak == 0)
+        frame->peak = frame->start; /* so that the end looks for a pause without resume */
     signal_fence();
     frame->pauses++;
     signal_fence();
@@ -389,13 +426,5 @@ int arena_scope_active(void)
 
 void scope_describe(struct text *line, const struct frame *frame)
 {
-    size_t index = (size_t)(frame->stats - hot.thread->sites);
-    const struct site *site = sites_at(index);
-    text_str(line, "'");
-    text_str(line, site->label);
-    text_str(line, "' (");
-    text_str(line, *site->file ? site->file : "unknown file");
-    text_str(line, ":");
-    text_uint(line, site->key.line);
-    text_str(line, ")");
+    sites_describe(line, (size_t)(frame->stats - hot.thread->sites));
 }

@@ -52,3 +52,15 @@ const struct site *sites_at(size_t index)
 {
     return &sites[index];
 }
+
+void sites_describe(struct text *line, size_t index)
+{
+    const struct site *site = sites_at(index);
+    text_str(line, "'");
+    text_str(line, site->label);
+    text_str(line, "' (");
+    text_str(line, *site->file ? site->file : "unknown file");
+    text_str(line, ":");
+    text_uint(line, site->key.line);
+    text_str(line, ")");
+}

@@ -15,6 +15,7 @@
 #include <arenashim/scope.h>
 
 #include "base/compiler.h"
+#include "base/text.h"
 
 /* Further sites share the last entry. */
 #define SITES_MAX 512
@@ -64,5 +65,8 @@ size_t sites_find(const arena_scope_site *site);
 /* The table, for reports: entries 0 .. sites_count()-1 that are `ready`. */
 size_t sites_count(void);
 const struct site *sites_at(size_t index);
+
+/* Appends "'label' (file:line)". */
+void sites_describe(struct text *line, size_t index);
 
 #endif

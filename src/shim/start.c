@@ -10,6 +10,7 @@
 #include "base/track.h"
 #include "shim/automatic.h"
 #include "shim/block.h"
+#include "shim/debug.h"
 #include "shim/environment.h"
 #include "shim/fixed.h"
 #include "shim/misuse.h"
@@ -121,7 +122,10 @@ bool start_routing(void)
     }
     fixed.bias = BLOCK_BIAS(fixed.config.align);
     fixed.mask = BLOCK_MASK(fixed.config.align);
-    fixed.checked = track_active();
+    if (track_active())
+        fixed.config.debug &= DEBUG_LOG;
+    fixed.checked = track_active() || fixed.config.debug != 0;
+    debug_start();
     threads_start();
     pthread_atfork(NULL, NULL, after_fork);
     __atomic_store_n(&state, ROUTING, __ATOMIC_RELEASE);

@@ -72,6 +72,8 @@ OUT_OF_LINE void thread_note_peak(struct thread *thread, uintptr_t end)
 
 void thread_trim(struct thread *thread)
 {
+    if (fixed.config.debug & DEBUG_QUARANTINE)
+        return; /* what lies there is put away, or free for the next scope */
     uintptr_t start = thread->capacity_end;
     uintptr_t end = thread->committed;
     /* First, so that a scope in a signal handler commits anew what it needs. */
@@ -225,7 +227,8 @@ static void thread_exits(void *record)
     if (thread->automatic == SCOPES_THREAD && ++thread->rounds < PTHREAD_DESTRUCTOR_ITERATIONS &&
         pthread_setspecific(exit_key, thread) == 0)
         return;
-    bool lasting = thread->automatic == SCOPES_PROCESS;
+    /* Blocks of the process's scope stay in use, contents in quarantine are for its report. */
+    bool lasting = thread->automatic == SCOPES_PROCESS || (fixed.config.debug & DEBUG_QUARANTINE);
     scope_abandon(thread);
     hot = (struct hot){.unavailable = true};
     if (!lasting)
@@ -264,6 +267,7 @@ static void take_over(struct thread *thread)
     thread->peak = 0;
     thread->spilled = 0;
     thread->used = 0;
+    thread->newest = 0;
     if (fixed.config.scopes != SCOPES_PROCESS) {
         track_trim(thread, (void *)thread->memory, 0); /* the blocks of its scopes */
         empty(thread);

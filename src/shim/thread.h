@@ -45,6 +45,14 @@ struct passed {
     uint64_t modules[MODULES_MAX];
 };
 
+/* Memory of an ended scope that is inaccessible now: see debug.h. */
+#define QUARANTINE_MAX 512
+struct quarantined {
+    uintptr_t start, end;
+    uintptr_t last; /* the last block in it; 0 when contents are gone */
+    size_t site;
+};
+
 struct thread {
     int slot;
     bool busy;                       /* a slow path is at work */
@@ -56,7 +64,7 @@ struct thread {
     uintptr_t base;                  /* the cursor of an empty arena */
     uintptr_t open_gate; /* hot.limit where the fast paths serve: the lower of capacity_end and
                           * committed; 0 under a checker */
-    uintptr_t checked;   /* all bits set under a checker, else 0 */
+    uintptr_t checked;   /* all bits set where blocks are checked, else 0 */
     uintptr_t memory;    /* the slot's memory */
     uintptr_t memory_end;
     uintptr_t capacity_end; /* where requests begin to overflow */
@@ -65,8 +73,9 @@ struct thread {
     uintptr_t touched;      /* memory from here or hot.cursor on, whichever is higher, is zero */
     uintptr_t peak;         /* highest cursor that was stepped back from since the last settling */
     size_t spilled;         /* bytes that overflow sent to the next allocator in open scopes */
-    size_t used;            /* bytes of live blocks in open scopes; kept only under a checker */
-    unsigned trims;         /* of what threads_trim asked for, done */
+    size_t used;            /* bytes of live blocks in open scopes, where blocks are checked */
+    uintptr_t newest; /* the newest block of the open scopes, where blocks are checked, or 0 */
+    unsigned trims;   /* of what threads_trim asked for, done */
     struct module_cache modules;
 
     /* Statistics of all threads that have had this slot. */
@@ -82,6 +91,11 @@ struct thread {
     struct site_cache_entry site_cache[SITE_CACHE_SIZE];
     struct frame frames[SCOPE_DEPTH_MAX];
     struct site_stats sites[SITES_MAX];
+
+    uint64_t quarantine_next;
+    size_t quarantine_bytes;  /* of entries with contents */
+    uintptr_t quarantine_end; /* in an open scope: what is inaccessible lies below */
+    struct quarantined quarantine[QUARANTINE_MAX];
 };
 
 /* Small enough for the static TLS that the loader keeps in reserve, zero at thread start. */

@@ -3,11 +3,13 @@ TESTS += \
 	tests/preload/automatic.sh \
 	tests/preload/children.sh \
 	tests/preload/config.sh \
+	tests/preload/debug.sh \
 	tests/preload/entry_points.sh \
 	tests/preload/exports.sh \
 	tests/preload/layers.sh \
 	tests/preload/limits.sh \
 	tests/preload/marks.sh \
+	tests/preload/misuse.sh \
 	tests/preload/overflow.sh \
 	tests/preload/path.sh \
 	tests/preload/programs.sh \
@@ -28,6 +30,8 @@ EXTRA_DIST += \
 	tests/preload/common.sh \
 	tests/preload/children.sh \
 	tests/preload/config.sh \
+	tests/preload/debug.c \
+	tests/preload/debug.sh \
 	tests/preload/early.c \
 	tests/preload/early_main.c \
 	tests/preload/entry_points.c \
@@ -36,6 +40,7 @@ EXTRA_DIST += \
 	tests/preload/expect.h \
 	tests/preload/exports.expected \
 	tests/preload/exports.sh \
+	tests/preload/handlers.c \
 	tests/preload/late.c \
 	tests/preload/layers.sh \
 	tests/preload/limits.sh \
@@ -44,6 +49,8 @@ EXTRA_DIST += \
 	tests/preload/marks.sh \
 	tests/preload/marks_main.c \
 	tests/preload/new_lib.cc \
+	tests/preload/misuse.c \
+	tests/preload/misuse.sh \
 	tests/preload/overflow.c \
 	tests/preload/overflow.cc \
 	tests/preload/overflow.sh \

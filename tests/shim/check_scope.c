@@ -160,7 +160,7 @@ static void end_twice_outside(void)
     arena_scope_token token = begin("one");
     arena_scope_end(token);
     require(strcmp(said_by_ending(token),
-                   "arenashim: arena_scope_end without arena_scope_begin" IGNORED) == 0);
+                   "arenashim: arena_scope_end of a scope that has ended already" IGNORED) == 0);
     require(misuse_count() == 1 && hot.cursor == 0);
 }
 

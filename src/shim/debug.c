@@ -1,0 +1,329 @@
+#include "shim/debug.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/text.h"
+#include "shim/block.h"
+#include "shim/modules.h"
+#include "shim/region.h"
+#include "shim/sites.h"
+
+enum { FRESH = 0xa5, RELEASED = 0x5a, RED = 0xfb };
+
+/* Bytes of an arena's ended scopes whose contents stay, for the report. */
+#define CONTENTS_MAX ((size_t)64 << 20)
+
+#define PAGE REGION_GUARD_BYTES
+
+static uintptr_t page_up(uintptr_t address)
+{
+    return (address + PAGE - 1) & ~(PAGE - 1);
+}
+
+/* ---- verify ---------------------------------------------------------------------------------- */
+
+static bool is_filled(uintptr_t start, uintptr_t end, unsigned char byte)
+{
+    for (const unsigned char *at = (const unsigned char *)start; (uintptr_t)at < end; at++)
+        if (*at != byte)
+            return false;
+    return true;
+}
+
+static uintptr_t end_of(const void *block, const struct header *header)
+{
+    return (uintptr_t)block - BLOCK_HEADER + (header->total & ~BLOCK_FREED);
+}
+
+/* What can be told of the block, and abort(). */
+__attribute__((noreturn)) static void fail(const char *what, const void *block,
+                                           const struct header *header, const char *when)
+{
+    struct text line;
+    text_message(&line);
+    text_str(&line, what);
+    if (header) {
+        text_str(&line, " a block of ");
+        text_uint(&line, header->asked);
+        text_str(&line, " bytes at ");
+    }
+    text_address(&line, (uintptr_t)block);
+    if (header) {
+        text_str(&line, " that ");
+        modules_describe(&line, header->caller);
+        text_str(&line, " drew");
+    }
+    text_str(&line, "; found ");
+    text_str(&line, when);
+    text_str(&line, " (ARENASHIM_DEBUG=verify)");
+    text_end(&line);
+    abort();
+}
+
+static void verify(const void *block, const struct header *header, const char *when)
+{
+    size_t total = header->total & ~BLOCK_FREED;
+    uintptr_t asked_end = (uintptr_t)block + header->asked;
+    if (total % ALIGN_MIN != 0 || total > hot.cursor + BLOCK_HEADER - (uintptr_t)block ||
+        header->asked == 0 || header->asked > total - BLOCK_HEADER ||
+        header->previous >= (uintptr_t)block)
+        fail("write into the header of the block at ", block, NULL, when);
+    if (!is_filled(asked_end, end_of(block, header), RED))
+        fail("write past the end of", block, header, when);
+    if (debug_has(DEBUG_POISON) && (header->total & BLOCK_FREED) &&
+        !is_filled((uintptr_t)block, asked_end, RELEASED))
+        fail("write after free to", block, header, when);
+}
+
+/* All blocks of the chain at or above `start`. */
+static void verify_chain(const struct thread *thread, uintptr_t start, const char *when)
+{
+    for (uintptr_t block = thread->newest; block >= start && block != 0;) {
+        struct header header = header_read((void *)block);
+        verify((void *)block, &header, when);
+        block = header.previous;
+    }
+}
+
+/* ---- quarantine ------------------------------------------------------------------------------ */
+
+/* Discards the contents of the oldest ended scopes. */
+static void forget_contents(struct thread *thread)
+{
+    for (uint64_t i = 0; i < QUARANTINE_MAX && thread->quarantine_bytes > CONTENTS_MAX; i++) {
+        struct quarantined *entry =
+            &thread->quarantine[(thread->quarantine_next + i) % QUARANTINE_MAX];
+        if (entry->last == 0)
+            continue;
+        region_discard(entry->start, entry->end);
+        thread->quarantine_bytes -= entry->end - entry->start;
+        entry->last = 0;
+    }
+}
+
+static void enter(struct thread *thread, struct quarantined entry)
+{
+    struct quarantined *oldest = &thread->quarantine[thread->quarantine_next++ % QUARANTINE_MAX];
+    if (oldest->last != 0) {
+        region_discard(oldest->start, oldest->end);
+        thread->quarantine_bytes -= oldest->end - oldest->start;
+    }
+    *oldest = entry;
+    thread->quarantine_bytes += entry.end - entry.start;
+    forget_contents(thread);
+    region_forbid(entry.start, entry.end);
+}
+
+/* A nested scope that uses up much of the arena's addresses is not put away: those of the outermost
+ * one come again only after its end. */
+static bool has_room(const struct thread *thread, uintptr_t end)
+{
+    return thread->depth == 1 || end < thread->memory + (thread->memory_end - thread->memory) / 2;
+}
+
+static uintptr_t put_away(struct thread *thread, const struct frame *frame, uintptr_t last)
+{
+    /* A nested scope draws from a page of its own on: see find_place. */
+    uintptr_t start = thread->depth == 1 ? frame->start & ~(PAGE - 1) : page_up(frame->start);
+    uintptr_t end = page_up(hot.cursor);
+    if (last >= frame->start && has_room(thread, end)) {
+        /* First, so that a block which a signal handler draws meanwhile lies behind. */
+        hot.cursor = thread->quarantine_end = block_base(end);
+        signal_fence();
+        enter(thread,
+              (struct quarantined){start, end, last, (size_t)(frame->stats - thread->sites)});
+    }
+    if (thread->depth == 1)
+        thread->quarantine_end = 0; /* the next outermost scope starts behind it anyway */
+    return frame->outer_cursor > thread->quarantine_end || thread->depth == 1
+               ? frame->outer_cursor
+               : thread->quarantine_end;
+}
+
+bool debug_is_quarantined(const struct thread *thread, const void *block)
+{
+    for (size_t i = 0; i < QUARANTINE_MAX; i++)
+        if ((uintptr_t)block - thread->quarantine[i].start <
+            thread->quarantine[i].end - thread->quarantine[i].start)
+            return true;
+    return false;
+}
+
+void debug_goes_round(struct thread *thread)
+{
+    if (!debug_has(DEBUG_QUARANTINE))
+        return;
+    memset(thread->quarantine, 0, sizeof thread->quarantine);
+    thread->quarantine_bytes = 0;
+    thread->touched =
+        region_discard(thread->memory, thread->committed) ? thread->memory : thread->committed;
+    thread->committed = thread->memory;
+    thread_commit(thread, thread->memory + fixed.config.capacity);
+}
+
+/* ---- the report of a stale use --------------------------------------------------------------- */
+
+static struct sigaction outer_action;
+
+/* The block of an ended scope that holds the address; 0 when it is not to be found. */
+static uintptr_t find_block(const struct quarantined *entry, uintptr_t address)
+{
+    mprotect((void *)entry->start, entry->end - entry->start, PROT_READ);
+    for (uintptr_t block = entry->last; block >= entry->start && block < entry->end;) {
+        struct header header = header_read((void *)block);
+        if (address >= block - sizeof header)
+            return address < end_of((void *)block, &header) ? block : 0;
+        block = header_previous((void *)block, &header);
+    }
+    return 0;
+}
+
+static void describe_stale(struct text *line, const struct quarantined *entry, uintptr_t address)
+{
+    uintptr_t block = find_block(entry, address);
+    if (block) {
+        struct header header = header_read((void *)block);
+        text_str(line, " in a block of ");
+        text_uint(line, header.asked);
+        text_str(line, " bytes at ");
+        text_address(line, block);
+        text_str(line, " that ");
+        modules_describe(line, header.caller);
+        text_str(line, " drew in scope ");
+    } else {
+        text_str(line, " in memory of scope ");
+    }
+    sites_describe(line, entry->site);
+}
+
+static const struct quarantined *find_entry(uintptr_t address)
+{
+    int slot = (int)((address - fixed.region.start) / fixed.region.span);
+    const struct thread *thread = slot < region_slots_seen() ? thread_in_slot(slot) : NULL;
+    for (size_t i = 0; thread && i < QUARANTINE_MAX; i++) {
+        const struct quarantined *entry = &thread->quarantine[i];
+        if (address - entry->start < entry->end - entry->start)
+            return entry;
+    }
+    return NULL;
+}
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    int saved_errno = errno;
+    uintptr_t address = (uintptr_t)info->si_addr;
+    bool is_fault = info->si_code > 0;
+    if (is_fault && block_is_ours((void *)address)) {
+        const struct quarantined *entry = find_entry(address);
+        struct text line;
+        text_message(&line);
+        text_str(&line,
+                 entry ? "use of scope memory after its end: " : "stray access to an arena: ");
+        text_address(&line, address);
+        if (entry)
+            describe_stale(&line, entry, address);
+        text_end(&line);
+        if (entry)
+            region_forbid(entry->start, entry->end);
+    }
+    /* Whoever was to handle it does: the instruction faults again on return, a sent signal is sent
+     * again. */
+    sigaction(SIGSEGV, &outer_action, NULL);
+    if (!is_fault)
+        raise(number);
+    errno = saved_errno;
+}
+
+/* ---- what the slow paths call ---------------------------------------------------------------- */
+
+void debug_start(void)
+{
+    if (!debug_has(DEBUG_QUARANTINE))
+        return;
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGSEGV, &action, &outer_action);
+}
+
+static void fence(void *block, const struct header *header)
+{
+    uintptr_t end = (uintptr_t)block + header->asked;
+    if (debug_has(DEBUG_VERIFY))
+        memset((void *)end, RED, end_of(block, header) - end);
+}
+
+void debug_drawn(void *block, const struct header *header)
+{
+    fence(block, header);
+    if (debug_has(DEBUG_POISON))
+        memset(block, FRESH, header->asked);
+}
+
+void debug_resized(void *block, const struct header *header)
+{
+    fence(block, header);
+}
+
+void debug_freed(void *block, const struct header *header)
+{
+    if (debug_has(DEBUG_VERIFY))
+        verify(block, header, "when it was freed");
+    if (debug_has(DEBUG_POISON))
+        memset(block, RELEASED, header->asked);
+}
+
+void debug_not_a_block(const struct thread *thread)
+{
+    if (debug_has(DEBUG_VERIFY))
+        verify_chain(thread, 0, "when a pointer was freed that is no block");
+}
+
+static void log_end(const struct thread *thread, const struct frame *frame)
+{
+    uint64_t blocks = 0, bytes = 0, kept = 0;
+    for (uintptr_t block = thread->newest; block >= frame->start;) {
+        struct header header = header_read((void *)block);
+        blocks++;
+        bytes += header.asked;
+        kept += (header.total & BLOCK_FREED) == 0;
+        block = header_previous((void *)block, &header);
+    }
+    struct text line;
+    text_message(&line);
+    text_str(&line, "scope ");
+    sites_describe(&line, (size_t)(frame->stats - thread->sites));
+    text_str(&line, " ends at depth ");
+    text_uint(&line, thread->depth);
+    text_str(&line, " of arena ");
+    text_uint(&line, (uint64_t)thread->slot);
+    text_str(&line, ": ");
+    text_uint(&line, blocks);
+    text_str(&line, " blocks, ");
+    text_uint(&line, bytes);
+    text_str(&line, " bytes, ");
+    text_uint(&line, kept);
+    text_str(&line, " not freed");
+    text_end(&line);
+}
+
+void debug_ending(const struct thread *thread, const struct frame *frame)
+{
+    if (debug_has(DEBUG_VERIFY))
+        verify_chain(thread, frame->start, "at the end of its scope");
+    if (debug_has(DEBUG_LOG))
+        log_end(thread, frame);
+}
+
+uintptr_t debug_ended(struct thread *thread, const struct frame *frame, uintptr_t last)
+{
+    if (debug_has(DEBUG_QUARANTINE))
+        return put_away(thread, frame, last);
+    if (debug_has(DEBUG_POISON))
+        memset((void *)frame->start, RELEASED, hot.cursor - frame->start);
+    return frame->outer_cursor;
+}

@@ -1,0 +1,72 @@
+/*
+ * What lies in front of a block.
+ *
+ * As a rule that is the block's extent alone. Where blocks are checked (fixed.checked) it is the
+ * long form below, and the block ends in a red zone:
+ *
+ *     | gap | previous, caller, asked, total | asked bytes | red zone, at least BLOCK_RED_ZONE |
+ *
+ * Blocks are then chained from thread->newest back to the first of the arena's open scopes. Under
+ * memcheck headers lie in hidden memory and are shown only while they are looked at.
+ */
+#ifndef SHIM_HEADER_H
+#define SHIM_HEADER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/track.h"
+#include "shim/fixed.h"
+
+/* Bytes of the short form, which ends the long form. */
+#define BLOCK_HEADER sizeof(size_t)
+
+/* Bytes behind every block where blocks are checked. */
+#define BLOCK_RED_ZONE ((size_t)16)
+
+/* In the extent's low bits, which are 0 in a block's size: the block has been freed. */
+#define BLOCK_FREED ((size_t)1)
+
+struct header {
+    uintptr_t previous; /* long form: the block before this one in the chain, or 0 */
+    uintptr_t caller;   /* long form: the return address of the call that drew it */
+    size_t asked;       /* long form: bytes that were asked for; 1 if none were */
+    size_t total;       /* bytes from here to the next header's gap, with BLOCK_FREED */
+};
+
+static inline struct header *header_of(const void *block)
+{
+    return (struct header *)((uintptr_t)block - sizeof(struct header));
+}
+
+static inline struct header header_read(const void *block)
+{
+    struct header header = {0, 0, 0, 0};
+    if (!fixed.checked) {
+        header.total = header_of(block)->total;
+        return header;
+    }
+    track_show(header_of(block), sizeof header);
+    header = *header_of(block);
+    track_hide(header_of(block), sizeof header);
+    return header;
+}
+
+/* The block before this one in the chain, or 0. A stray write must not lead the walk astray. */
+static inline uintptr_t header_previous(const void *block, const struct header *header)
+{
+    return header->previous < (uintptr_t)block ? header->previous : 0;
+}
+
+static inline void header_write(void *block, struct header header)
+{
+    if (!fixed.checked) {
+        header_of(block)->total = header.total;
+        return;
+    }
+    track_show(header_of(block), sizeof header);
+    *header_of(block) = header;
+    track_hide(header_of(block), sizeof header);
+}
+
+#endif

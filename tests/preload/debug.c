@@ -1,0 +1,243 @@
+/* Correct use of scopes under the debug switches: debug CASE. */
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "expect.h"
+
+/* Fills, resizes and frees in a scope, and looks at everything again at the end. */
+static void draw_and_look(unsigned seed, size_t largest)
+{
+    enum { COUNT = 40 };
+    unsigned char *blocks[COUNT];
+    size_t sizes[COUNT];
+    for (unsigned i = 0; i < COUNT; i++) {
+        sizes[i] = (seed * 31 + i * 97) % largest;
+        blocks[i] = opaque(i % 3 ? malloc(sizes[i]) : calloc(1, sizes[i]));
+        EXPECT(i % 3 || zeroed(blocks[i], sizes[i]));
+        fill(blocks[i], sizes[i], seed + i);
+        if (i % 5 == 2) {
+            free(blocks[i - 1]);
+            blocks[i - 1] = NULL;
+        }
+        if (i % 7 == 3) {
+            size_t size = i % 2 ? sizes[i] / 2 : sizes[i] * 2 + 1;
+            size_t kept = size < sizes[i] ? size : sizes[i];
+            blocks[i] = opaque(realloc(blocks[i], size));
+            EXPECT(filled(blocks[i], kept, seed + i));
+            fill(blocks[i], size, seed + i);
+            sizes[i] = size;
+        }
+    }
+    for (unsigned i = 0; i < COUNT; i++)
+        EXPECT(!blocks[i] || filled(blocks[i], sizes[i], seed + i));
+}
+
+static void patterns(void)
+{
+    for (unsigned i = 0; i < 50; i++)
+        ARENA_SCOPE("patterns") {
+            draw_and_look(i, 5000);
+        }
+}
+
+static void nested(void)
+{
+    for (unsigned i = 0; i < 30; i++)
+        ARENA_SCOPE("outer") {
+            unsigned char *outer = opaque(malloc(3000));
+            fill(outer, 3000, i);
+            for (unsigned k = 0; k < 5; k++) {
+                ARENA_SCOPE("inner") {
+                    draw_and_look(i + k, 900);
+                    ARENA_SCOPE("innermost") {
+                        if (k % 2)
+                            draw_and_look(k, 100);
+                    }
+                }
+                unsigned char *between = opaque(malloc(70));
+                fill(between, 70, k);
+                EXPECT(filled(between, 70, k));
+            }
+            EXPECT(filled(outer, 3000, i));
+        }
+}
+
+static void go_deep(unsigned depth)
+{
+    ARENA_SCOPE("deep") {
+        unsigned char *block = opaque(malloc(depth + 1));
+        fill(block, depth + 1, depth);
+        if (depth < 300)
+            go_deep(depth + 1);
+        EXPECT(filled(block, depth + 1, depth));
+    }
+}
+
+static void deep(void)
+{
+    go_deep(0);
+    go_deep(0);
+}
+
+/* More scopes than are kept in mind. */
+static void many(void)
+{
+    for (unsigned i = 0; i < 3000; i++)
+        ARENA_SCOPE("many") {
+            unsigned char *block = opaque(malloc(100));
+            fill(block, 100, i);
+            free(opaque(malloc(i)));
+            EXPECT(filled(block, 100, i));
+        }
+}
+
+static void aligned(void)
+{
+    for (unsigned i = 0; i < 20; i++)
+        ARENA_SCOPE("aligned") {
+            for (size_t alignment = 16; alignment <= 65536; alignment *= 2) {
+                void *block = opaque(aligned_alloc(alignment, 100));
+                EXPECT(block && (uintptr_t)block % alignment == 0);
+                fill(block, 100, i);
+                EXPECT(filled(block, 100, i));
+            }
+        }
+}
+
+static void *thread_body(void *argument)
+{
+    for (unsigned i = 0; i < 20; i++)
+        ARENA_SCOPE("thread") {
+            draw_and_look(i + (unsigned)(uintptr_t)argument, 2000);
+        }
+    return NULL;
+}
+
+static void threads(void)
+{
+    pthread_t all[8];
+    for (int round = 0; round < 5; round++) {
+        for (uintptr_t i = 0; i < 8; i++)
+            EXPECT(pthread_create(&all[i], NULL, thread_body, (void *)i) == 0);
+        for (int i = 0; i < 8; i++)
+            pthread_join(all[i], NULL);
+    }
+}
+
+static void forks(void)
+{
+    patterns();
+    ARENA_SCOPE("forking") {
+        unsigned char *block = opaque(malloc(5000));
+        fill(block, 5000, 3);
+        for (int i = 0; i < 3; i++) {
+            pid_t child = fork();
+            if (child == 0) {
+                EXPECT(filled(block, 5000, 3));
+                nested();
+                threads();
+                _exit(expect_failures > 0);
+            }
+            int status;
+            EXPECT(waitpid(child, &status, 0) == child && status == 0);
+        }
+        EXPECT(filled(block, 5000, 3));
+    }
+}
+
+/* With ARENASHIM_LIMIT=16M: through the address space of an arena several times. */
+static void rounds(void)
+{
+    for (unsigned i = 0; i < 100; i++)
+        ARENA_SCOPE("round") {
+            unsigned char *small = opaque(calloc(1, 500));
+            EXPECT(zeroed(small, 500));
+            fill(small, 500, i);
+            unsigned char *large = opaque(malloc((size_t)1 << 20));
+            fill(large, 1000, i);
+            large[(1 << 20) - 1] = 1;
+            EXPECT(filled(small, 500, i) && filled(large, 1000, i));
+        }
+}
+
+static int is_all(const unsigned char *block, size_t size, unsigned char value)
+{
+    for (size_t i = 0; i < size; i++)
+        if (block[i] != value)
+            return 0;
+    return 1;
+}
+
+static void poison_fresh(void)
+{
+    ARENA_SCOPE("fresh") {
+        EXPECT(is_all(opaque(malloc(100)), 100, 0xa5));
+        EXPECT(is_all(opaque(aligned_alloc(64, 1000)), 1000, 0xa5));
+        EXPECT(zeroed(opaque(calloc(10, 10)), 100));
+    }
+}
+
+static void poison_released(void)
+{
+    unsigned char *block;
+    ARENA_SCOPE("released") {
+        block = opaque(calloc(1, 100));
+        unsigned char *other = opaque(calloc(1, 100));
+        free(block);
+        EXPECT(is_all(opaque(block), 100, 0x5a) && zeroed(other, 100));
+        block = other;
+    }
+    EXPECT(is_all(opaque(block), 100, 0x5a));
+}
+
+static void not_used_again(void)
+{
+    enum { COUNT = 200 };
+    static uintptr_t places[2 * COUNT];
+    for (int i = 0; i < COUNT; i++)
+        ARENA_SCOPE("outer") {
+            places[2 * i] = (uintptr_t)opaque(malloc(100)) >> 12;
+            ARENA_SCOPE("inner") {
+                places[2 * i + 1] = (uintptr_t)opaque(malloc(100)) >> 12;
+            }
+        }
+    for (int i = 0; i < 2 * COUNT; i++)
+        for (int k = 0; k < i; k++)
+            EXPECT(places[i] != places[k]);
+}
+
+static void logged(void)
+{
+#line 10
+    ARENA_SCOPE("outer") {
+#line 11
+        ARENA_SCOPE("inner") {
+            free(opaque(malloc(10)));
+            opaque(malloc(20));
+        }
+#line 12
+        ARENA_SCOPE("empty") {
+        }
+        opaque(malloc(100));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct test_case cases[] = {
+        {"patterns", patterns},
+        {"nested", nested},
+        {"deep", deep},
+        {"many", many},
+        {"aligned", aligned},
+        {"threads", threads},
+        {"forks", forks},
+        {"rounds", rounds},
+        {"poison_fresh", poison_fresh},
+        {"poison_released", poison_released},
+        {"not_used_again", not_used_again},
+        {"logged", logged},
+    };
+    return run_case(cases, sizeof cases / sizeof cases[0], argc, argv);
+}

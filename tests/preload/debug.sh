@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# ARENASHIM_DEBUG on correct programs: they run as without, in every combination of switches; what
+# each switch promises about memory and messages; and nothing of it is there when it is off.
+#
+# shellcheck disable=SC2154
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/preload/common.sh"
+
+need debug -O2 debug.c
+
+for switches in poison quarantine verify poison,verify poison,quarantine verify,quarantine \
+    poison,quarantine,verify; do
+    for name in patterns nested deep many aligned threads forks rounds; do
+        limit_of=1G
+        [ "$name" != rounds ] || limit_of=16M
+        under ARENASHIM_DEBUG=$switches ARENASHIM_LIMIT=$limit_of "$tmp/debug" "$name"
+        routed "$switches: $name"
+        stat_is "$switches: $name: no misuse" '"\(.misuses) \(.left_open)"' '0 0'
+    done
+    under ARENASHIM_DEBUG=$switches ARENASHIM_ALIGN=64 ARENASHIM_CAPACITY=16K "$tmp/debug" nested
+    routed "$switches, small and aligned: nested"
+    under ARENASHIM_DEBUG=$switches ARENASHIM_SCOPES=process "$tmp/debug" threads
+    routed "$switches, the process a scope: threads"
+done
+
+# The counts of the statistics are those of a run without.
+counts='"\(.scopes) \(.routed_calls) \(.routed_bytes) \(.freed_in_scope) \(.sites | map(.live_at_end))"'
+under "$tmp/debug" many
+wanted=$(stat "$counts")
+for switches in poison quarantine verify log; do
+    under ARENASHIM_DEBUG=$switches "$tmp/debug" many
+    stat_is "$switches: the same counts" "$counts" "$wanted"
+done
+
+for name in fresh released; do
+    under ARENASHIM_DEBUG=poison "$tmp/debug" "poison_$name"
+    routed "poison: $name bytes have a pattern"
+    under "$tmp/debug" "poison_$name"
+    is "without poison: $name bytes have none" "$status" 1
+done
+under ARENASHIM_DEBUG=quarantine "$tmp/debug" not_used_again
+routed 'quarantine: addresses do not come again'
+under "$tmp/debug" not_used_again
+is 'without quarantine: addresses come again' "$status" 1
+
+under ARENASHIM_DEBUG=log "$tmp/debug" logged
+is 'log: a line for each scope' "$(sed -E 's/\([^ ]*:/(/' <<<"$err")" "$(
+    cat <<'LINES'
+arenashim: scope 'inner' (11) ends at depth 2 of arena 0: 2 blocks, 30 bytes, 1 not freed
+arenashim: scope 'empty' (12) ends at depth 2 of arena 0: 0 blocks, 0 bytes, 0 not freed
+arenashim: scope 'outer' (10) ends at depth 1 of arena 0: 1 blocks, 100 bytes, 1 not freed
+LINES
+)"
+is 'log: the program works' "$status" 0
+done_testing
