@@ -70,12 +70,21 @@ OUT_OF_LINE void thread_note_peak(struct thread *thread, uintptr_t end)
         thread->peak = end;
 }
 
+/* Where the memory ends that may be resident. Past the committed part lies what the kernel refused
+ * to take back. */
+static uintptr_t resident_end(const struct thread *thread)
+{
+    uintptr_t page = REGION_GUARD_BYTES;
+    uintptr_t touched = (thread->touched + page - 1) & ~(page - 1);
+    return touched > thread->committed ? touched : thread->committed;
+}
+
 void thread_trim(struct thread *thread)
 {
     if (fixed.config.debug & DEBUG_QUARANTINE)
         return; /* what lies there is put away, or free for the next scope */
     uintptr_t start = thread->capacity_end;
-    uintptr_t end = thread->committed;
+    uintptr_t end = resident_end(thread);
     /* First, so that a scope in a signal handler commits anew what it needs. */
     thread->committed = start;
     signal_fence();
@@ -210,7 +219,7 @@ static void empty(struct thread *thread)
 {
     if (thread->committed > thread->capacity_end)
         thread_trim(thread);
-    if (region_discard(thread->memory, thread->committed))
+    if (region_discard(thread->memory, resident_end(thread)))
         thread->touched = thread->base;
 }
 
