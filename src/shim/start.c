@@ -110,6 +110,15 @@ static void after_fork(void)
 
 bool start_routing(void)
 {
+    /* Without either, arenas of threads that are gone would stay taken for ever. */
+    if (!threads_start() || pthread_atfork(NULL, NULL, after_fork) != 0) {
+        struct text line;
+        text_message(&line);
+        text_str(&line, "routing is off: the system refuses to call the shim at thread exit or "
+                        "after fork");
+        text_end(&line);
+        return false;
+    }
     struct region_wish wish = {fixed.config.capacity, fixed.config.limit};
     if (!region_reserve(&fixed.region, wish)) {
         struct text line;
@@ -126,8 +135,6 @@ bool start_routing(void)
         fixed.config.debug &= DEBUG_LOG;
     fixed.checked = track_active() || fixed.config.debug != 0;
     debug_start();
-    threads_start();
-    pthread_atfork(NULL, NULL, after_fork);
     __atomic_store_n(&state, ROUTING, __ATOMIC_RELEASE);
     return true;
 }

@@ -190,6 +190,22 @@ static void say_no_arena(const char *reason)
     text_end(&line);
 }
 
+/* Makes the slot the calling thread's, unless its exit would not release it: setting a key's value
+ * can take memory. */
+static void adopt(int slot)
+{
+    struct thread *thread = thread_in_slot(slot);
+    int saved_errno = errno;
+    if (pthread_setspecific(exit_key, thread) == 0) {
+        thread->threads++;
+        hot.thread = thread;
+    } else {
+        region_release(slot);
+        say_no_arena("the system refuses to call the shim at its exit");
+    }
+    errno = saved_errno;
+}
+
 bool thread_acquire(void)
 {
     if (hot.unavailable)
@@ -202,12 +218,7 @@ bool thread_acquire(void)
         region_release(slot);
         say_no_arena("the system refuses memory for it");
     } else {
-        struct thread *thread = thread_in_slot(slot);
-        thread->threads++;
-        hot.thread = thread;
-        int saved_errno = errno;
-        pthread_setspecific(exit_key, thread);
-        errno = saved_errno;
+        adopt(slot);
     }
     hot.unavailable = false;
     return hot.thread != NULL;
@@ -246,9 +257,9 @@ static void thread_exits(void *record)
     region_release(thread->slot);
 }
 
-void threads_start(void)
+bool threads_start(void)
 {
-    pthread_key_create(&exit_key, thread_exits);
+    return pthread_key_create(&exit_key, thread_exits) == 0;
 }
 
 static void clear_statistics(struct thread *thread)

@@ -116,11 +116,11 @@ struct hot {
 extern __thread struct hot hot __attribute__((tls_model("initial-exec")));
 
 /* Gives the calling thread a slot and sets hot.thread. False, with hot.thread NULL, when there is
- * no slot or no memory for it, or the thread is about to exit. */
+ * no slot, no memory for it or no way to release it, or the thread is about to exit. */
 bool thread_acquire(void);
 
-/* Makes thread exit release slots; once, at start. */
-void threads_start(void);
+/* Makes thread exit release slots; once, at start. False when no thread-specific key is left. */
+bool threads_start(void);
 
 /* In a fork child: the slots of the threads that do not exist here are released, and statistics
  * start from 0. */
