@@ -35,8 +35,10 @@ bool text_flush(struct text *text)
     size_t done = 0;
     while (done < text->length && text->error == 0) {
         ssize_t written = write(text->fd, text->bytes + done, text->length - done);
-        if (written >= 0)
+        if (written > 0)
             done += (size_t)written;
+        else if (written == 0)
+            text->error = ENOSPC; /* a device that takes nothing and says nothing */
         else if (errno != EINTR)
             text->error = errno;
     }
