@@ -72,6 +72,10 @@ static void *runtime_symbol(const char *name)
         if (symbol)
             return symbol;
     }
+    /* dlopen itself may be short of memory. */
+    void *symbol = dlsym(RTLD_NEXT, name);
+    if (symbol)
+        return symbol;
     struct text line;
     text_message(&line);
     text_str(&line, "out of memory in operator new, and no C++ runtime to report it to");
