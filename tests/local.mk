@@ -31,5 +31,6 @@ endif
 if !SANITIZERS
 include tests/cli/local.mk
 include tests/preload/local.mk
+include tests/resources/local.mk
 include tests/valgrind/local.mk
 endif

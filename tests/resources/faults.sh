@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# Every call that the shim makes of the system fails once, and every call from there on: the
+# program's output and status stay as they are, and the shim says at most what the manual says that
+# it says. A library between the shim and the C library makes the calls fail (fault_lib.c).
+#
+# shellcheck disable=SC2154
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/preload/common.sh"
+
+need faults -O2 faults.c
+need cxx -O2 -std=c++11 faults.cc
+need fault_lib.so -shared -fPIC -O2 fault_lib.c
+log=$tmp/log
+export ARENASHIM_CAPACITY=8K
+
+capture "$tmp/faults"
+ran=$status:$out
+check 'the program works without the shim' grep -Eqx '7:sum [0-9]+' <<<"$ran"
+
+# with [VARIABLE=VALUE...]: the program under the shim. Its children exit first, so that the
+# statistics are its own. Runs without env and timeout: there are many runs, and the library between
+# sets an alarm.
+with() {
+    : >"$log"
+    : >"$tmp/stats"
+    status=0
+    (
+        # shellcheck disable=SC2163
+        export LD_PRELOAD="$shim $tmp/fault_lib.so" FAULT_LOG="$log" ARENASHIM_STATS=json \
+            ARENASHIM_STATS_FILE="$tmp/stats" "$@"
+        exec "$tmp/faults"
+    ) >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
+    out=$(<"$tmp/out")
+    err=$(<"$tmp/err")
+}
+
+routed_calls() {
+    [[ $(<"$tmp/stats") =~ \"routed_calls\":\ ([0-9]+) ]] || BASH_REMATCH=(0 0)
+    echo "${BASH_REMATCH[1]}"
+}
+
+signature='"\(.scopes) \(.routed_calls) \(.threads) \(.overflows) \(.misuses)"'
+with
+is 'without faults: the program works, quietly' "$status:$out:$err" "$ran:"
+usual=$(stat "$signature")
+calls=$(routed_calls)
+check "without faults: calls are routed ($usual)" test "$calls" -gt 0
+
+# All that the shim may say here, after "arenashim: ".
+no_hook='routing is off: the system refuses to call the shim at thread exit or after fork'
+no_region='routing is off: the system refuses the address space for one arena of (8192|65536) bytes .*'
+no_arena='a thread gets no arena: the system refuses (memory for it|to call the shim at its exit); .*'
+no_statistics="the statistics cannot be written to '$tmp/stats': .*"
+no_name='loaded twice: .* serves, and this copy is idle: an unknown object'
+messages="arenashim: ($no_hook|$no_region|$no_arena|$no_statistics|$no_name)"
+
+# What is wrong with the last run, nothing if it is as it should be. The program and its two
+# children say each thing once.
+wrong() {
+    local line
+    declare -A said=()
+    [ "$status:$out" = "$ran" ] || echo "status and output: $status:$out"
+    while read -r line; do
+        said[$line]=$((${said[$line]-0} + 1))
+        [[ $line =~ ^$messages$ ]] && [ "${said[$line]}" -le 3 ] || echo "$line"
+    done <"$tmp/err"
+}
+
+# every FUNCTION [VARIABLE=VALUE...]: one run for each call of the function, until there are no more.
+# Sets `runs`, and `least` to the fewest routed calls.
+every() {
+    local function=$1 found problem number=0
+    shift
+    found=
+    least=$calls
+    while :; do
+        number=$((number + 1))
+        with FAULT_IN="$function" FAULT_AT="$number" "$@"
+        [ -s "$log" ] || break
+        problem=$(wrong)
+        [ -z "$problem" ] || found+="call $number: $problem"$'\n'
+        if [ -n "${count_routed-}" ]; then
+            routed=$(routed_calls)
+            [ "$routed" -ge "$least" ] || least=$routed
+        fi
+    done
+    runs=$((number - 1))
+    [ "$status:$out:$err" = "$ran:" ] || found+="without a fault: $(last_run)"
+    is "$function fails${*:+, $*} ($runs calls): the program works" "$found" ''
+    check "$function fails${*:+, $*}: it was called" test "$runs" -gt 0
+}
+
+# Calls of the shim that cannot fail, or whose failure means that the process cannot run at all
+# (dlsym of malloc), and addresses of variables. Everything else stands in fault_lib.c.
+never='_ITM_.* __cxa_finalize __gmon_start__ __errno_location __environ environ __progname
+    program_invocation(_short)?_name abort basename dlsym fnmatch getauxval getpid mem[a-z]+
+    secure_getenv str[a-z_]+'
+# shellcheck disable=SC2086
+is 'every function that the shim calls is made to fail' "$(
+    comm -23 <(nm -D --undefined-only "$shim" | sed 's/.* //; s/@.*//' | sort -u) \
+        <(nm -D --defined-only "$tmp/fault_lib.so" | sed 's/.* //; s/@.*//' | sort -u) |
+        grep -Evx "$(printf '%s|' $never)"
+)" ''
+
+# The program does not notice.
+count_routed=yes
+for function in mmap madvise getrlimit; do
+    every "$function"
+    is "$function fails: as many calls are routed" "$least" "$calls"
+done
+for function in madvise getrlimit; do
+    every "$function" FAULT_ALWAYS=yes
+    is "$function fails from there on: as many calls are routed" "$least" "$calls"
+done
+
+# One refusal costs one arena, for one scope, or the calls that did not fit.
+for function in mprotect pthread_setspecific _dl_find_object; do
+    every "$function"
+    check "$function fails: most calls are routed ($least of $calls)" \
+        test "$((least * 2))" -gt "$calls"
+done
+count_routed=
+for function in mprotect pthread_setspecific _dl_find_object mmap; do
+    every "$function" FAULT_ALWAYS=yes
+done
+
+# Routing is off, and what it was refused for is said.
+for function in pthread_key_create __register_atfork; do
+    every "$function"
+    with FAULT_IN="$function" FAULT_AT=1
+    one_line "$function fails: one line" "$no_hook"
+    is "$function fails: nothing is routed" "$(routed_calls)" 0
+done
+with FAULT_IN=mmap FAULT_AT=1 FAULT_ALWAYS=yes
+one_line 'mmap always fails: one line' "$no_region"
+with FAULT_IN=mprotect FAULT_AT=1 FAULT_ALWAYS=yes
+one_line 'mprotect always fails: one line' "$no_arena"
+with FAULT_IN=sysconf FAULT_AT=1 FAULT_ALWAYS=yes FAULT_AS=large
+is 'pages of 64 KiB: the program works' "$status:$out" "$ran"
+one_line 'pages of 64 KiB: one line' "$no_region"
+check 'pages of 64 KiB: the shim was told so' test -s "$log"
+
+# Statistics that cannot be written.
+for function in open write close; do
+    every "$function"
+    every "$function" FAULT_ALWAYS=yes
+done
+with FAULT_IN=write FAULT_AT=1 FAULT_ALWAYS=yes FAULT_AS=short
+is 'one byte a write: the program works, quietly' "$status:$out:$err" "$ran:"
+is 'one byte a write: the statistics are complete' "$(stat "$signature")" "$usual"
+every write FAULT_AS=interrupted
+with FAULT_IN=write FAULT_AT=1 FAULT_AS=interrupted
+is 'an interrupted write is repeated' "$err:$(stat "$signature")" ":$usual"
+every write FAULT_AS=nothing
+every write FAULT_AS=nothing FAULT_ALWAYS=yes
+
+every dladdr
+every dladdr FAULT_ALWAYS=yes
+every all FAULT_ALWAYS=yes
+
+with FAULT_IN=gethostname FAULT_AT=1 ARENASHIM_STATS_FILE="$tmp/stats.%h"
+is 'gethostname fails: the program works, quietly' "$status:$out:$err" "$ran:"
+check 'gethostname fails: the name stays as it is' test -s "$tmp/stats.%"
+
+# operator new asks the C++ runtime, by its name, to throw.
+: >"$log"
+# shellcheck disable=SC2034
+behind=$tmp/fault_lib.so
+under FAULT_LOG="$log" FAULT_IN=dlopen FAULT_AT=1 FAULT_ALWAYS=yes "$tmp/cxx"
+is 'dlopen fails: operator new throws' "$status:$out:$err" '0:thrown 2:'
+check 'dlopen fails: it was called' test -s "$log"
+check 'dlopen fails: routed' test "$(stat .routed_calls)" -gt 0
+done_testing
