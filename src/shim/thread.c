@@ -290,6 +290,7 @@ static void take_over(struct thread *thread)
     thread->newest = 0;
     if (fixed.config.scopes != SCOPES_PROCESS) {
         track_trim(thread, (void *)thread->memory, 0); /* the blocks of its scopes */
+        thread_touch(thread, thread->committed);       /* where they ended only it knew */
         empty(thread);
     } else if (was_open) {
         /* Its blocks are alive in this process, too. Where they ended only it knew. */
