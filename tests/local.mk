@@ -31,6 +31,7 @@ endif
 if !SANITIZERS
 include tests/cli/local.mk
 include tests/preload/local.mk
-include tests/resources/local.mk
 include tests/valgrind/local.mk
 endif
+
+include tests/resources/local.mk
