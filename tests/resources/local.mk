@@ -12,11 +12,15 @@ endif
 
 if !SANITIZERS
 TESTS += \
+	tests/resources/exhausted.sh \
 	tests/resources/faults.sh \
 	tests/resources/resident.sh
 endif
 
 EXTRA_DIST += \
+	tests/resources/exhausted.c \
+	tests/resources/exhausted.cc \
+	tests/resources/exhausted.sh \
 	tests/resources/fault_lib.c \
 	tests/resources/faults.c \
 	tests/resources/faults.cc \
