@@ -109,7 +109,7 @@ static bool trim_idle(size_t pad)
     hot.unavailable = true;
     hot.thread = NULL;
     signal_fence();
-    bool done = region_discard(start, thread->committed);
+    bool done = region_discard(start, resident_end(thread));
     if (done)
         thread->touched = start;
     signal_fence();
