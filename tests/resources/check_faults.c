@@ -411,6 +411,21 @@ static void trim_refused_once(void)
     grow_by(2 * MIB);
 }
 
+/* Nor does malloc_trim forget it. */
+static void idle_trim_refused(void)
+{
+    routing_start(CAPACITY, 64 * MIB, 16);
+    refuse.discard = true;
+    grow_by(MIB);
+    require(!threads_trim(0));
+    uintptr_t late = hot.thread->capacity_end + MIB - 8192;
+    require(is_resident(late));
+    refuse.discard = false;
+    require(threads_trim(0));
+    require(!is_resident(late));
+    grow_by(2 * MIB);
+}
+
 /* ---- thread exit and fork -------------------------------------------------------------------- */
 
 static void *grow_in_thread(void *size)
@@ -489,6 +504,7 @@ static const struct fresh cases[] = {
     {"resize_without_memory", resize_without_memory},
     {"trim_refused", trim_refused},
     {"trim_refused_once", trim_refused_once},
+    {"idle_trim_refused", idle_trim_refused},
     {"exit_refused", exit_refused},
     {"fork_refused", fork_refused},
     {NULL, NULL},

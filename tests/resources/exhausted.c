@@ -205,8 +205,19 @@ static void mappings(void)
         give_up();
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);
-    ARENA_SCOPE("grown")
-        draw(50, 100 * KIB);
+    ARENA_SCOPE("grown") {
+        /* The capacity is there; growth is refused, too. */
+        draw(9, 100 * KIB);
+        for (int i = 0; i < 30; i++) {
+            unsigned char *block = opaque(calloc(1, 1000));
+            EXPECT(block && zeroed(block, 1000));
+            if (block)
+                memset(block, 7, 1000);
+        }
+        unsigned char *large = opaque(calloc(1, 200 * KIB));
+        EXPECT(!large || zeroed(large, 200 * KIB));
+        free(large);
+    }
     munmap(area, pages * 4096);
     pthread_barrier_wait(&barrier);
     pthread_join(thread, NULL);

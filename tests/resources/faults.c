@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,6 +171,8 @@ int main(void)
     run(1, leave);
     run(4, work);
     fork_in_scope();
+    grow();
+    malloc_trim(0);
     grow();
     print_statistics();
     printf("sum %lu\n", sum);

@@ -50,7 +50,7 @@ check "without faults: calls are routed ($usual)" test "$calls" -gt 0
 no_hook='routing is off: the system refuses to call the shim at thread exit or after fork'
 no_region='routing is off: the system refuses the address space for one arena of (8192|65536) bytes .*'
 no_arena='a thread gets no arena: the system refuses (memory for it|to call the shim at its exit); .*'
-no_statistics="the statistics cannot be written to '$tmp/stats': .*"
+no_statistics="the statistics cannot be written to '$tmp/stats(\.[0-9]+)?': .*"
 no_name='loaded twice: .* serves, and this copy is idle: an unknown object'
 messages="arenashim: ($no_hook|$no_region|$no_arena|$no_statistics|$no_name)"
 
