@@ -14,13 +14,12 @@ __attribute__((constructor)) static void on_load(void)
 
 /*
  * The addresses of an unloaded module may be another's soon, which would then pass for a
- * participant: scopes begun from now on look modules up anew.
+ * participant: scopes begun from now on look modules up anew. The next dlclose is looked up each
+ * time: a pointer kept for that would lie in writable memory.
  */
 __attribute__((visibility("default"))) int dlclose(void *handle)
 {
-    static int (*next)(void *);
-    if (!next)
-        next = (int (*)(void *))dlsym(RTLD_NEXT, "dlclose");
+    int (*next)(void *) = (int (*)(void *))dlsym(RTLD_NEXT, "dlclose");
     int result = next(handle);
     modules_unloaded();
     return result;

@@ -19,6 +19,7 @@ struct fixed {
     bool checked; /* memcheck watches, or ARENASHIM_DEBUG is set: see header.h */
     struct operators operators;
     struct config config;
+    struct next_allocator behind_boot; /* next.c: what `next` calls on when it guards the buffer */
 };
 
 #define FIXED_ALIGN 4096

@@ -56,21 +56,19 @@ static void *boot_alloc(size_t size, size_t alignment)
 
 /* ---- what stands in the table when the boot buffer was used ---------------------------------- */
 
-static struct next_allocator behind_boot;
-
 static void boot_aware_free(void *block)
 {
     if (!boot_has(block))
-        behind_boot.free(block);
+        fixed.behind_boot.free(block);
 }
 
 static void *boot_aware_realloc(void *block, size_t size)
 {
     if (!boot_has(block))
-        return behind_boot.realloc(block, size);
+        return fixed.behind_boot.realloc(block, size);
     if (size == 0)
         return NULL;
-    void *moved = behind_boot.malloc(size);
+    void *moved = fixed.behind_boot.malloc(size);
     if (moved)
         memcpy(moved, block, size < boot_size(block) ? size : boot_size(block));
     return moved;
@@ -78,7 +76,7 @@ static void *boot_aware_realloc(void *block, size_t size)
 
 static size_t boot_aware_malloc_usable_size(void *block)
 {
-    return boot_has(block) ? boot_size(block) : behind_boot.malloc_usable_size(block);
+    return boot_has(block) ? boot_size(block) : fixed.behind_boot.malloc_usable_size(block);
 }
 
 /* ---- look-up -------------------------------------------------------------------------------- */
@@ -120,7 +118,7 @@ void next_resolve(void)
 #undef NEXT_FIND
     /* Two threads may come here before the first constructor; both store the same values. */
     if (__atomic_load_n(&boot_used, __ATOMIC_RELAXED) > 0) {
-        behind_boot = found;
+        fixed.behind_boot = found;
         found.free = boot_aware_free;
         found.realloc = boot_aware_realloc;
         found.malloc_usable_size = boot_aware_malloc_usable_size;
