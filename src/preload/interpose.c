@@ -244,7 +244,12 @@ static void *new_outside(enum operator_new variant, size_t size, size_t alignmen
         block = fixed.outside.malloc(size);
     else if (is_power_of_two(alignment))
         block = fixed.next.memalign(alignment, size);
-    return LIKELY(block != NULL) ? block : operators_runtime_new(variant, size, second, third);
+    if (LIKELY(block != NULL))
+        return block;
+    /* The runtime rounds a size up to the alignment and may find it small then. */
+    if (alignment != 0 && size > PTRDIFF_MAX)
+        return operators_runtime_new(variant - NEW_ALIGNED + NEW, size, third, 0);
+    return operators_runtime_new(variant, size, second, third);
 }
 
 /* All of operator new but the fast path. `second` and `third` are the variant's arguments behind

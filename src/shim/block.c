@@ -245,11 +245,18 @@ static void open_gate(struct thread *thread, uintptr_t gate)
     hot.limit = gate != 0 ? thread->open_gate : 0; /* it may have grown */
 }
 
+/* More than there are addresses. Refused here and not by an overflow's next allocator: several add
+ * alignment to size without a look. */
+static bool is_absurd(const struct request *request)
+{
+    return request->size > PTRDIFF_MAX || request->alignment > PTRDIFF_MAX - request->size;
+}
+
 static void *serve(struct thread *thread, const struct request *request)
 {
     if (!is_routed(thread, request->caller, true))
         return BLOCK_PASS;
-    if (request->size > PTRDIFF_MAX) {
+    if (is_absurd(request)) {
         errno = ENOMEM;
         return NULL;
     }
