@@ -15,6 +15,7 @@ TESTS += \
 	tests/preload/programs.sh \
 	tests/preload/realloc_free.sh \
 	tests/preload/routing.sh \
+	tests/preload/security.sh \
 	tests/preload/stack.sh \
 	tests/preload/stats.sh \
 	tests/preload/threads.sh \
@@ -64,6 +65,10 @@ EXTRA_DIST += \
 	tests/preload/routing.cc \
 	tests/preload/routing.sh \
 	tests/preload/routing_lib.c \
+	tests/preload/secure.c \
+	tests/preload/security.c \
+	tests/preload/security.cc \
+	tests/preload/security.sh \
 	tests/preload/simple.c \
 	tests/preload/stack.c \
 	tests/preload/stack.sh \
