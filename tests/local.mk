@@ -30,6 +30,7 @@ endif
 # build with sanitizers runs the unit tests alone.
 if !SANITIZERS
 include tests/cli/local.mk
+include tests/lifecycle/local.mk
 include tests/preload/local.mk
 include tests/valgrind/local.mk
 include tests/keeps/local.mk

@@ -27,8 +27,16 @@ static size_t drawn_size(size_t size)
     return total_size(fixed.checked ? size + BLOCK_RED_ZONE : size);
 }
 
-size_t block_usable(const void *block)
+/* Whether a block that the fast path took for ours is not: it seems so of all before start. */
+static bool is_foreign(const void *block)
 {
+    return fixed.region.start == 0 || !block_is_ours(block);
+}
+
+size_t block_usable(void *block)
+{
+    if (UNLIKELY(is_foreign(block)))
+        return next_early_usable_size(block);
     struct header header = header_read(block);
     return fixed.checked ? header.asked : (header.total & ~BLOCK_FREED) - BLOCK_HEADER;
 }
@@ -270,6 +278,9 @@ static void *serve(struct thread *thread, const struct request *request)
 OUT_OF_LINE void *block_serve(const struct request *request)
 {
     struct thread *thread = hot.thread;
+    if (UNLIKELY(!thread)) /* before start; what looks like a scope then is none */
+        return next_is_relocated() ? BLOCK_PASS
+                                   : next_boot_alloc(request->size, request->alignment);
     if (thread->depth == 0 || is_interrupted(thread)) {
         thread->passed.interrupted++;
         return BLOCK_PASS;
@@ -368,6 +379,10 @@ static bool can_be_a_block(const void *block)
 
 OUT_OF_LINE void block_free(void *block)
 {
+    if (UNLIKELY(is_foreign(block))) {
+        next_early_free(block);
+        return;
+    }
     struct thread *thread = hot.thread;
     uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
     if (!can_be_a_block(block))
@@ -458,6 +473,8 @@ static void *move(void *block, size_t size, void *target)
 
 OUT_OF_LINE void *block_resize(void *block, size_t size, uintptr_t caller)
 {
+    if (UNLIKELY(is_foreign(block)))
+        return next_early_realloc(block, size);
     struct thread *thread = hot.thread;
     bool in_scope = hot.cursor != 0 && thread->depth > 0;
     if (size > PTRDIFF_MAX) {

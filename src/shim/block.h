@@ -38,7 +38,8 @@ struct request {
 /* What block_serve returns when the call is for the next allocator. Not a valid block. */
 #define BLOCK_PASS ((void *)1)
 
-/* True when the pointer lies in the region: in an arena, of whatever thread. */
+/* True when the pointer lies in the region: in an arena, of whatever thread. Also true of every
+ * pointer before start. */
 static ALWAYS_INLINE bool block_is_ours(const void *block)
 {
     return (uintptr_t)block - fixed.region.start < fixed.region.size;
@@ -150,7 +151,7 @@ uint64_t block_ignored_frees(void);
 void block_after_fork(void);
 
 /* Bytes that the program may use of a block of the region. */
-size_t block_usable(const void *block);
+size_t block_usable(void *block);
 
 /* A block of the next allocator with the default alignment of routed blocks. */
 void *block_outside(size_t size);

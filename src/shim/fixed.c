@@ -1,5 +1,6 @@
 #include "shim/fixed.h"
 
+#include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 union fixed_pages fixed_pages = {.values = {
                                      .next = NEXT_UNRESOLVED,
                                      .outside = OUTSIDE_UNRESOLVED,
+                                     .region = REGION_UNSETTLED,
                                      .bias = BLOCK_BIAS(ALIGN_MIN),
                                      .mask = BLOCK_MASK(ALIGN_MIN),
                                  }};

@@ -24,6 +24,13 @@
 static unsigned char boot_bytes[16384] __attribute__((aligned(16)));
 static size_t boot_used;
 
+bool next_is_relocated(void)
+{
+    /* Until then a pointer has the address that the static linker thought of, or none. */
+    static void *volatile here = (void *)&here;
+    return here == (void *)&here;
+}
+
 static bool boot_has(const void *block)
 {
     return (uintptr_t)block - (uintptr_t)boot_bytes < sizeof boot_bytes;
@@ -45,13 +52,53 @@ static void *boot_alloc(size_t size, size_t alignment)
     size_t offset = __atomic_fetch_add(&boot_used, taken, __ATOMIC_RELAXED);
     if (offset > sizeof boot_bytes || taken > sizeof boot_bytes - offset) {
         __atomic_fetch_sub(&boot_used, taken, __ATOMIC_RELAXED);
-        errno = ENOMEM;
+        if (next_is_relocated())
+            errno = ENOMEM;
         return NULL;
     }
     uintptr_t first = (uintptr_t)boot_bytes + offset + BOOT_HEADER;
     uintptr_t block = (first + alignment - 1) & ~(alignment - 1);
     *(size_t *)(block - BOOT_HEADER) = size;
     return (void *)block;
+}
+
+/* A larger block with the contents of `block`, which stays. */
+static void *boot_realloc(const void *block, size_t size)
+{
+    unsigned char *moved = boot_alloc(size, 0);
+    if (!moved || !block || !boot_has(block))
+        return moved;
+    size_t kept = size < boot_size(block) ? size : boot_size(block);
+    for (size_t i = 0; i < kept; i++) {
+        moved[i] = ((const unsigned char *)block)[i];
+        signal_fence(); /* or the compiler calls memcpy, which may not be there yet */
+    }
+    return moved;
+}
+
+/* ---- before start --------------------------------------------------------------------------- */
+
+void *next_boot_alloc(size_t size, size_t alignment)
+{
+    return boot_alloc(size, alignment);
+}
+
+void next_early_free(void *block)
+{
+    if (next_is_relocated())
+        fixed.next.free(block);
+}
+
+void *next_early_realloc(void *block, size_t size)
+{
+    return next_is_relocated() ? fixed.next.realloc(block, size) : boot_realloc(block, size);
+}
+
+size_t next_early_usable_size(void *block)
+{
+    if (next_is_relocated())
+        return fixed.next.malloc_usable_size(block);
+    return block ? boot_size(block) : 0;
 }
 
 /* ---- what stands in the table when the boot buffer was used ---------------------------------- */
@@ -160,12 +207,8 @@ void *next_first_calloc(size_t count, size_t size)
 
 void *next_first_realloc(void *block, size_t size)
 {
-    if (is_resolving()) {
-        void *moved = boot_alloc(size, 0);
-        if (moved && block && boot_has(block))
-            memcpy(moved, block, size < boot_size(block) ? size : boot_size(block));
-        return moved;
-    }
+    if (is_resolving())
+        return boot_realloc(block, size);
     next_resolve();
     return fixed.next.realloc(block, size);
 }

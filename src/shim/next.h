@@ -9,6 +9,7 @@
 #ifndef SHIM_NEXT_H
 #define SHIM_NEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The functions that every interposable allocator defines; the rest of the family is made from
@@ -49,6 +50,24 @@ struct outside {
     {                                                                                              \
         next_first_malloc, next_first_calloc                                                       \
     }
+
+/*
+ * The next allocator for calls that come before start, when the table itself may not be usable yet:
+ * the dynamic linker relocates a library's dependents before the library, and their IFUNC resolvers
+ * may allocate. Until it has relocated this library no pointer in it can be followed, thread-local
+ * variables are not where they should be, and no function of another library can be called. The
+ * boot buffer needs none of these.
+ *
+ * next_is_relocated   false in that state; the functions below then use the boot buffer alone, and
+ *                     otherwise the table
+ * next_boot_alloc     only in that state: a zeroed block, aligned to 16 or `alignment` (a power of
+ *                     two); NULL when the buffer is used up, without errno
+ */
+bool next_is_relocated(void);
+void *next_boot_alloc(size_t size, size_t alignment);
+void next_early_free(void *block);
+void *next_early_realloc(void *block, size_t size);
+size_t next_early_usable_size(void *block);
 
 /* Looks all entries up, unless that has happened. Any thread, at any time before fixed_seal(). */
 void next_resolve(void);

@@ -29,6 +29,16 @@ struct region {
     unsigned slots;
 };
 
+/*
+ * The region before start: every pointer seems to lie in it, so that free, realloc and
+ * malloc_usable_size take their slow paths. These tell it by its start of 0, and know better than
+ * the fast paths what is safe to call that early (next.h).
+ */
+#define REGION_UNSETTLED                                                                           \
+    {                                                                                              \
+        .start = 0, .size = SIZE_MAX                                                               \
+    }
+
 /* The two sizes, each a multiple of the page size, that a slot is made for. */
 struct region_wish {
     size_t capacity; /* a slot's memory is never smaller */

@@ -404,7 +404,7 @@ void arena_scope_resume(void)
 
 void *arena_scope_keep(void *block)
 {
-    if (!block || !block_is_ours(block))
+    if (!block || fixed.region.start == 0 || !block_is_ours(block))
         return block;
     size_t size = block_usable(block);
     void *kept = block_outside(size);

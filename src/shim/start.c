@@ -1,9 +1,11 @@
 #include "shim/start.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/compiler.h"
 #include "base/text.h"
@@ -54,6 +56,26 @@ static Dl_info object_of(const void *address)
     if (!address || !dladdr(address, &object) || !object.dli_fname)
         object.dli_fname = "an unknown object";
     return object;
+}
+
+/*
+ * In a namespace of its own (dlmopen) this library sees another C library than the program does:
+ * its thread keys would be taken for the program's, which would lose their values.
+ */
+static bool is_apart(void)
+{
+    Dl_info info;
+    struct link_map *own;
+    Lmid_t namespace;
+    if (dladdr1((void *)start_shim, &info, (void **)&own, RTLD_DL_LINKMAP) == 0 ||
+        dlinfo(own, RTLD_DI_LMID, &namespace) != 0 || namespace == LM_ID_BASE)
+        return false;
+    struct text line;
+    text_message(&line);
+    text_str(&line, "loaded into a namespace of its own (dlmopen): this copy is idle: ");
+    text_str(&line, info.dli_fname);
+    text_end(&line);
+    return true;
 }
 
 /* With two copies of this library in the process, calls pass through both: only the first one in
@@ -143,7 +165,7 @@ static bool prepare(void)
 {
     next_resolve();
     operators_resolve(&fixed.operators);
-    if (is_second_copy())
+    if (is_apart() || is_second_copy())
         return false;
     if (!malloc_is_ours()) {
         say_bypassed();
@@ -161,10 +183,15 @@ static bool prepare(void)
 bool start_shim(void)
 {
     int seen = UNBORN;
+    /* Before the C library's constructor there are no settings to be read. */
+    if (!environ && __atomic_load_n(&state, __ATOMIC_RELAXED) == UNBORN)
+        return false;
     if (!__atomic_compare_exchange_n(&state, &seen, STARTING, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_ACQUIRE))
         return seen == ROUTING;
     bool routing = prepare();
+    if (!routing)
+        fixed.region = (struct region){0};
     fixed_seal();
     if (!routing)
         __atomic_store_n(&state, IDLE, __ATOMIC_RELEASE);

@@ -7,10 +7,11 @@
 #include <stdbool.h>
 
 /*
- * Starts the shim, once: at its constructor, or at the first scope when one comes earlier. Looks
- * up the next allocator, reads the settings, checks that malloc is ours, reserves the region.
- * Returns whether scopes can route; when not, calls go to the next allocator, and one line on
- * stderr has said why (unless ARENASHIM_DISABLE asked for it).
+ * Starts the shim, once: at its constructor, or at the first scope when one comes earlier (but not
+ * before the C library's own constructor: scopes that early do nothing). Looks up the next
+ * allocator, reads the settings, checks that malloc is ours, reserves the region. Returns whether
+ * scopes can route; when not, calls go to the next allocator, and one line on stderr has said why
+ * (unless ARENASHIM_DISABLE asked for it).
  */
 bool start_shim(void);
 
