@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,9 +24,23 @@ void text_open(struct text *text, int fd)
     text->length = 0;
 }
 
+int text_stderr(void)
+{
+    enum { UNKNOWN, OPEN, CLOSED };
+    static int at_start;
+    int seen = __atomic_load_n(&at_start, __ATOMIC_RELAXED);
+    if (seen == UNKNOWN) {
+        int saved_errno = errno;
+        seen = fcntl(STDERR_FILENO, F_GETFD) < 0 ? CLOSED : OPEN;
+        errno = saved_errno;
+        __atomic_store_n(&at_start, seen, __ATOMIC_RELAXED);
+    }
+    return seen == OPEN ? STDERR_FILENO : -1;
+}
+
 void text_message(struct text *text)
 {
-    text_open(text, STDERR_FILENO);
+    text_open(text, text_stderr());
     text_str(text, "arenashim: ");
 }
 

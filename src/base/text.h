@@ -28,8 +28,12 @@ struct text {
 #define TEXT_DECIMAL_SIZE 21
 void text_decimal(char digits[TEXT_DECIMAL_SIZE], uint64_t number);
 
-/* Starts a text that goes to `fd`. */
+/* Starts a text that goes to `fd`; a text for fd -1 is dropped. */
 void text_open(struct text *text, int fd);
+
+/* The descriptor of stderr, or -1 when it was closed at the first call: a file of the program may
+ * have that number by now. Start makes the first call, before the program opens files. */
+int text_stderr(void);
 
 /* Starts a message to the user: "arenashim: " on stderr. */
 void text_message(struct text *text);

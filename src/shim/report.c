@@ -324,7 +324,7 @@ void report_at_exit(void)
     if (!enabled || !fixed.config.stats_at_exit)
         return;
     if (*fixed.config.stats_file == '\0') {
-        print(STDERR_FILENO, true);
+        print(text_stderr(), true);
         return;
     }
     int saved_errno = errno;

@@ -189,6 +189,7 @@ bool start_shim(void)
     if (!__atomic_compare_exchange_n(&state, &seen, STARTING, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_ACQUIRE))
         return seen == ROUTING;
+    text_stderr(); /* notes whether it is open */
     bool routing = prepare();
     if (!routing)
         fixed.region = (struct region){0};
