@@ -232,8 +232,9 @@ static bool is_routed(struct thread *thread, uintptr_t caller, bool count)
 /* True when a signal handler is running that interrupted the shim in this thread. */
 static bool is_interrupted(const struct thread *thread)
 {
-    return thread->busy || (thread->open_gate != 0 && hot.limit == 0 && thread->depth > 0 &&
-                            thread->frames[thread->depth - 1].pauses == 0);
+    return thread_is_busy(thread) ||
+           (thread->open_gate != 0 && hot.limit == 0 && thread->depth > 0 &&
+            thread->frames[thread->depth - 1].pauses == 0);
 }
 
 /* Closes the gate for a slow path. Returns what open_gate takes. */
@@ -241,7 +242,7 @@ static uintptr_t close_gate(struct thread *thread)
 {
     uintptr_t gate = hot.limit;
     hot.limit = 0;
-    thread->busy = true;
+    thread->busy = innermost(thread)->token;
     signal_fence();
     return gate;
 }
@@ -249,7 +250,7 @@ static uintptr_t close_gate(struct thread *thread)
 static void open_gate(struct thread *thread, uintptr_t gate)
 {
     signal_fence();
-    thread->busy = false;
+    thread->busy = 0;
     hot.limit = gate != 0 ? thread->open_gate : 0; /* it may have grown */
 }
 

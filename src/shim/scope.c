@@ -88,8 +88,8 @@ static bool addresses_wait(void)
 /* Where blocks are checked: the scope's are looked at for the last time and are gone. */
 static void retire(struct thread *thread, struct frame *frame)
 {
-    bool busy = thread->busy;
-    thread->busy = true; /* a signal handler is served by the next allocator meanwhile */
+    uint64_t busy = thread->busy;
+    thread->busy = frame->token; /* a signal handler is served by the next allocator meanwhile */
     signal_fence();
     debug_ending(thread, frame);
     uintptr_t last = thread->newest;
@@ -233,7 +233,7 @@ static void mark_module(struct thread *thread, uintptr_t caller)
     if (!module)
         return;
     modules_mark(module);
-    if (modules_participates(module, false) && !thread->busy)
+    if (modules_participates(module, false) && !thread_is_busy(thread))
         scope_use_module(module);
 }
 

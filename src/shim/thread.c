@@ -224,6 +224,14 @@ bool thread_acquire(void)
     return hot.thread != NULL;
 }
 
+COLD bool thread_scope_is_open(const struct thread *thread, uint64_t token)
+{
+    for (uint64_t depth = thread->depth; depth > 0; depth--)
+        if (thread->frames[depth - 1].token == token)
+            return true;
+    return false;
+}
+
 /* ---- end ------------------------------------------------------------------------------------ */
 
 static void empty(struct thread *thread)
@@ -282,7 +290,7 @@ static void take_over(struct thread *thread)
     bool was_open = thread->automatic == SCOPES_PROCESS;
     thread->depth = 0;
     thread->excess = 0;
-    thread->busy = false;
+    thread->busy = 0;
     thread->automatic = SCOPES_NONE;
     thread->peak = 0;
     thread->spilled = 0;

@@ -55,7 +55,6 @@ struct quarantined {
 
 struct thread {
     int slot;
-    bool busy;                       /* a slow path is at work */
     enum automatic_scopes automatic; /* what frames[0] is, if anything */
     unsigned rounds;                 /* of key destructors at thread exit */
     uint64_t depth;                  /* open scopes: frames[0 .. depth-1] */
@@ -96,6 +95,9 @@ struct thread {
     size_t quarantine_bytes;  /* of entries with contents */
     uintptr_t quarantine_end; /* in an open scope: what is inaccessible lies below */
     struct quarantined quarantine[QUARANTINE_MAX];
+
+    /* The token of the scope in which a slow path is at work; 0 when none is. */
+    uint64_t busy;
 };
 
 /* Small enough for the static TLS that the loader keeps in reserve, zero at thread start. */
@@ -118,6 +120,14 @@ extern __thread struct hot hot __attribute__((tls_model("initial-exec")));
 /* Gives the calling thread a slot and sets hot.thread. False, with hot.thread NULL, when there is
  * no slot, no memory for it or no way to release it, or the thread is about to exit. */
 bool thread_acquire(void);
+
+/* True when a signal handler is running that interrupted a slow path. When such a handler has left
+ * by siglongjmp, this ends with the scope that the slow path was working for. */
+bool thread_scope_is_open(const struct thread *thread, uint64_t token);
+static inline bool thread_is_busy(const struct thread *thread)
+{
+    return UNLIKELY(thread->busy != 0) && thread_scope_is_open(thread, thread->busy);
+}
 
 /* Makes thread exit release slots; once, at start. False when no thread-specific key is left. */
 bool threads_start(void);

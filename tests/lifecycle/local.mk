@@ -1,9 +1,13 @@
 # The life of a process and its threads under the shim: start, threads, fork, control flow, exit.
 TESTS += \
+	tests/lifecycle/control.sh \
 	tests/lifecycle/exit.sh \
 	tests/lifecycle/start.sh
 
 EXTRA_DIST += \
+	tests/lifecycle/control.c \
+	tests/lifecycle/control.cc \
+	tests/lifecycle/control.sh \
 	tests/lifecycle/exit.c \
 	tests/lifecycle/exit.cc \
 	tests/lifecycle/exit.sh \
