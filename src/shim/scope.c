@@ -321,7 +321,8 @@ static COLD void end_slowly(uint64_t token)
 {
     struct thread *thread = hot.thread;
     uint64_t depth = TOKEN_DEPTH(token);
-    if (token == 0)
+    /* The scopes of an exiting thread are closed before its destructors, which may end them. */
+    if (token == 0 || (!thread && hot.unavailable))
         return;
     if (!thread || thread->slot != TOKEN_SLOT(token)) {
         misuse_report(MISUSE_OTHER_THREAD, NULL);
