@@ -38,7 +38,11 @@ size_t block_usable(void *block)
     if (UNLIKELY(is_foreign(block)))
         return next_early_usable_size(block);
     struct header header = header_read(block);
-    return fixed.checked ? header.asked : (header.total & ~BLOCK_FREED) - BLOCK_HEADER;
+    if (fixed.checked)
+        return header.asked;
+    /* The header of a block that outlived its thread reads as 0. */
+    size_t total = header.total & ~BLOCK_FREED;
+    return total > BLOCK_HEADER ? total - BLOCK_HEADER : 0;
 }
 
 /* ---- drawing -------------------------------------------------------------------------------- */

@@ -2,7 +2,8 @@
 TESTS += \
 	tests/lifecycle/control.sh \
 	tests/lifecycle/exit.sh \
-	tests/lifecycle/start.sh
+	tests/lifecycle/start.sh \
+	tests/lifecycle/threads.sh
 
 EXTRA_DIST += \
 	tests/lifecycle/control.c \
@@ -13,4 +14,6 @@ EXTRA_DIST += \
 	tests/lifecycle/exit.sh \
 	tests/lifecycle/start.c \
 	tests/lifecycle/start.sh \
-	tests/lifecycle/start_lib.c
+	tests/lifecycle/start_lib.c \
+	tests/lifecycle/threads.c \
+	tests/lifecycle/threads.sh
