@@ -283,11 +283,9 @@ static void clear_statistics(struct thread *thread)
     memset(thread->sites, 0, sizeof thread->sites);
 }
 
-/* Makes the record of a thread that does not exist in a fork child one that a new thread may have.
- */
-static void take_over(struct thread *thread)
+static void clear_state(struct thread *thread)
 {
-    bool was_open = thread->automatic == SCOPES_PROCESS;
+    clear_statistics(thread);
     thread->depth = 0;
     thread->excess = 0;
     thread->busy = 0;
@@ -296,29 +294,45 @@ static void take_over(struct thread *thread)
     thread->spilled = 0;
     thread->used = 0;
     thread->newest = 0;
-    if (fixed.config.scopes != SCOPES_PROCESS) {
-        track_trim(thread, (void *)thread->memory, 0); /* the blocks of its scopes */
-        thread_touch(thread, thread->committed);       /* where they ended only it knew */
-        empty(thread);
-    } else if (was_open) {
-        /* Its blocks are alive in this process, too. Where they ended only it knew. */
-        thread->base = block_base(thread->committed);
+}
+
+/* In a fork child: gives back all memory of a slot whose thread is not there. */
+static void abolish(struct thread *thread, int slot)
+{
+    track_trim(thread, (void *)thread->memory, 0); /* the blocks of its scopes */
+    thread_touch(thread, thread->committed);       /* where they ended only it knew */
+    empty(thread);
+    /* A checker knows the record as a pool, so that it stays under one. With the record goes the
+     * knowledge of what is zero, so that all memory goes, even where a trim has failed. */
+    if (!fixed.checked && region_discard((uintptr_t)thread, thread->memory_end))
+        made[slot] = false;
+    else
+        clear_state(thread);
+}
+
+/* The same where the blocks are alive in this process, too. */
+static void keep_blocks(struct thread *thread)
+{
+    if (thread->automatic != SCOPES_NONE) {
+        thread->base = block_base(thread->committed); /* where they ended only it knew */
         thread->touched = thread->committed;
     }
+    clear_state(thread);
 }
 
 void threads_after_fork(void)
 {
     for (int slot = 0; slot < region_slots_seen(); slot++) {
         struct thread *thread = thread_in_slot(slot);
-        if (thread)
-            clear_statistics(thread);
         if (thread && thread == hot.thread) {
+            clear_statistics(thread);
             thread->threads = 1;
             continue;
         }
-        if (thread)
-            take_over(thread);
+        if (thread && fixed.config.scopes == SCOPES_PROCESS)
+            keep_blocks(thread);
+        else if (thread)
+            abolish(thread, slot);
         region_release(slot);
     }
 }

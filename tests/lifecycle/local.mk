@@ -2,6 +2,7 @@
 TESTS += \
 	tests/lifecycle/control.sh \
 	tests/lifecycle/exit.sh \
+	tests/lifecycle/fork.sh \
 	tests/lifecycle/start.sh \
 	tests/lifecycle/threads.sh
 
@@ -12,6 +13,8 @@ EXTRA_DIST += \
 	tests/lifecycle/exit.c \
 	tests/lifecycle/exit.cc \
 	tests/lifecycle/exit.sh \
+	tests/lifecycle/fork.c \
+	tests/lifecycle/fork.sh \
 	tests/lifecycle/start.c \
 	tests/lifecycle/start.sh \
 	tests/lifecycle/start_lib.c \

@@ -1,0 +1,287 @@
+/*
+ * Processes made from within scopes: fork CASE. Children report by their exit status.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "expect.h"
+
+extern char **environ;
+
+static void wait_for(pid_t child, int wanted)
+{
+    int status = -1;
+    EXPECT(child > 0 && waitpid(child, &status, 0) == child);
+    EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == wanted);
+}
+
+/* Resident and private memory of the process, in KiB. */
+static long resident(void)
+{
+    char line[200];
+    long sum = 0;
+    long value;
+    FILE *file = fopen("/proc/self/smaps_rollup", "r");
+    if (!file)
+        _exit(77);
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "Private_Dirty: %ld", &value) == 1 ||
+            sscanf(line, "Rss: %ld", &value) == 1)
+            sum = value > sum ? value : sum;
+    fclose(file);
+    return sum;
+}
+
+static void some_scopes(const char *label, int count)
+{
+    arena_scope_site site = {label, NULL, 1, 0};
+    for (int i = 0; i < count; i++) {
+        arena_scope_token token = arena_scope_begin(&site);
+        unsigned char *block = opaque(calloc(1, 2000));
+        EXPECT(in_arena(block) && zeroed(block, 2000));
+        fill(block, 2000, 9);
+        opaque(aligned_alloc(256, 300));
+        arena_scope_end(token);
+    }
+}
+
+static volatile int stop;
+static volatile int ready;
+
+static void *busy_until_stopped(void *argument)
+{
+    __atomic_fetch_add(&ready, 1, __ATOMIC_RELAXED);
+    while (!stop) {
+        ARENA_SCOPE("busy") {
+            unsigned char *block = opaque(malloc(5000));
+            fill(block, 5000, 3);
+            ARENA_SCOPE("busy inner")
+                opaque(malloc(2 << 20));
+            EXPECT(filled(block, 5000, 3));
+        }
+    }
+    return argument;
+}
+
+static void *in_thread(void *argument)
+{
+    some_scopes("thread of a child", 5);
+    return argument;
+}
+
+static void with_a_thread(void)
+{
+    pthread_t thread;
+    EXPECT(pthread_create(&thread, NULL, in_thread, NULL) == 0);
+    pthread_join(thread, NULL);
+}
+
+/* ---- generations ------------------------------------------------------------------------------
+ */
+
+/* Forks from within nested and paused scopes, `generations` deep, while other threads are at work.
+ * Each child goes on in its inherited scopes, ends them by the tokens of its parent, begins others,
+ * starts a thread and exits as a program does. */
+static void descend(int generations)
+{
+    int was_active = arena_scope_active();
+    arena_scope_token outer = arena_scope_begin(NULL);
+    unsigned char *block = opaque(malloc(1000));
+    fill(block, 1000, 1);
+    arena_scope_token inner = arena_scope_begin(NULL);
+    unsigned char *second = opaque(malloc(1000));
+    fill(second, 1000, 2);
+    arena_scope_pause();
+    pid_t child = fork();
+    if (child == 0) {
+        EXPECT(arena_scope_active() == 0 && !in_arena(opaque(malloc(10))));
+        arena_scope_resume();
+        EXPECT(arena_scope_active() == 1);
+        EXPECT(filled(block, 1000, 1) && filled(second, 1000, 2));
+        second = opaque(realloc(second, 3000));
+        EXPECT(in_arena(second) && filled(second, 1000, 2));
+        fill(second, 3000, 3);
+        fill(block, 1000, 4);
+        some_scopes("child", 10);
+        with_a_thread();
+        if (generations > 1)
+            descend(generations - 1);
+        EXPECT(filled(second, 3000, 3));
+        arena_scope_end(inner);
+        EXPECT(filled(block, 1000, 4) && arena_scope_active() == 1);
+        arena_scope_end(outer);
+        EXPECT(arena_scope_active() == was_active);
+        some_scopes("child", 10);
+        exit(expect_failures > 0 ? 1 : 7);
+    }
+    wait_for(child, 7);
+    arena_scope_resume();
+    EXPECT(filled(block, 1000, 1) && filled(second, 1000, 2));
+    arena_scope_end(inner);
+    arena_scope_end(outer);
+}
+
+static void generations(void)
+{
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        EXPECT(pthread_create(&threads[i], NULL, busy_until_stopped, NULL) == 0);
+    while (ready < 3)
+        sched_yield();
+    for (int i = 0; i < 5; i++)
+        descend(3);
+    stop = 1;
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* The child leaves its inherited scopes open. */
+static void left_open(void)
+{
+    arena_scope_begin(NULL);
+    arena_scope_begin(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        some_scopes("child", 3);
+        exit(expect_failures > 0 ? 1 : 7);
+    }
+    wait_for(child, 7);
+}
+
+static void *fork_and_return(void *unused)
+{
+    ARENA_SCOPE("forking thread") {
+        unsigned char *block = opaque(malloc(1000));
+        fill(block, 1000, 1);
+        pid_t child = fork();
+        if (child == 0) {
+            EXPECT(filled(block, 1000, 1) && arena_scope_active() == 1);
+            some_scopes("child", 4);
+            with_a_thread();
+            if (expect_failures > 0)
+                _exit(1);
+            return NULL; /* its only thread: the process exits */
+        }
+        wait_for(child, 0);
+        EXPECT(filled(block, 1000, 1));
+    }
+    return unused;
+}
+
+/* A thread other than the first one forks: the child is that thread. */
+static void from_a_thread(void)
+{
+    pthread_t thread;
+    some_scopes("parent", 2);
+    EXPECT(pthread_create(&thread, NULL, fork_and_return, NULL) == 0);
+    pthread_join(thread, NULL);
+}
+
+/* ---- memory -----------------------------------------------------------------------------------
+ */
+
+enum { THREADS = 200, TOUCHED = 300000 };
+
+static pthread_barrier_t barrier;
+
+static void *hold(void *unused)
+{
+    ARENA_SCOPE("hold") {
+        memset(opaque(malloc(TOUCHED)), 1, TOUCHED);
+        pthread_barrier_wait(&barrier);
+        pthread_barrier_wait(&barrier);
+    }
+    return unused;
+}
+
+/* The arenas of the parent's other threads, and what the shim keeps of them, are not the child's
+ * burden; its own threads can have them. */
+static void memory(void)
+{
+    static pthread_t threads[THREADS];
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 64 << 10);
+    pthread_barrier_init(&barrier, NULL, THREADS + 1);
+    some_scopes("parent", 1);
+    long before = resident();
+    for (int i = 0; i < THREADS; i++)
+        if (pthread_create(&threads[i], &attributes, hold, NULL) != 0)
+            _exit(77);
+    pthread_barrier_wait(&barrier);
+    long with = resident();
+    EXPECT(with - before > (long)THREADS * TOUCHED / 1024);
+    pid_t child = fork();
+    if (child == 0) {
+        long own = resident();
+        /* Of each of the threads: less than four pages, for its stack and its descriptor. */
+        EXPECT(own - before < THREADS * 16L);
+        if (own - before >= THREADS * 16L)
+            fprintf(stderr, "%ld, %ld, %ld KiB\n", before, with, own);
+        for (int i = 0; i < 20; i++)
+            with_a_thread();
+        some_scopes("child", 10);
+        exit(expect_failures > 0 ? 1 : 7);
+    }
+    wait_for(child, 7);
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    some_scopes("parent", 1);
+}
+
+/* ---- other ways -------------------------------------------------------------------------------
+ */
+
+/* vfork and exec, posix_spawn, system and popen, each in a scope that goes on. */
+static void other_ways(void)
+{
+    char *arguments[] = {"sh", "-c", "exit 7", NULL};
+    for (int round = 0; round < 5; round++) {
+        ARENA_SCOPE("spawning") {
+            unsigned char *block = opaque(malloc(1000));
+            fill(block, 1000, 1);
+            pid_t child = vfork();
+            if (child == 0) {
+                execv("/bin/sh", arguments);
+                _exit(99);
+            }
+            wait_for(child, 7);
+            EXPECT(posix_spawn(&child, "/bin/sh", NULL, NULL, arguments, environ) == 0);
+            wait_for(child, 7);
+            EXPECT(posix_spawnp(&child, "sh", NULL, NULL, arguments, environ) == 0);
+            wait_for(child, 7);
+            int status = system("exit 7");
+            EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+            char line[100] = "";
+            FILE *pipe = popen("echo from a pipe", "r");
+            EXPECT(pipe && fgets(line, sizeof line, pipe));
+            EXPECT(strcmp(line, "from a pipe\n") == 0);
+            EXPECT(pipe && pclose(pipe) == 0);
+            EXPECT(filled(block, 1000, 1) && arena_scope_active() == 1);
+            EXPECT(in_arena(opaque(malloc(10))));
+        }
+    }
+    /* What stdio keeps of a pipe outlives the scope that it was opened in. */
+    FILE *pipe = NULL;
+    char line[100] = "";
+    ARENA_SCOPE("opening")
+        pipe = popen("echo later", "r");
+    some_scopes("between", 5);
+    EXPECT(pipe && fgets(line, sizeof line, pipe) && strcmp(line, "later\n") == 0);
+    EXPECT(pipe && pclose(pipe) == 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct test_case cases[] = {
+        {"generations", generations}, {"left_open", left_open},   {"from_a_thread", from_a_thread},
+        {"memory", memory},           {"other_ways", other_ways},
+    };
+    arena_learn();
+    return run_case(cases, sizeof cases / sizeof cases[0], argc, argv);
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Processes made from within scopes: generations of children that go on in the scopes they inherited
+# while other threads are at work, what the other threads' arenas cost a child, and every other way
+# to start a program. Each process has statistics of its own.
+#
+# shellcheck disable=SC2154
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/preload/common.sh"
+
+need cases -O2 fork.c
+
+# each CASE: runs it, with one file of statistics per process
+each() {
+    rm -f "$tmp"/stats.*
+    capture env LD_PRELOAD="$shim" ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$tmp/stats.%p" \
+        "$tmp/cases" "$1"
+    if [ "$status" -eq 77 ]; then
+        skip "$1" 'the threads or /proc are not to be had here'
+        return 1
+    fi
+    is "$1: works" "$status:$out:$err" 0::
+}
+
+# processes DESCRIPTION WANTED: how many processes have which statistics, but for "busy" scopes
+processes() {
+    is "$1" "$(jq -r '([.sites[] | select(.label | test("busy")) | .scopes] | add // 0) as $busy |
+        "threads \(.threads), scopes \(.scopes - $busy), left open \(.left_open), misuses \(.misuses), routed \(.routed_calls > 0)"' \
+        "$tmp"/stats.* | sort | uniq -c | sed 's/^ *//')" "$2"
+}
+
+each generations
+# The youngest leave four scopes of their ancestors open, the next two.
+processes 'generations: statistics of 16 processes' \
+    '5 threads 2, scopes 25, left open 4, misuses 0, routed true
+5 threads 2, scopes 27, left open 0, misuses 0, routed true
+5 threads 2, scopes 27, left open 2, misuses 0, routed true
+1 threads 4, scopes 11, left open 0, misuses 0, routed true'
+each left_open
+processes 'left open in parent and child: statistics' \
+    '2 threads 1, scopes 3, left open 2, misuses 0, routed true'
+each from_a_thread
+processes 'from a thread: statistics' \
+    '1 threads 2, scopes 4, left open 0, misuses 0, routed true
+1 threads 2, scopes 9, left open 0, misuses 0, routed true'
+if each memory; then
+    processes 'memory of other threads: statistics' \
+        '1 threads 201, scopes 203, left open 0, misuses 0, routed true
+1 threads 21, scopes 110, left open 0, misuses 0, routed true'
+fi
+under "$tmp/cases" other_ways
+routed 'vfork, posix_spawn, system, popen in a scope'
+stat_is 'vfork, posix_spawn, system, popen in a scope: statistics' \
+    '"\(.scopes) \(.left_open) \(.misuses)"' '12 0 0'
+done_testing
