@@ -1,5 +1,6 @@
 # The life of a process and its threads under the shim: start, threads, fork, control flow, exit.
 TESTS += \
+	tests/lifecycle/caller.sh \
 	tests/lifecycle/control.sh \
 	tests/lifecycle/exit.sh \
 	tests/lifecycle/fork.sh \
@@ -7,6 +8,8 @@ TESTS += \
 	tests/lifecycle/threads.sh
 
 EXTRA_DIST += \
+	tests/lifecycle/caller.c \
+	tests/lifecycle/caller.sh \
 	tests/lifecycle/control.c \
 	tests/lifecycle/control.cc \
 	tests/lifecycle/control.sh \
