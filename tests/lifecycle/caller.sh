@@ -6,6 +6,7 @@
 # shellcheck disable=SC2154
 # shellcheck source=/dev/null
 . "${srcdir:-.}/tests/preload/common.sh"
+export limit=120
 
 need caller -O2 -Wno-alloc-size-larger-than -Wno-use-after-free -Wno-unknown-warning-option caller.c
 

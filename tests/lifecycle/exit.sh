@@ -6,6 +6,7 @@
 # shellcheck disable=SC2154
 # shellcheck source=/dev/null
 . "${srcdir:-.}/tests/preload/common.sh"
+export limit=120
 
 ulimit -c 0
 need libexit.so -O2 -fPIC -shared -DEXIT_LIBRARY exit.c

@@ -6,6 +6,7 @@
 # shellcheck disable=SC2154
 # shellcheck source=/dev/null
 . "${srcdir:-.}/tests/preload/common.sh"
+export limit=120
 
 need cases -O2 fork.c
 
