@@ -46,10 +46,7 @@ static void apply_item(struct module *module, const char *path, const char *item
     }
 }
 
-/* Sets `included` and `excluded` from the user's list. Items apply from left to right, and the
- * last that matches wins. With main or all in the list, and marked not in it, a mark alone makes
- * no module participate. */
-static void apply_list(struct module *module, const char *path)
+void modules_apply_list(struct module *module, const char *path)
 {
     bool without_marked = false;
     bool with_marked = false;
@@ -98,7 +95,7 @@ static struct module *enter(const struct dl_find_object *object)
     module->index = index;
     module->is_main = *path == '\0';
     copy_name(module, path);
-    apply_list(module, path);
+    modules_apply_list(module, path);
     uintptr_t here = (uintptr_t)&enter;
     if (here >= module->start && here < module->end)
         module->excluded = true; /* the shim itself */

@@ -50,6 +50,11 @@ struct module *modules_find(struct module_cache *cache, uintptr_t address);
 /* Enters that the module has a mark. */
 void modules_mark(struct module *module);
 
+/* Sets `included` and `excluded` as ARENASHIM_MODULES says. Items apply from left to right, and the
+ * last that matches wins. With main or all in the list, and marked not in it, a mark alone makes
+ * no module participate. */
+void modules_apply_list(struct module *module, const char *path);
+
 /* Whether its calls are routed; `all` is true where modules need neither a mark nor a place in the
  * user's list. */
 bool modules_participates(const struct module *module, bool all);
