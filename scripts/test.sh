@@ -12,8 +12,8 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
 need_packages "${build_packages[@]}" clang clang-format shellcheck mandoc jq binutils strace \
-    wordnet-base libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 sqlite3 git perl-base python3 \
-    xz-utils
+    libclang-rt-14-dev wordnet-base libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 sqlite3 git \
+    perl-base python3 xz-utils
 
 if [ -f config.status ]; then
     echo "test.sh builds outside the source tree, which is configured: run 'make distclean' first" >&2

@@ -32,6 +32,7 @@ if !SANITIZERS
 include tests/cli/local.mk
 include tests/lifecycle/local.mk
 include tests/preload/local.mk
+include tests/fuzz/local.mk
 include tests/stress/local.mk
 include tests/valgrind/local.mk
 include tests/keeps/local.mk
