@@ -1,6 +1,11 @@
-EXTRA_DIST += scripts/demo.sh scripts/test.sh scripts/valgrind-check.sh scripts/packages.sh
+EXTRA_DIST += scripts/coverage.sh scripts/demo.sh scripts/test.sh scripts/valgrind-check.sh scripts/packages.sh
 
 pkglibexec_SCRIPTS = valgrind-check
 CLEANFILES += valgrind-check
 valgrind-check: scripts/valgrind-check.sh
 	$(AM_V_GEN)cp $(srcdir)/scripts/valgrind-check.sh $@ && chmod +x $@
+
+# Builds by itself, whatever this build is like.
+coverage:
+	$(srcdir)/scripts/coverage.sh
+.PHONY: coverage

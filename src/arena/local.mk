@@ -5,4 +5,4 @@ libarena_a_SOURCES = \
 	include/arenashim/arena.h \
 	src/arena/arena.c \
 	src/arena/thread.c
-libarena_a_CFLAGS = $(AM_CFLAGS) -fPIC
+libarena_a_CFLAGS = $(AM_CFLAGS) $(coverage_flags) -fPIC

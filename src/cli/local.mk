@@ -16,6 +16,7 @@ arenashim_SOURCES = \
 	src/cli/settings.c \
 	src/cli/settings.h
 
+arenashim_CFLAGS = $(AM_CFLAGS) $(coverage_flags)
 arenashim_CPPFLAGS = \
 	$(AM_CPPFLAGS) \
 	-D_GNU_SOURCE \

@@ -50,7 +50,7 @@ src_shim_libcore_la_CFLAGS = $(shim_cflags)
 # The compiler must not replace malloc + memset by a call of calloc, nor drop an allocation that
 # nobody uses; C++ exceptions (bad_alloc, a new_handler's) pass through; counters that lie side by
 # side are not worth a vector register.
-shim_cflags = $(AM_CFLAGS) -fvisibility=hidden -fexceptions -ftls-model=initial-exec \
+shim_cflags = $(AM_CFLAGS) $(coverage_flags) -fvisibility=hidden -fexceptions -ftls-model=initial-exec \
 	-fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free \
 	-fno-tree-slp-vectorize
 

@@ -34,7 +34,8 @@ struct settings {
     size_t capacity, limit, align; /* as the shim reads them from the environment */
     enum policy policy;
     bool exact;
-    bool ambient; /* calls outside marked scopes may be routed, too */
+    bool memcheck; /* the next allocator is Valgrind's */
+    bool ambient;  /* calls outside marked scopes may be routed, too */
     int workers;
     bool forks;
 };

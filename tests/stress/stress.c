@@ -23,7 +23,8 @@ static const char usage[] =
     "  --seed N        of all random choices (1)\n"
     "  --operations N  of each worker, about: a life that has begun goes on to its end (100000)\n"
     "  --seconds N     how long to go on instead; the same seed then gives the same beginning\n"
-    "  --loose         do not foresee addresses: for memcheck, where blocks lie elsewhere\n"
+    "  --loose         do not foresee addresses: for settings that move blocks\n"
+    "  --memcheck      the same under Valgrind's memcheck\n"
     "  --no-forks\n"
     "  --digest        print a number for each worker that sums up what it did and got: the\n"
     "                  same for the same seed, operations, threads and settings\n"
@@ -153,13 +154,14 @@ static void read_settings(void)
 
 int main(int argc, char **argv)
 {
-    enum { THREADS, SEED, OPERATIONS, SECONDS, LOOSE, NO_FORKS, DIGEST, HELP };
+    enum { THREADS, SEED, OPERATIONS, SECONDS, LOOSE, MEMCHECK, NO_FORKS, DIGEST, HELP };
     static const struct option options[] = {
         {"threads", required_argument, NULL, THREADS},
         {"seed", required_argument, NULL, SEED},
         {"operations", required_argument, NULL, OPERATIONS},
         {"seconds", required_argument, NULL, SECONDS},
         {"loose", no_argument, NULL, LOOSE},
+        {"memcheck", no_argument, NULL, MEMCHECK},
         {"no-forks", no_argument, NULL, NO_FORKS},
         {"digest", no_argument, NULL, DIGEST},
         {"help", no_argument, NULL, HELP},
@@ -184,6 +186,10 @@ int main(int argc, char **argv)
             break;
         case LOOSE:
             settings.exact = false;
+            break;
+        case MEMCHECK:
+            settings.exact = false;
+            settings.memcheck = true;
             break;
         case NO_FORKS:
             settings.forks = false;
