@@ -37,6 +37,8 @@ END
 
 # The settings of the fuzzer; 0 MB because requests that nobody can serve are part of the test.
 fuzzer_flags=(-rss_limit_mb=0 -timeout=20 -max_len=600 -len_control=0 -print_final_stats=1)
+# Reports go to a copy of stderr, which the target of the settings redirects.
+fuzzer_flags+=(-close_fd_mask=2)
 
 # Longer than a run takes on a busy machine; read by capture.
 # shellcheck disable=SC2034
