@@ -13,10 +13,10 @@ AM_TESTS_ENVIRONMENT = \
 	ARENASHIM='$(abs_top_builddir)/arenashim'; \
 	ARENASHIM_SHIM_PATH='$(abs_top_builddir)/.libs/libarenashim.so'; \
 	ARENA_LIB='$(abs_top_builddir)/libarena.a'; \
-	BUILDDIR='$(abs_top_builddir)'; \
+	BUILDDIR='$(abs_top_builddir)'; COVERAGE='$(coverage_flags)'; \
 	srcdir='$(srcdir)'; CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; VALGRIND='$(VALGRIND)'; \
 	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_DEFAULT_TIMEOUT ARENASHIM \
-		ARENASHIM_SHIM_PATH ARENA_LIB BUILDDIR srcdir CC CXX NM VALGRIND;
+		ARENASHIM_SHIM_PATH ARENA_LIB BUILDDIR COVERAGE srcdir CC CXX NM VALGRIND;
 
 EXTRA_DIST += tests/tap.sh
 
