@@ -6,6 +6,7 @@
 shim_tests = \
 	tests/shim/check_base \
 	tests/shim/check_config \
+	tests/shim/check_next \
 	tests/shim/check_region \
 	tests/shim/check_block \
 	tests/shim/check_scope \
@@ -25,6 +26,10 @@ tests_shim_check_base_LDADD = $(shim_tests_ldadd)
 tests_shim_check_config_SOURCES = tests/shim/check_config.c tests/shim/harness.h
 tests_shim_check_config_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_config_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_next_SOURCES = tests/shim/check_next.c tests/shim/harness.h
+tests_shim_check_next_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_next_LDADD = $(shim_tests_ldadd)
 
 tests_shim_check_region_SOURCES = tests/shim/check_region.c tests/shim/harness.h
 tests_shim_check_region_CFLAGS = $(shim_tests_cflags)
