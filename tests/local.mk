@@ -31,6 +31,7 @@ endif
 if !SANITIZERS
 include tests/cli/local.mk
 include tests/lifecycle/local.mk
+include tests/neighbours/local.mk
 include tests/preload/local.mk
 include tests/fuzz/local.mk
 include tests/stress/local.mk

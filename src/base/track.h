@@ -1,11 +1,15 @@
 /*
- * What the shim tells a memory checker. One vocabulary; today it speaks to Valgrind, and without
- * Valgrind's headers at build time every call is empty and track_active() and
- * track_emulated() are false.
+ * What the shim tells a memory checker and a race detector. One vocabulary; today it speaks to
+ * Valgrind (memcheck, helgrind, drd), and without Valgrind's headers at build time every call is
+ * empty and track_active() and track_emulated() are false. A tool ignores what is meant for
+ * another.
  *
- * A pool is named by any address that is its own. Memory of a pool is inaccessible to the program
- * except in blocks between track_alloc and track_free or track_trim; the checker records the call
- * stacks of both.
+ * Memory checkers. A pool is named by any address that is its own. Memory of a pool is inaccessible
+ * to the program except in blocks between track_alloc and track_free or track_trim; the checker
+ * records the call stacks of both.
+ *
+ * Race detectors. They follow locks and thread starts but no atomic instruction, so they take the
+ * shim's tables for races, and a new owner of recycled memory for a rival of the old one.
  */
 #ifndef BASE_TRACK_H
 #define BASE_TRACK_H
@@ -15,6 +19,11 @@
 
 #ifdef HAVE_VALGRIND_MEMCHECK_H
 #include <valgrind/memcheck.h>
+/* Two headers of the same macros, of which none is used here. */
+#include <valgrind/drd.h>
+#include <valgrind/helgrind.h>
+#define TRACK_SUPPRESS(start, size)                                                                \
+    VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_START_SUPPRESSION, (start), (size), 0, 0, 0)
 #else
 #define RUNNING_ON_VALGRIND 0
 #define VALGRIND_CREATE_MEMPOOL(pool, red_zone, zeroed) ((void)(pool), (void)(red_zone))
@@ -25,6 +34,9 @@
 #define VALGRIND_MEMPOOL_TRIM(pool, start, size) ((void)(pool), (void)(start), (void)(size))
 #define VALGRIND_MAKE_MEM_NOACCESS(start, size) ((void)(start), (void)(size), 0)
 #define VALGRIND_MAKE_MEM_DEFINED(start, size) ((void)(start), (void)(size), 0)
+#define VALGRIND_HG_CLEAN_MEMORY(start, size) ((void)(start), (void)(size))
+#define VALGRIND_HG_DISABLE_CHECKING(start, size) ((void)(start), (void)(size))
+#define TRACK_SUPPRESS(start, size) ((void)(start), (void)(size))
 #endif
 
 /* The name of the option without which Valgrind replaces a preloaded malloc by its own. */
@@ -80,6 +92,21 @@ static inline void track_resize(const void *pool, const void *block, size_t size
 static inline void track_trim(const void *pool, const void *start, size_t size)
 {
     VALGRIND_MEMPOOL_TRIM(pool, start, size);
+}
+
+/* What was done with this memory so far is unrelated to what comes: accesses from before this call
+ * are no race with accesses after it. Memory that was made accessible by mprotect must be named
+ * here, or helgrind does not watch it at all. */
+static inline void track_renew(const void *start, size_t size)
+{
+    VALGRIND_HG_CLEAN_MEMORY(start, size); /* drd takes the same request */
+}
+
+/* Memory that the shim keeps in order by rules of its own. */
+static inline void track_trust(const void *start, size_t size)
+{
+    VALGRIND_HG_DISABLE_CHECKING(start, size);
+    TRACK_SUPPRESS(start, size);
 }
 
 #endif

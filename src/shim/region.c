@@ -124,6 +124,7 @@ bool region_commit(uintptr_t start, uintptr_t end)
     if (done) {
         madvise((void *)start, end - start, MADV_DODUMP);
         track_hide((void *)start, end - start);
+        track_renew((void *)start, end - start);
     }
     errno = saved_errno;
     return done;

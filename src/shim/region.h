@@ -62,7 +62,7 @@ uintptr_t region_memory(const struct region *region, int slot);
 uintptr_t region_memory_end(const struct region *region, int slot);
 
 /* Makes [start, end) readable, writable and part of core files, and tells a checker that no block
- * is in it. False when the kernel refuses. Page-aligned. */
+ * is in it and that nobody has used it. False when the kernel refuses. Page-aligned. */
 bool region_commit(uintptr_t start, uintptr_t end);
 
 /* Gives the pages of [start, end) back to the kernel; they read as zeroes afterwards, or are

@@ -161,8 +161,18 @@ bool start_routing(void)
     return true;
 }
 
+/* Race detectors do not see what orders the accesses to this library's variables. */
+static void trust_own_variables(void)
+{
+    struct dl_find_object own;
+    if (_dl_find_object((void *)start_shim, &own) == 0)
+        track_trust(own.dlfo_map_start,
+                    (uintptr_t)own.dlfo_map_end - (uintptr_t)own.dlfo_map_start);
+}
+
 static bool prepare(void)
 {
+    trust_own_variables();
     next_resolve();
     operators_resolve(&fixed.operators);
     if (is_apart() || is_second_copy())

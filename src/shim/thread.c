@@ -169,12 +169,21 @@ static bool slot_init(int slot)
         if (!region_commit(record, record + REGION_RECORD_BYTES))
             return false;
         track_show(thread, sizeof *thread);
+        track_trust(thread, sizeof *thread);
         record_init(thread, slot);
     }
     if (thread->committed < warm && !thread_commit(thread, warm))
         return false;
     __atomic_store_n(&made[slot], true, __ATOMIC_RELEASE);
     return true;
+}
+
+/* Between two owners of an arena, and of the place of a `hot`: the second may not have waited for
+ * the end of the first. */
+static void renew(const struct thread *thread)
+{
+    track_renew((void *)thread->memory, thread->committed - thread->memory);
+    track_renew(thread->words, sizeof hot);
 }
 
 static void say_no_arena(const char *reason)
@@ -197,6 +206,8 @@ static void adopt(int slot)
     struct thread *thread = thread_in_slot(slot);
     int saved_errno = errno;
     if (pthread_setspecific(exit_key, thread) == 0) {
+        thread->words = &hot;
+        renew(thread);
         thread->threads++;
         hot.thread = thread;
     } else {
@@ -259,6 +270,7 @@ static void thread_exits(void *record)
     bool lasting = thread->automatic == SCOPES_PROCESS || (fixed.config.debug & DEBUG_QUARANTINE);
     scope_abandon(thread);
     hot = (struct hot){.unavailable = true};
+    renew(thread); /* the next thread here looks at `hot` before it has an arena */
     if (!lasting)
         empty(thread);
     thread->rounds = 0;
@@ -301,6 +313,7 @@ static void abolish(struct thread *thread, int slot)
 {
     track_trim(thread, (void *)thread->memory, 0); /* the blocks of its scopes */
     thread_touch(thread, thread->committed);       /* where they ended only it knew */
+    renew(thread);
     empty(thread);
     /* A checker knows the record as a pool, so that it stays under one. With the record goes the
      * knowledge of what is zero, so that all memory goes, even where a trim has failed. */

@@ -76,6 +76,7 @@ struct thread {
     uintptr_t newest; /* the newest block of the open scopes, where blocks are checked, or 0 */
     unsigned trims;   /* of what threads_trim asked for, done */
     struct module_cache modules;
+    struct hot *words; /* the owner's `hot`; the last owner's in a free slot */
 
     /* Statistics of all threads that have had this slot. */
     uint64_t threads;

@@ -1,0 +1,7 @@
+# The shim beside tools that look into the process, and beside other libraries that change malloc.
+TESTS += \
+	tests/neighbours/races.sh
+
+EXTRA_DIST += \
+	tests/neighbours/races.c \
+	tests/neighbours/races.sh

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Threads with scopes under helgrind, drd and memcheck: nothing is reported that is not there, and
+# true races on scope memory are. Without the flag that lets the shim run, one line says so.
+#
+# shellcheck disable=SC2154
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/preload/common.sh"
+
+valgrind=${VALGRIND:-valgrind}
+have "$valgrind" || plan_skip 'valgrind is not installed'
+headers=$(sed -n 's/^ac_cv_header_valgrind_memcheck_h=//p' "${BUILDDIR:-.}/config.log")
+[ "$headers" = yes ] || plan_skip 'built without the headers of valgrind'
+flag=--soname-synonyms=somalloc=nouserintercepts
+
+need races -g -O1 races.c
+
+# watch CASE TOOL OPTION...: runs a case with a small capacity
+watch() {
+    local name=$1 tool=$2
+    shift 2
+    limit=120 under ARENASHIM_CAPACITY=64K "$valgrind" -q --error-exitcode=99 --tool="$tool" \
+        "$@" "$tmp/races" "$name"
+}
+
+for tool in helgrind drd memcheck; do
+    options=()
+    if [ "$tool" = memcheck ]; then
+        # shellcheck disable=SC2054 # the commas belong to the options
+        options=(--leak-check=full --show-leak-kinds=definite,indirect,possible
+            --errors-for-leak-kinds=definite,indirect,possible)
+    fi
+    for case in at_once one_after_another hand_over forks exits; do
+        watch "$case" "$tool" "$flag" "${options[@]}"
+        routed "$tool: $case"
+        check "$tool: $case: many calls were routed" test "$(stat .routed_calls)" -gt 8
+    done
+done
+
+for tool in helgrind drd; do
+    for case in race stale; do
+        watch "$case" "$tool" "$flag"
+        is "$tool: $case is found" "$status" 99
+        check "$tool: $case is found in scope memory" test "$(stat .routed_calls)" -gt 1
+    done
+    like "$tool: the report names the line" "$err" ' stale \(races\.c:[0-9]+\)'
+
+    watch hand_over "$tool"
+    [ "$status" -ne 99 ] || status=0 # what it finds in a program without its own malloc is its own
+    is "$tool without the flag: the program works" "$status:$out" 0:
+    like "$tool without the flag: one line" "$err" \
+        "^arenashim: not in the path: valgrind replaces malloc; .*$flag"
+    stat_is "$tool without the flag: the shim is idle" .pid none
+done
+done_testing
