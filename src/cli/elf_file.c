@@ -2,6 +2,7 @@
 
 #include <link.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,4 +58,143 @@ bool elf_is_static(int fd)
             return false;
     }
     return true;
+}
+
+/* ---- sanitizers ----------------------------------------------------------------------------- */
+
+/* Larger tables are no sign of a sanitizer, and not worth the memory. */
+#define TABLE_MAX ((size_t)64 << 20)
+
+/* A section's contents with a zero byte behind them; NULL when they cannot be had. */
+static void *read_section(int fd, const ElfW(Shdr) * section)
+{
+    size_t size = section->sh_size;
+    if (size == 0 || size > TABLE_MAX)
+        return NULL;
+    char *contents = malloc(size + 1);
+    if (contents && !read_at(fd, contents, size, section->sh_offset)) {
+        free(contents);
+        return NULL;
+    }
+    if (contents)
+        contents[size] = '\0';
+    return contents;
+}
+
+/* A dynamic section or symbol table, and the names it refers to. */
+struct table {
+    char *entries;
+    char *names;
+    size_t size; /* of the entries, bytes */
+    size_t names_size;
+};
+
+/* The first section of a kind, for which `table` must be freed in the end. */
+static bool find_table(int fd, unsigned kind, struct table *table)
+{
+    ElfW(Ehdr) header;
+    ElfW(Shdr) section, names;
+    if (!read_at(fd, &header, sizeof header, 0) || header.e_shentsize != sizeof section)
+        return false;
+    for (unsigned i = 0; i < header.e_shnum; i++) {
+        if (!read_at(fd, &section, sizeof section, header.e_shoff + i * sizeof section))
+            return false;
+        if (section.sh_type != kind)
+            continue;
+        if (!read_at(fd, &names, sizeof names, header.e_shoff + section.sh_link * sizeof names))
+            return false;
+        *table = (struct table){read_section(fd, &section), read_section(fd, &names),
+                                section.sh_size, names.sh_size};
+        return true;
+    }
+    return false;
+}
+
+static void free_table(struct table *table)
+{
+    free(table->entries);
+    free(table->names);
+}
+
+/* "" for what lies outside the table. */
+static const char *name_at(const struct table *table, uint64_t offset)
+{
+    return table->names && offset < table->names_size ? table->names + offset : "";
+}
+
+/* The runtimes: each as a library that must come first, and as a symbol that a program defines
+ * which holds it. */
+static const struct runtime {
+    const char *name;
+    const char *library;       /* start of its file name; NULL when there is none, or it may */
+    const char *clang_library; /* come second */
+    const char *symbol;
+} runtimes[] = {
+    {"AddressSanitizer", "libasan.so", "libclang_rt.asan", "__asan_init"},
+    {"HWAddressSanitizer", "libhwasan.so", "libclang_rt.hwasan", "__hwasan_init"},
+    {"MemorySanitizer", NULL, NULL, "__msan_init"},
+    {"ThreadSanitizer", NULL, NULL, "__tsan_init"},
+    {"LeakSanitizer", NULL, NULL, "__lsan_init"},
+};
+
+static bool starts_with(const char *text, const char *start)
+{
+    return start && strncmp(text, start, strlen(start)) == 0;
+}
+
+const char *elf_sanitizer_library(const char *file)
+{
+    for (size_t i = 0; i < sizeof runtimes / sizeof runtimes[0]; i++)
+        if (starts_with(file, runtimes[i].library) || starts_with(file, runtimes[i].clang_library))
+            return runtimes[i].name;
+    return NULL;
+}
+
+static const char *needed_runtime(const struct table *dynamic)
+{
+    ElfW(Dyn) entry;
+    for (size_t at = 0; dynamic->entries && at + sizeof entry <= dynamic->size;
+         at += sizeof entry) {
+        memcpy(&entry, dynamic->entries + at, sizeof entry);
+        if (entry.d_tag != DT_NEEDED)
+            continue;
+        const char *name = elf_sanitizer_library(name_at(dynamic, entry.d_un.d_val));
+        if (name)
+            return name;
+    }
+    return NULL;
+}
+
+static const char *defined_runtime(const struct table *symbols)
+{
+    ElfW(Sym) symbol;
+    for (size_t at = 0; symbols->entries && at + sizeof symbol <= symbols->size;
+         at += sizeof symbol) {
+        memcpy(&symbol, symbols->entries + at, sizeof symbol);
+        if (symbol.st_shndx == SHN_UNDEF)
+            continue;
+        for (size_t i = 0; i < sizeof runtimes / sizeof runtimes[0]; i++)
+            if (strcmp(name_at(symbols, symbol.st_name), runtimes[i].symbol) == 0)
+                return runtimes[i].name;
+    }
+    return NULL;
+}
+
+const char *elf_sanitizer(int fd)
+{
+    struct elf_identity identity;
+    struct table table;
+    const char *found = NULL;
+    if (!elf_identify(fd, &identity) ||
+        identity.class != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
+        return NULL;
+    if (find_table(fd, SHT_DYNAMIC, &table)) {
+        found = needed_runtime(&table);
+        free_table(&table);
+    }
+    if (!found && find_table(fd, SHT_DYNSYM, &table)) {
+        found = defined_runtime(&table);
+        free_table(&table);
+    }
+    return found;
 }

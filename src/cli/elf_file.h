@@ -26,4 +26,14 @@ bool elf_identify(int fd, struct elf_identity *identity);
  * static-pie alike). False also when its headers cannot be read. */
 bool elf_is_static(int fd);
 
+/* The sanitizer whose runtime brings a malloc of its own into the program `fd` and tolerates none
+ * before it: linked into the program, or a library that insists on being the first. NULL when there
+ * is none such (the thread and leak sanitizers of GCC are content to come second), or the headers
+ * or symbols cannot be read. */
+const char *elf_sanitizer(int fd);
+
+/* The same for a library by its file name: the sanitizer whose runtime, which must come first, it
+ * is. */
+const char *elf_sanitizer_library(const char *file);
+
 #endif

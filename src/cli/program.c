@@ -132,27 +132,60 @@ static bool is_foreign(int fd, const char *shim)
     return foreign;
 }
 
-/* Why the dynamic linker will not load `shim` into `path`; NULL when nothing speaks against it.
- * A program may be executable without being readable, as set-user-ID programs often are. */
-static const char *obstacle(const char *path, const char *shim)
+/* What there is to say about preloading into a program, and whether it must not be tried. */
+struct obstacle {
+    const char *reason;    /* completes "'program' ..."; NULL when nothing speaks against it */
+    const char *sanitizer; /* completes the reason */
+    bool fatal;            /* the program would not start */
+};
+
+/* A program may be executable without being readable, as set-user-ID programs often are. */
+static struct obstacle find_obstacle(const char *path, const char *shim)
 {
-    const char *reason = NULL;
+    struct obstacle found = {NULL, "", false};
     int fd = open_to_read(path);
     if (fd >= 0) {
+        const char *sanitizer = NULL;
         if (is_foreign(fd, shim))
-            reason = "is built for another machine or word size than the shim";
+            found.reason = "is built for another machine or word size than the shim";
         else if (elf_is_static(fd))
-            reason = "is statically linked, and only the dynamic linker can preload";
+            found.reason = "is statically linked, and only the dynamic linker can preload";
+        else if ((sanitizer = elf_sanitizer(fd)) != NULL)
+            found = (struct obstacle){"brings its own malloc by ", sanitizer, true};
         close(fd);
     }
-    if (!reason && gains_privileges(path))
-        reason = "is set-user-ID, set-group-ID or has file capabilities, and the dynamic linker "
-                 "then ignores preloaded paths";
-    return reason;
+    if (!found.reason && gains_privileges(path))
+        found.reason = "is set-user-ID, set-group-ID or has file capabilities, and the dynamic "
+                       "linker then ignores preloaded paths";
+    return found;
 }
 
-void program_warn(const char *name, const char *path, const char *shim)
+/* The sanitizer whose runtime the list of LD_PRELOAD holds; NULL when there is none. */
+static const char *preloaded_sanitizer(const char *list)
 {
+    while (list && *list != '\0') {
+        size_t length = strcspn(list, " :");
+        const char *file = list;
+        for (size_t i = 0; i < length; i++)
+            if (list[i] == '/')
+                file = list + i + 1;
+        const char *name = elf_sanitizer_library(file);
+        if (name)
+            return name;
+        list += length + (list[length] != '\0');
+    }
+    return NULL;
+}
+
+bool program_examine(const char *name, const char *path, const char *shim)
+{
+    const char *preloaded = preloaded_sanitizer(getenv("LD_PRELOAD"));
+    if (preloaded) {
+        warnx("warning: LD_PRELOAD names the runtime of %s, which must come first; '%s' runs "
+              "without the shim",
+              preloaded, name);
+        return false;
+    }
     char file[PATH_MAX], interpreter[PATH_MAX];
     strcpy(file, path);
     bool script = false;
@@ -160,10 +193,11 @@ void program_warn(const char *name, const char *path, const char *shim)
         strcpy(file, interpreter);
         script = true;
     }
-    const char *reason = obstacle(file, shim);
-    if (reason && script)
-        warnx("warning: '%s', the interpreter of '%s', %s; it runs without the shim", file, name,
-              reason);
-    else if (reason)
-        warnx("warning: '%s' %s; it runs without the shim", name, reason);
+    struct obstacle found = find_obstacle(file, shim);
+    if (found.reason && script)
+        warnx("warning: '%s', the interpreter of '%s', %s%s; it runs without the shim", file, name,
+              found.reason, found.sanitizer);
+    else if (found.reason)
+        warnx("warning: '%s' %s%s; it runs without the shim", name, found.reason, found.sanitizer);
+    return !found.fatal;
 }

@@ -12,9 +12,10 @@
  * would fail for want of an executable file of that name. */
 bool program_find(const char *name, char path[PATH_MAX]);
 
-/* Prints one line on stderr when `shim` will not be loaded into the program `path`, or into the
- * interpreter it names in its first line, and why: statically linked, another machine, or more
- * privileges than the caller's. `name` is what the user called it. */
-void program_warn(const char *name, const char *path, const char *shim);
+/* Prints one line on stderr when `shim` will not work in the program `path`, or in the interpreter
+ * it names in its first line, and why: statically linked, another machine, more privileges than the
+ * caller's, or a sanitizer's own malloc. `name` is what the user called it. False when the program
+ * might not even start with the shim: it must not be preloaded. */
+bool program_examine(const char *name, const char *path, const char *shim);
 
 #endif

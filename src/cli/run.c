@@ -110,9 +110,8 @@ void run_command(int argc, char **argv)
         usage_error("arenashim run", "no program to run was given");
     char **program = argv + optind;
     locate_shim(given, shim);
-    if (program_find(program[0], path))
-        program_warn(program[0], path, shim);
-    preload(shim);
+    if (!program_find(program[0], path) || program_examine(program[0], path, shim))
+        preload(shim);
     execvp(program[0], program);
     err(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_INVOKE, "cannot run '%s'", program[0]);
 }

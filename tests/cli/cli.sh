@@ -296,6 +296,56 @@ test_path_search() {
     is 'PATH: an overlong element' "$out" "$tmp/second/tool"
 }
 
+# Programs that look as if a sanitizer had built them.
+test_sanitizers() {
+    local program
+    printf 'int other;\n' >"$tmp/stub.c"
+    cat >"$tmp/sanitized.c" <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+extern void __asan_init(void) __attribute__((weak));
+#ifdef DEFINES
+void DEFINES(void) {}
+#endif
+int main(void)
+{
+    return printf("%s\n", getenv("LD_PRELOAD") ? getenv("LD_PRELOAD") : "none") < 0 ||
+           (__asan_init && getenv("no such variable"));
+}
+END
+    for program in libasan.so.77 libhwasan.so.7 libclang_rt.asan-x86_64.so libtsan.so.7; do
+        "$cc" -shared -fPIC -Wl,-soname,"$program" -o "$tmp/$program" "$tmp/stub.c"
+        "$cc" -o "$tmp/with-$program" "$tmp/sanitized.c" -Wl,--no-as-needed "$tmp/$program" \
+            -Wl,-rpath,"$tmp"
+    done
+    for program in libasan.so.77 libclang_rt.asan-x86_64.so; do
+        warns "$program: a warning" "'$tmp/with-$program' brings its own malloc by Address" \
+            "$tmp/with-$program"
+        is "$program: nothing is preloaded" "$status:$out" 0:none
+        make_script "$tmp/with-$program" "$tmp/script.$program"
+        warns "$program: a warning about an interpreter" \
+            "'$tmp/with-$program', the interpreter of '$tmp/script.$program', brings its own" \
+            "$tmp/script.$program"
+        capture env LD_PRELOAD="$tmp/$program" "$arenashim" run -- printenv LD_PRELOAD
+        is "$program in LD_PRELOAD: stays alone" "$status:$out" "0:$tmp/$program"
+        like "$program in LD_PRELOAD: a warning" "$err" \
+            "^arenashim: warning: LD_PRELOAD names the runtime of AddressSanitizer, which must"
+    done
+    warns 'libhwasan: a warning' 'brings its own malloc by HWAddressSanitizer; it runs without' \
+        "$tmp/with-libhwasan.so.7"
+    silent 'libtsan: no warning' "$tmp/with-libtsan.so.7"
+    is 'libtsan: the shim is preloaded' "$out" "$shim"
+
+    "$cc" -rdynamic -DDEFINES=__tsan_init -o "$tmp/defines" "$tmp/sanitized.c"
+    warns 'a runtime in the program: a warning' 'brings its own malloc by ThreadSanitizer; ' \
+        "$tmp/defines"
+    is 'a runtime in the program: nothing is preloaded' "$status:$out" 0:none
+    capture env LD_PRELOAD="$tmp/other.so" "$arenashim" run -- "$tmp/defines"
+    is 'a runtime in the program: LD_PRELOAD stays as it is' "$out" "$tmp/other.so"
+    "$cc" -o "$tmp/refers" "$tmp/sanitized.c"
+    silent 'a program that asks for a sanitizer: no warning' "$tmp/refers"
+}
+
 # Copies of the command in places of their own; `moved` is one under a prefix.
 test_location() {
     moved=$tmp/prefix/bin/arenashim
@@ -550,6 +600,7 @@ test_path_search
 test_location
 test_shim_option
 test_static_program
+test_sanitizers
 test_check
 test_odd_files
 test_privileges
