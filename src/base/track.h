@@ -1,8 +1,9 @@
 /*
- * What the shim tells a memory checker and a race detector. One vocabulary; today it speaks to
- * Valgrind (memcheck, helgrind, drd), and without Valgrind's headers at build time every call is
- * empty and track_active() and track_emulated() are false. A tool ignores what is meant for
- * another.
+ * What the shim tells a memory checker and a race detector. One vocabulary; it speaks to Valgrind
+ * (memcheck, helgrind, drd) and to the sanitizers of a host program that leave the shim in the path
+ * (thread, leak). Without Valgrind's headers at build time the former is empty and track_active()
+ * and track_emulated() are false; without a sanitizer in the process the latter is. A tool ignores
+ * what is meant for another.
  *
  * Memory checkers. A pool is named by any address that is its own. Memory of a pool is inaccessible
  * to the program except in blocks between track_alloc and track_free or track_trim; the checker
@@ -38,6 +39,12 @@
 #define VALGRIND_HG_DISABLE_CHECKING(start, size) ((void)(start), (void)(size))
 #define TRACK_SUPPRESS(start, size) ((void)(start), (void)(size))
 #endif
+
+/* Of a sanitizer's runtime, where the process has one. */
+#define TRACK_RUNTIME extern __attribute__((weak, visibility("default")))
+TRACK_RUNTIME void __tsan_acquire(void *place);
+TRACK_RUNTIME void __tsan_release(void *place);
+TRACK_RUNTIME void __lsan_register_root_region(const void *start, size_t size);
 
 /* The name of the option without which Valgrind replaces a preloaded malloc by its own. */
 #define TRACK_FLAG "--soname-synonyms=somalloc=nouserintercepts"
@@ -100,6 +107,27 @@ static inline void track_trim(const void *pool, const void *start, size_t size)
 static inline void track_renew(const void *start, size_t size)
 {
     VALGRIND_HG_CLEAN_MEMORY(start, size); /* drd takes the same request */
+}
+
+/* The end of one owner of an arena, and the beginning of the next, which comes after it. For the
+ * thread sanitizer, which cannot be told that memory begins anew. */
+static inline void track_hand_over(void *arena)
+{
+    if (__tsan_release)
+        __tsan_release(arena);
+}
+
+static inline void track_take_over(void *arena)
+{
+    if (__tsan_acquire)
+        __tsan_acquire(arena);
+}
+
+/* Pointers in this memory, as far as it is readable, keep blocks from being leaks. */
+static inline void track_roots(const void *start, size_t size)
+{
+    if (__lsan_register_root_region)
+        __lsan_register_root_region(start, size);
 }
 
 /* Memory that the shim keeps in order by rules of its own. */

@@ -151,6 +151,7 @@ bool start_routing(void)
         text_end(&line);
         return false;
     }
+    track_roots((void *)fixed.region.start, fixed.region.size);
     fixed.bias = BLOCK_BIAS(fixed.config.align);
     fixed.mask = BLOCK_MASK(fixed.config.align);
     if (track_active())

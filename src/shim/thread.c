@@ -207,6 +207,7 @@ static void adopt(int slot)
     int saved_errno = errno;
     if (pthread_setspecific(exit_key, thread) == 0) {
         thread->words = &hot;
+        track_take_over(thread);
         renew(thread);
         thread->threads++;
         hot.thread = thread;
@@ -274,6 +275,7 @@ static void thread_exits(void *record)
     if (!lasting)
         empty(thread);
     thread->rounds = 0;
+    track_hand_over(thread);
     region_release(thread->slot);
 }
 

@@ -1,7 +1,10 @@
 # The shim beside tools that look into the process, and beside other libraries that change malloc.
 TESTS += \
-	tests/neighbours/races.sh
+	tests/neighbours/races.sh \
+	tests/neighbours/sanitizers.sh
 
 EXTRA_DIST += \
 	tests/neighbours/races.c \
-	tests/neighbours/races.sh
+	tests/neighbours/races.sh \
+	tests/neighbours/sanitized.c \
+	tests/neighbours/sanitizers.sh
