@@ -96,6 +96,13 @@ static void enter_checked(struct thread *thread, const struct request *request, 
     track_alloc(thread, block, asked);
 }
 
+/* Makes a freed block of the room between the last block and a header that alignment moved: headers
+ * lead from one to the next without a break, for whoever looks at an arena from outside. */
+static void fill_gap(uintptr_t header)
+{
+    *(size_t *)hot.cursor = (header - hot.cursor) | BLOCK_FREED;
+}
+
 /* Draws the block at a place whose memory is committed. */
 static void *draw(struct thread *thread, const struct request *request, const struct place *place)
 {
@@ -104,6 +111,8 @@ static void *draw(struct thread *thread, const struct request *request, const st
     CHECK(place->block % fixed.config.align == 0);
     CHECK(place->block - BLOCK_HEADER >= hot.cursor && place->end > place->block);
     CHECK(place->end <= thread->committed && thread->committed <= thread->memory_end);
+    if (place->block - BLOCK_HEADER > hot.cursor && !fixed.checked)
+        fill_gap(place->block - BLOCK_HEADER);
     hot.cursor = place->end;
     if (fixed.checked)
         enter_checked(thread, request, block, total);

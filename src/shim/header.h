@@ -24,7 +24,8 @@
 /* Bytes behind every block where blocks are checked. */
 #define BLOCK_RED_ZONE ((size_t)16)
 
-/* In the extent's low bits, which are 0 in a block's size: the block has been freed. */
+/* In the extent's low bits, which are 0 in a block's size: the block has been freed, or is the gap
+ * before a block of a larger alignment. */
 #define BLOCK_FREED ((size_t)1)
 
 struct header {
