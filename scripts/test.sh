@@ -11,8 +11,9 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/packages.sh
 . scripts/packages.sh
 
-need_packages "${build_packages[@]}" clang clang-format shellcheck mandoc jq binutils strace \
-    libclang-rt-14-dev wordnet-base libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 sqlite3 git \
+need_packages "${build_packages[@]}" clang clang-format libclang-rt-14-dev shellcheck mandoc jq \
+    binutils strace gdb heaptrack linux-perf wordnet-base libjemalloc2 libmimalloc2.0 \
+    libtcmalloc-minimal4 libjemalloc-dev libmimalloc-dev libgoogle-perftools-dev sqlite3 git \
     perl-base python3 xz-utils
 
 if [ -f config.status ]; then

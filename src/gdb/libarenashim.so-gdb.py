@@ -1,0 +1,294 @@
+"""GDB commands that show the shim's arenas, its open scopes and who owns a pointer.
+
+GDB loads this file with libarenashim.so when it lies in GDB's auto-load directory; otherwise
+`source` it. It reads memory and calls nothing in the process, so it works on core files, too. What
+it knows about the shim it learns from the library's debug information.
+"""
+
+import os
+
+import gdb
+
+LIBRARY = "libarenashim.so"
+FREED = 1  # in a block's header; see src/shim/block.h
+HEADER = 8
+ALIGNMENT = 16
+THREAD_POINTERS = ("$fs_base", "$tpidr")
+NEAR = 1 << 20  # further from the thread pointer there is no thread-local variable
+
+
+class Shim:
+    """The library in the current process or core file."""
+
+    def __init__(self):
+        self.objfile = self._find_library()
+        fixed = self.objfile.lookup_global_symbol("fixed_pages")
+        hot = self.objfile.lookup_global_symbol("hot")
+        if fixed is None or hot is None:
+            raise gdb.GdbError(
+                "%s has no debug information: build it with -g" % self.objfile.filename
+            )
+        self.fixed = fixed.value()["values"]
+        self.record_type = next(f.type for f in hot.type.fields() if f.name == "thread")
+        region = self.fixed["region"]
+        self.start = int(region["start"])
+        self.size = int(region["size"])
+        self.span = int(region["span"])
+        if self.size == 0:
+            raise gdb.GdbError("the shim is idle: it has no arenas")
+
+    @staticmethod
+    def _find_library():
+        for objfile in gdb.objfiles():
+            if os.path.basename(objfile.filename or "").startswith(LIBRARY):
+                return objfile
+        raise gdb.GdbError("%s is not loaded in this program" % LIBRARY)
+
+    def variable(self, name):
+        """A static variable of the library."""
+        symbol = self.objfile.lookup_static_symbol(name)
+        if symbol is None:
+            raise gdb.GdbError("%s has no debug information for %s" % (LIBRARY, name))
+        return symbol.value()
+
+    def slots(self):
+        """The slots that a thread has had so far."""
+        made = self.variable("made")
+        claimed = self.variable("claimed")
+        owners = thread_pointers()
+        for number in range(int(self.variable("slots_seen"))):
+            if int(made[number]) != 0:
+                taken = int(claimed[number // 64]) >> number % 64 & 1
+                yield Slot(self, number, taken != 0, owners)
+
+    def site(self, record, frame):
+        """Label and place of a scope, as the shim's own messages name them."""
+        index = int(frame["stats"] - record["sites"][0].address)
+        site = self.variable("sites")[index]
+        label, file = (site[name].string() for name in ("label", "file"))
+        return "'%s' (%s:%d)" % (label, file or "unknown file", int(site["key"]["line"]))
+
+
+class Slot:
+    """An arena and the record of the thread that has it."""
+
+    def __init__(self, shim, number, taken, owners):
+        address = gdb.Value(shim.start + number * shim.span)
+        self.shim = shim
+        self.number = number
+        self.record = address.cast(shim.record_type).dereference()
+        self.start = int(address)
+        self.memory = int(self.record["memory"])
+        self.committed = int(self.record["committed"])
+        self.base = int(self.record["base"])
+        self.taken = taken and int(self.record["words"]) != 0
+        self.owner = owner_of(int(self.record["words"]), owners) if self.taken else "none"
+        self.scopes = []
+        self.cursor = self.base
+        if self.taken:
+            self._read_scopes()
+
+    def _read_scopes(self):
+        frames = [self.record["frames"][i] for i in range(int(self.record["depth"]))]
+        if not frames:
+            return
+        self.cursor = int(self.record["words"]["cursor"])
+        ends = [int(frame["start"]) for frame in frames[1:]] + [self.cursor]
+        for frame, end in zip(frames, ends):
+            self.scopes.append(Scope(self, frame, end))
+
+    def used(self):
+        return self.cursor - self.base
+
+    def peak(self):
+        return max(int(self.record["high_water"]), self.used())
+
+
+class Scope:
+    """An open scope; [start, end) is what it has drawn itself."""
+
+    def __init__(self, slot, frame, end):
+        self.depth = len(slot.scopes) + 1
+        self.start = int(frame["start"])
+        self.end = end
+        self.paused = int(frame["pauses"]) > 0
+        self.place = slot.shim.site(slot.record, frame)
+
+    def title(self):
+        return "scope %d, %s" % (self.depth, self.place)
+
+
+# ---- threads -------------------------------------------------------------------------------------
+
+
+def thread_pointers():
+    """The thread pointer of every thread, with the thread's name for people."""
+    found = []
+    selected = gdb.selected_thread()
+    if selected is None:
+        return found
+    frame = gdb.selected_frame()
+    for thread in gdb.selected_inferior().threads():
+        if not thread.is_valid() or thread.is_running():
+            continue
+        thread.switch()
+        for name in THREAD_POINTERS:
+            value = gdb.parse_and_eval(name)
+            if value.type.code != gdb.TYPE_CODE_VOID:
+                label = "%d (LWP %d)" % (thread.num, thread.ptid[1] or thread.ptid[2])
+                found.append((int(value) & (1 << 64) - 1, label))
+                break
+    selected.switch()
+    frame.select()
+    return found
+
+
+def owner_of(words, owners):
+    """The thread whose thread-local variables lie at `words`."""
+    distances = [(abs(pointer - words), label) for pointer, label in owners]
+    distance, label = min(distances, default=(NEAR, ""))
+    return label if distance < NEAR else "unknown"
+
+
+# ---- blocks --------------------------------------------------------------------------------------
+
+
+def read_words(start, end):
+    """Memory as a list of 8-byte words."""
+    memory = gdb.selected_inferior().read_memory(start, end - start)
+    return memoryview(bytes(memory)).cast("Q")
+
+
+def describe_block(scope, address):
+    """The block of an open scope that holds the address. Headers lead from one to the next."""
+    words = read_words(scope.start, scope.end)
+    header = scope.start
+    while header < scope.end:
+        word = words[(header - scope.start) // 8]
+        total = word & ~FREED
+        if total == 0 or total % ALIGNMENT != 0 or total > scope.end - header:
+            return "no block: the header at 0x%x is damaged" % header
+        if address < header + total:
+            offset = address - header - HEADER
+            where = "in its header" if offset < 0 else "at offset %d" % offset
+            state = "freed" if word & FREED else "in use"
+            return "block 0x%x, %d bytes, %s: %s" % (header + HEADER, total - HEADER, state, where)
+        header += total
+    return "no block"
+
+
+# ---- commands ------------------------------------------------------------------------------------
+
+
+class ArenashimCommand(gdb.Command):
+    """Show what libarenashim.so does in this program.
+
+    arenashim arenas         the arenas and their sizes
+    arenashim scopes         the open scopes of each thread
+    arenashim owner ADDRESS  which arena, block and scope an address belongs to"""
+
+    def __init__(self):
+        super().__init__("arenashim", gdb.COMMAND_DATA, gdb.COMPLETE_COMMAND, True)
+
+
+class ArenasCommand(gdb.Command):
+    """List the arenas: arenashim arenas
+
+    slot       the arena's number
+    thread     the thread that has it; none when it is free
+    capacity   bytes that it keeps writable
+    cursor     where its next block begins
+    used       bytes drawn in open scopes
+    committed  bytes that are writable
+    peak       the most that has been used since the program started"""
+
+    def __init__(self):
+        super().__init__("arenashim arenas", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        no_arguments("arenas", argument)
+        row = "%4s  %-20s %12s  %-16s %12s %12s %12s\n"
+        gdb.write(row % ("slot", "thread", "capacity", "cursor", "used", "committed", "peak"))
+        for slot in Shim().slots():
+            capacity = int(slot.record["capacity_end"]) - slot.memory
+            committed = slot.committed - slot.memory
+            cursor = "0x%x" % slot.cursor
+            gdb.write(
+                row
+                % (slot.number, slot.owner, capacity, cursor, slot.used(), committed, slot.peak())
+            )
+
+
+class ScopesCommand(gdb.Command):
+    """List the open scopes of each thread, outermost first: arenashim scopes
+
+    For each scope its label and place, where its memory starts, and the bytes it has drawn without
+    the scopes in it."""
+
+    def __init__(self):
+        super().__init__("arenashim scopes", gdb.COMMAND_DATA)
+
+    def invoke(self, argument, from_tty):
+        no_arguments("scopes", argument)
+        none = True
+        for slot in Shim().slots():
+            if not slot.scopes:
+                continue
+            none = False
+            gdb.write("thread %s, slot %d:\n" % (slot.owner, slot.number))
+            for scope in slot.scopes:
+                paused = ", paused" if scope.paused else ""
+                drawn = scope.end - scope.start
+                gdb.write("  %s: 0x%x, %d bytes%s\n" % (scope.title(), scope.start, drawn, paused))
+        if none:
+            gdb.write("no scope is open\n")
+
+
+class OwnerCommand(gdb.Command):
+    """Tell what an address belongs to: arenashim owner ADDRESS
+
+    Says whether it lies in an arena, of which slot and thread, in which block, and which open scope
+    the block was drawn in."""
+
+    def __init__(self):
+        super().__init__("arenashim owner", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
+
+    def invoke(self, argument, from_tty):
+        if not argument:
+            raise gdb.GdbError("arenashim owner takes an address")
+        address = int(gdb.parse_and_eval("(unsigned long) (%s)" % argument))
+        for line in self._describe(Shim(), address):
+            gdb.write(line + "\n")
+
+    @staticmethod
+    def _describe(shim, address):
+        if not shim.start <= address < shim.start + shim.size:
+            return ["0x%x is in no arena: the next allocator's, or nobody's" % address]
+        number = (address - shim.start) // shim.span
+        slot = next((slot for slot in shim.slots() if slot.number == number), None)
+        if slot is None:
+            return ["0x%x is in slot %d, which no thread has had" % (address, number)]
+        lines = ["0x%x is in slot %d, thread %s" % (address, number, slot.owner)]
+        if address < slot.memory:
+            lines.append("the shim's own record, or the guard behind it")
+        elif address >= slot.committed:
+            lines.append("address space that the arena has not grown to")
+        elif int(slot.record["checked"]) != 0:
+            lines.append("a memory checker is at work: ask it about the block")
+        elif not slot.scopes or address >= slot.cursor or address < slot.scopes[0].start:
+            lines.append("not drawn in an open scope: after its scope's end or free, or never drawn")
+        else:
+            scope = next(scope for scope in reversed(slot.scopes) if address >= scope.start)
+            lines += [describe_block(scope, address), scope.title()]
+        return lines
+
+
+def no_arguments(command, argument):
+    if argument:
+        raise gdb.GdbError("arenashim %s takes no argument" % command)
+
+
+ArenashimCommand()
+ArenasCommand()
+ScopesCommand()
+OwnerCommand()
