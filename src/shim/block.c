@@ -213,6 +213,22 @@ static OUT_OF_LINE void *overflow(struct thread *thread, const struct request *r
 
 /* ---- the slow path -------------------------------------------------------------------------- */
 
+/* All the program's calls come from a library before ours, and none is routed. */
+static COLD void say_wrapped(const struct module *module)
+{
+    static bool said;
+    if (__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+        return;
+    struct text line;
+    text_message(&line);
+    text_str(&line, "behind ");
+    text_str(&line, module->name);
+    text_str(&line, ", which makes the calls in the program's place, so that they are not routed: "
+                    "put libarenashim.so first in LD_PRELOAD, or name that library in "
+                    "ARENASHIM_MODULES");
+    text_end(&line);
+}
+
 /* Whether the thread's innermost scope serves this caller now. Counts the reason when not, if
  * `count` says so, and makes the caller's module the fast path's when it does. */
 static bool is_routed(struct thread *thread, uintptr_t caller, bool count)
@@ -232,6 +248,8 @@ static bool is_routed(struct thread *thread, uintptr_t caller, bool count)
     bool all = thread->automatic == SCOPES_PROCESS && thread->depth == 1;
     if (!modules_participates(module, all)) {
         passed->modules[module->index] += count;
+        if (UNLIKELY(fixed.wrapper - module->start < module->end - module->start))
+            say_wrapped(module);
         return false;
     }
     scope_use_module(module);
@@ -292,9 +310,12 @@ static void *serve(struct thread *thread, const struct request *request)
 OUT_OF_LINE void *block_serve(const struct request *request)
 {
     struct thread *thread = hot.thread;
-    if (UNLIKELY(!thread)) /* before start; what looks like a scope then is none */
-        return next_is_relocated() ? BLOCK_PASS
-                                   : next_boot_alloc(request->size, request->alignment);
+    if (UNLIKELY(!thread)) { /* before start; what looks like a scope then is none */
+        if (!next_is_relocated())
+            return next_boot_alloc(request->size, request->alignment);
+        hot.calls += request->size == BLOCK_PROBE;
+        return BLOCK_PASS;
+    }
     if (thread->depth == 0 || is_interrupted(thread)) {
         thread->passed.interrupted++;
         return BLOCK_PASS;

@@ -38,6 +38,9 @@ struct request {
 /* What block_serve returns when the call is for the next allocator. Not a valid block. */
 #define BLOCK_PASS ((void *)1)
 
+/* A request of this size in a thread without a record is counted in hot.calls: see start.c. */
+#define BLOCK_PROBE ((size_t)4099)
+
 /* True when the pointer lies in the region: in an arena, of whatever thread. Also true of every
  * pointer before start. */
 static ALWAYS_INLINE bool block_is_ours(const void *block)

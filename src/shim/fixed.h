@@ -16,7 +16,8 @@ struct fixed {
     struct region region;
     size_t bias; /* a block of n bytes occupies (n + bias) & mask bytes; see block.h */
     size_t mask;
-    bool checked; /* memcheck watches, or ARENASHIM_DEBUG is set: see header.h */
+    bool checked;      /* memcheck watches, or ARENASHIM_DEBUG is set: see header.h */
+    uintptr_t wrapper; /* the malloc that calls ours, when that is not the first; else 0 */
     struct operators operators;
     struct config config;
     struct next_allocator behind_boot; /* next.c: what `next` calls on when it guards the buffer */

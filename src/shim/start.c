@@ -27,26 +27,22 @@ static int state;
 /* ---- is malloc ours? ------------------------------------------------------------------------- */
 
 /*
- * Calls malloc as the program would and looks where the block comes from: the thread is made to
- * look like one in a scope, with a few static bytes as its arena. This finds every way of being
- * bypassed, also those that leave the symbol tables as they were (Valgrind).
+ * Calls malloc as the program would, and sees whether the call arrives: the thread is made to look
+ * like one in a scope, but has no record, which sends calls of ours to block_serve and on to the
+ * next allocator. This finds every way of being bypassed, also those that leave the symbol tables
+ * as they were (Valgrind), and a library before ours may allocate in between for itself.
  */
 static bool malloc_is_ours(void)
 {
-    static unsigned char room[64] __attribute__((aligned(16)));
     void *(*volatile any_malloc)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "malloc");
     void (*volatile any_free)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "free");
-    hot.module_size = UINTPTR_MAX;
-    hot.cursor = (uintptr_t)room + ALIGN_MIN - BLOCK_HEADER;
+    hot.cursor = 1;
     signal_fence();
-    hot.limit = (uintptr_t)room + sizeof room;
-    signal_fence();
-    void *block = any_malloc(1);
+    void *block = any_malloc(BLOCK_PROBE);
+    bool arrived = hot.calls > 0;
     hot = (struct hot){0};
-    if ((uintptr_t)block - (uintptr_t)room < sizeof room)
-        return true;
     any_free(block);
-    return false;
+    return arrived;
 }
 
 /* The object file that holds the address: its load address and name. */
@@ -94,6 +90,14 @@ static bool is_second_copy(void)
     text_str(&line, own.dli_fname);
     text_end(&line);
     return true;
+}
+
+/* A malloc before ours that hands calls on is, for us, their caller. */
+static void note_wrapper(void)
+{
+    void *first = dlsym(RTLD_DEFAULT, "malloc");
+    if (object_of(first).dli_fbase != object_of((void *)start_shim).dli_fbase)
+        fixed.wrapper = (uintptr_t)first;
 }
 
 /* Says in one line who answers malloc instead of this library. */
@@ -175,13 +179,17 @@ static bool prepare(void)
 {
     trust_own_variables();
     next_resolve();
-    operators_resolve(&fixed.operators);
     if (is_apart() || is_second_copy())
         return false;
-    if (!malloc_is_ours()) {
+    /* Before symbols are looked up that may not be there: dlsym frees what it notes of a failure,
+     * and a wrapper's free that looks up its own successor at the first call never comes back. */
+    bool ours = malloc_is_ours();
+    operators_resolve(&fixed.operators);
+    if (!ours) {
         say_bypassed();
         return false;
     }
+    note_wrapper();
     config_read(&fixed.config);
     environment_settle(&fixed.config);
     report_enable();
