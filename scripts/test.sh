@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/packages.sh
 . scripts/packages.sh
 
-need_packages "${build_packages[@]}" clang clang-format libclang-rt-14-dev shellcheck mandoc jq \
+need_packages "${build_packages[@]}" clang clang-format libclang-rt-dev shellcheck mandoc jq \
     binutils strace gdb heaptrack linux-perf wordnet-base libjemalloc2 libmimalloc2.0 \
     libtcmalloc-minimal4 libjemalloc-dev libmimalloc-dev libgoogle-perftools-dev sqlite3 git \
     perl-base python3 xz-utils

@@ -1,13 +1,18 @@
 # The shim beside tools that look into the process, and beside other libraries that change malloc.
 TESTS += \
+	tests/neighbours/allocators.sh \
 	tests/neighbours/gdb.sh \
 	tests/neighbours/races.sh \
 	tests/neighbours/sanitizers.sh
 
 EXTRA_DIST += \
+	tests/neighbours/allocators.sh \
 	tests/neighbours/gdb.sh \
 	tests/neighbours/inspected.c \
+	tests/neighbours/mixed.c \
+	tests/neighbours/plugin.c \
 	tests/neighbours/races.c \
 	tests/neighbours/races.sh \
 	tests/neighbours/sanitized.c \
-	tests/neighbours/sanitizers.sh
+	tests/neighbours/sanitizers.sh \
+	tests/neighbours/wrapper.c
