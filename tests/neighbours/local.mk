@@ -3,7 +3,8 @@ TESTS += \
 	tests/neighbours/allocators.sh \
 	tests/neighbours/gdb.sh \
 	tests/neighbours/races.sh \
-	tests/neighbours/sanitizers.sh
+	tests/neighbours/sanitizers.sh \
+	tests/neighbours/tracers.sh
 
 EXTRA_DIST += \
 	tests/neighbours/allocators.sh \
@@ -15,4 +16,6 @@ EXTRA_DIST += \
 	tests/neighbours/races.sh \
 	tests/neighbours/sanitized.c \
 	tests/neighbours/sanitizers.sh \
+	tests/neighbours/steady.c \
+	tests/neighbours/tracers.sh \
 	tests/neighbours/wrapper.c
