@@ -9,3 +9,7 @@ valgrind-check: scripts/valgrind-check.sh
 coverage:
 	$(srcdir)/scripts/coverage.sh
 .PHONY: coverage
+
+# GDB finds the script by the path and name of the library.
+gdbdir = $(datadir)/gdb/auto-load$(libdir)
+dist_gdb_DATA = scripts/libarenashim.so-gdb.py

@@ -11,7 +11,7 @@ unset DEBUGINFOD_URLS
 need inspected -g -O1 inspected.c
 mkdir "$tmp/lib"
 cp "$shim" "$tmp/lib/libarenashim.so"
-script=$source_dir/src/gdb/libarenashim.so-gdb.py
+script=$source_dir/scripts/libarenashim.so-gdb.py
 cp "$script" "$tmp/lib/"
 readelf -S "$shim" 2>/dev/null | grep -q debug_info || plan_skip 'the shim has no debug information'
 
