@@ -444,13 +444,14 @@ static bool extend(struct thread *thread, void *block, size_t size)
     struct place place = {(uintptr_t)block, (uintptr_t)block - BLOCK_HEADER + total_size(size)};
     if (place.end > thread->memory_end)
         return false;
-    if (!fits(thread, &place, thread->capacity_end)) {
-        if (fixed.config.overflow != OVERFLOW_GROW || !fits(thread, &place, thread->limit_end))
-            return false;
-        if (place.end > thread->committed && !thread_commit(thread, place.end))
-            return false;
+    bool overflows = !fits(thread, &place, thread->capacity_end);
+    if (overflows &&
+        (fixed.config.overflow != OVERFLOW_GROW || !fits(thread, &place, thread->limit_end)))
+        return false;
+    if (place.end > thread->committed && !thread_commit(thread, place.end))
+        return false;
+    if (overflows)
         count_overflow(thread, &request, (uintptr_t)block - BLOCK_HEADER);
-    }
     hot.cursor = place.end;
     return true;
 }

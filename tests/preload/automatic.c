@@ -182,6 +182,24 @@ static void past_the_limit(void)
     EXPECT(outside > 700 && outside < 800);
 }
 
+/* A block grows where it lies past what has been made writable so far. */
+static void grows_in_place(void)
+{
+    arena_learn();
+    size_t size = 1000;
+    unsigned char *block = opaque(malloc(size));
+    unsigned char *first = block;
+    fill(block, size, 5);
+    while (size < (size_t)40 << 20) {
+        size_t old = size;
+        size += size / 4;
+        block = opaque(realloc(block, size));
+        EXPECT(block == first && filled(block, 1000, 5));
+        memset(block + old, 1, size - old);
+    }
+    fill(opaque(malloc(100)), 100, 1);
+}
+
 static unsigned char *at_exit_block;
 
 static void at_exit(void)
@@ -263,6 +281,7 @@ int main(int argc, char **argv)
         {"forks", forks},
         {"marked_at_first_begin", marked_at_first_begin},
         {"past_the_limit", past_the_limit},
+        {"grows_in_place", grows_in_place},
         {"exits", exits},
         {"bodies", bodies},
     };

@@ -28,6 +28,7 @@ in_process 'a first mark' marked_at_first_begin
 in_process 'fork' forks
 in_process 'the limit' past_the_limit ARENASHIM_LIMIT=1M
 check 'process: past the limit is fallback' test "$(stat .fallbacks)" -gt 700
+in_process 'a block grows in place' grows_in_place
 in_process 'exit handlers' exits
 stat_is 'process: the report at exit knows the peak' \
     '[.sites[] | select(.label == "process") | .peak_bytes > 150, .live_at_end > 0] | all' true
