@@ -13,6 +13,7 @@ TESTS += \
 	tests/preload/path.sh \
 	tests/preload/programs.sh \
 	tests/preload/realloc_free.sh \
+	tests/preload/redis.sh \
 	tests/preload/routing.sh \
 	tests/preload/security.sh \
 	tests/preload/stack.sh \
@@ -64,6 +65,7 @@ EXTRA_DIST += \
 	tests/preload/programs.sh \
 	tests/preload/realloc_free.c \
 	tests/preload/realloc_free.sh \
+	tests/preload/redis.sh \
 	tests/preload/routing.c \
 	tests/preload/routing.cc \
 	tests/preload/routing.sh \
