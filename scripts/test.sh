@@ -14,7 +14,8 @@ cd "$(dirname "$0")/.."
 need_packages "${build_packages[@]}" clang clang-format libclang-rt-dev shellcheck mandoc jq \
     binutils strace gdb heaptrack linux-perf wordnet-base libjemalloc2 libmimalloc2.0 \
     libtcmalloc-minimal4 libjemalloc-dev libmimalloc-dev libgoogle-perftools-dev sqlite3 git \
-    perl-base python3 xz-utils redis-server redis-tools
+    perl-base python3 xz-utils redis-server redis-tools \
+    libpython3.11-testsuite
 
 if [ -f config.status ]; then
     echo "test.sh builds outside the source tree, which is configured: run 'make distclean' first" >&2

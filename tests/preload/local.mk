@@ -12,6 +12,7 @@ TESTS += \
 	tests/preload/overflow.sh \
 	tests/preload/path.sh \
 	tests/preload/programs.sh \
+	tests/preload/python.sh \
 	tests/preload/realloc_free.sh \
 	tests/preload/redis.sh \
 	tests/preload/routing.sh \
@@ -63,6 +64,7 @@ EXTRA_DIST += \
 	tests/preload/path.sh \
 	tests/preload/plugin_host.c \
 	tests/preload/programs.sh \
+	tests/preload/python.sh \
 	tests/preload/realloc_free.c \
 	tests/preload/realloc_free.sh \
 	tests/preload/redis.sh \
