@@ -8,7 +8,6 @@ valgrind-check: scripts/valgrind-check.sh
 # Builds by itself, whatever this build is like.
 coverage:
 	$(srcdir)/scripts/coverage.sh
-.PHONY: coverage
 
 # GDB finds the script by the path and name of the library.
 gdbdir = $(datadir)/gdb/auto-load$(libdir)

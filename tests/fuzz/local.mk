@@ -12,4 +12,3 @@ EXTRA_DIST += \
 fuzz: all
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(MAKE) $(AM_MAKEFLAGS) check TESTS=tests/fuzz/fuzz.sh \
 		TEST_SUITE_LOG=fuzz-suite.log
-.PHONY: fuzz

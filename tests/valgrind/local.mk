@@ -12,4 +12,3 @@ EXTRA_DIST += $(valgrind_tests) \
 
 check-valgrind: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(valgrind_tests)' TEST_SUITE_LOG=valgrind-suite.log
-.PHONY: check-valgrind
