@@ -4,7 +4,7 @@
 # object is a block. Modules that do not pass without the shim here are left out. A module with
 # another outcome is tried once more: some of the suite's tests depend on the time.
 #
-# PROGRAMS_LONG=1 in the environment runs some 120 modules instead of a few that take seconds;
+# PROGRAMS_LONG=1 in the environment runs some 130 modules instead of a few that take seconds;
 # PYTHON_MODULES names others.
 #
 # shellcheck disable=SC2154,SC2034
@@ -36,7 +36,7 @@ long=("${quick[@]}" test_argparse test_ast test_atexit test_audit test_baseexcep
     test_sys test_sys_settrace test_tarfile test_tempfile test_textwrap test_threadedtempfile
     test_threading test_threadsignals test_time test_trace test_traceback test_tuple test_types
     test_typing test_unicode test_uuid test_wait3 test_wait4 test_weakref test_weakset test_xml_etree
-    test_xml_etree_c test_zipfile test_zoneinfo test_multiprocessing_fork)
+    test_xml_etree_c test_zipfile test_zoneinfo)
 if [ -n "${PYTHON_MODULES-}" ]; then
     read -ra modules <<<"$PYTHON_MODULES"
 elif [ -n "${PROGRAMS_LONG-}" ]; then
@@ -44,7 +44,7 @@ elif [ -n "${PROGRAMS_LONG-}" ]; then
 else
     modules=("${quick[@]}")
 fi
-limit=7200
+limit=${PROGRAMS_LONG:+7200} limit=${limit:-600}
 
 # suite MODULE... with `settings`: sets `outcomes` to a line "MODULE OUTCOME" for each
 settings=()
@@ -52,7 +52,7 @@ suite() {
     rm -rf "$tmp/work"
     mkdir "$tmp/work"
     capture env -C "$tmp/work" TMPDIR="$tmp/work" "${settings[@]}" "$python" -m test -j2 \
-        --timeout 900 "$@"
+        --timeout 300 "$@"
     outcomes=$(sed -nE 's|^.*\[ *[0-9]+/[0-9/ ]+\] (test_[a-z0-9_]+) ([a-z]+).*|\1 \2|p' "$tmp/out" |
         sort)
 }

@@ -108,9 +108,11 @@ static bool is_ours(const void *start)
            (uintptr_t)start - region_memory < region_span * COUNT(slot_owners);
 }
 
+/* The slot is known from the first marked scope on. */
 static bool is_own_slot(const struct worker *worker, const void *start)
 {
-    return ((uintptr_t)start - region_memory) / region_span == (size_t)worker->slot;
+    return worker->base == 0 ||
+           ((uintptr_t)start - region_memory) / region_span == (size_t)worker->slot;
 }
 
 static size_t total_size(size_t size)
@@ -789,21 +791,6 @@ static void do_end(struct worker *worker)
         end(worker, depth);
 }
 
-static void do_pause_or_resume(struct worker *worker)
-{
-    struct scope *scope = &worker->scopes[worker->depth];
-    if (worker->depth == 0)
-        return;
-    if (scope->pauses > 0 && OF(worker, 4)) {
-        arena_scope_resume();
-        scope->pauses--;
-    } else if (OF(worker, 3) == 0) {
-        arena_scope_pause();
-        scope->pauses++;
-    }
-    REQUIRE(worker, arena_scope_active() == (scope->pauses == 0));
-}
-
 /* ---- steps ----------------------------------------------------------------------------------- */
 
 /* An operation that begins and ends no scope. */
@@ -885,6 +872,27 @@ static void in_block(struct worker *worker)
     }
 out:
     digest(worker, 'k');
+}
+
+/* By the functions: as often resumed as paused, since an end in a pause is misuse. */
+static void do_pause(struct worker *worker)
+{
+    struct scope *scope = &worker->scopes[worker->depth];
+    int before = scope->pauses;
+    if (worker->depth == 0)
+        return;
+    for (uint64_t left = 1 + OF(worker, 3); left > 0; left--) {
+        arena_scope_pause();
+        scope->pauses++;
+        simple_step(worker);
+    }
+    while (scope->pauses > before) {
+        REQUIRE(worker, !arena_scope_active());
+        arena_scope_resume();
+        scope->pauses--;
+        simple_step(worker);
+    }
+    REQUIRE(worker, arena_scope_active() == (before == 0));
 }
 
 static void in_pause(struct worker *worker)
@@ -1016,7 +1024,7 @@ void model_step(struct worker *worker)
     else if (kind < 5)
         do_end(worker);
     else if (kind < 6)
-        do_pause_or_resume(worker);
+        do_pause(worker);
     else if (kind < 31)
         simple_step(worker);
     else if (OF(worker, 300) == 0)

@@ -21,6 +21,11 @@ settings=(
     'aligned to 4096|--threads 2|ARENASHIM_CAPACITY=256K ARENASHIM_ALIGN=4096'
     '16 threads|--threads 16|ARENASHIM_CAPACITY=64K'
     'one thread|--threads 1|ARENASHIM_CAPACITY=8K'
+    'poison and verify|--loose|ARENASHIM_DEBUG=poison,verify'
+    'quarantine|--loose|ARENASHIM_DEBUG=quarantine ARENASHIM_CAPACITY=64K'
+    'all switches|--loose|ARENASHIM_DEBUG=poison,quarantine,verify ARENASHIM_OVERFLOW=fallback'
+    'the process a scope||ARENASHIM_SCOPES=process ARENASHIM_LIMIT=64M'
+    'each thread a scope||ARENASHIM_SCOPES=thread'
 )
 seed=${STRESS_SEED:-20260101}
 seconds=$(((${STRESS_SECONDS:-60} + ${#settings[@]} - 1) / ${#settings[@]}))
