@@ -978,6 +978,10 @@ static void check_all(const struct worker *worker)
 __attribute__((noreturn)) static void live_in_child(struct worker *worker)
 {
     worker->in_child = true;
+    /* The arenas of the threads that are not here are free. */
+    memset(slot_owners, 0, sizeof slot_owners);
+    if (worker->base != 0)
+        slot_owners[worker->slot] = worker->number + 1;
     check_all(worker);
     worker->nesting = 6;
     for (int left = 300; left > 0; left--) {

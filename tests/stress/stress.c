@@ -96,11 +96,14 @@ static void run(void)
     }
     if (print_digest)
         return;
-    printf("pid %d\nscopes %llu\nrouted_calls %llu\nignored_frees %llu\nleft_open %llu\nfallbacks "
-           "%llu\n",
-           getpid(), (unsigned long long)sum.scopes, (unsigned long long)sum.routed,
-           (unsigned long long)sum.ignored_frees, (unsigned long long)sum.left_open,
-           (unsigned long long)sum.fallbacks);
+    printf("pid %d\n", getpid());
+    /* Nobody knows what scopes without marks came to. */
+    if (!settings.ambient)
+        printf(
+            "scopes %llu\nrouted_calls %llu\nignored_frees %llu\nleft_open %llu\nfallbacks %llu\n",
+            (unsigned long long)sum.scopes, (unsigned long long)sum.routed,
+            (unsigned long long)sum.ignored_frees, (unsigned long long)sum.left_open,
+            (unsigned long long)sum.fallbacks);
     printf("# %llu operations, %llu blocks by mail, %llu forks, %llu lives, %llu jumps\n",
            (unsigned long long)sum.operations, (unsigned long long)sum.mail,
            (unsigned long long)sum.forks, (unsigned long long)sum.lives,
