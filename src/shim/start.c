@@ -136,6 +136,7 @@ static void after_fork(void)
 
 bool start_routing(void)
 {
+    fixed.region = (struct region){0};
     /* Without either, arenas of threads that are gone would stay taken for ever. */
     if (!threads_start() || pthread_atfork(NULL, NULL, after_fork) != 0) {
         struct text line;

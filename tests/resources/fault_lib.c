@@ -218,9 +218,28 @@ long sysconf(int name)
     return REAL(sysconf)(name);
 }
 
+int fcntl(int file, int command, ...)
+{
+    va_list arguments;
+    va_start(arguments, command);
+    long argument = va_arg(arguments, long);
+    va_end(arguments);
+    return HITS(fcntl) ? fail(EBADF) : (int)syscall(SYS_fcntl, file, command, argument);
+}
+
 int dladdr(const void *address, Dl_info *info)
 {
     return HITS(dladdr) ? 0 : REAL(dladdr)(address, info);
+}
+
+int dladdr1(const void *address, Dl_info *info, void **extra, int flags)
+{
+    return HITS(dladdr1) ? 0 : REAL(dladdr1)(address, info, extra, flags);
+}
+
+int dlinfo(void *handle, int request, void *info)
+{
+    return HITS(dlinfo) ? -1 : REAL(dlinfo)(handle, request, info);
 }
 
 int _dl_find_object(void *address, struct dl_find_object *result)

@@ -94,7 +94,7 @@ every() {
 # (dlsym of malloc), and addresses of variables. Everything else stands in fault_lib.c.
 never='_ITM_.* __cxa_finalize __gmon_start__ __errno_location __environ environ __progname
     program_invocation(_short)?_name abort basename dlsym fnmatch getauxval getpid mem[a-z]+
-    secure_getenv str[a-z_]+'
+    secure_getenv str[a-z_]+ raise sigemptyset __[lt]san_[a-z_]+'
 # shellcheck disable=SC2086
 is 'every function that the shim calls is made to fail' "$(
     comm -23 <(nm -D --undefined-only "$shim" | sed 's/.* //; s/@.*//' | sort -u) \
@@ -154,8 +154,10 @@ is 'an interrupted write is repeated' "$err:$(stat "$signature")" ":$usual"
 every write FAULT_AS=nothing
 every write FAULT_AS=nothing FAULT_ALWAYS=yes
 
-every dladdr
-every dladdr FAULT_ALWAYS=yes
+for function in dladdr dladdr1 dlinfo fcntl; do
+    every "$function"
+    every "$function" FAULT_ALWAYS=yes
+done
 every all FAULT_ALWAYS=yes
 
 with FAULT_IN=gethostname FAULT_AT=1 ARENASHIM_STATS_FILE="$tmp/stats.%h"
