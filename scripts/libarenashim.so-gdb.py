@@ -10,7 +10,7 @@ import os
 import gdb
 
 LIBRARY = "libarenashim.so"
-FREED = 1  # in a block's header; see src/shim/block.h
+FREED = 1  # in a block's header; see src/shim/header.h
 HEADER = 8
 ALIGNMENT = 16
 THREAD_POINTERS = ("$fs_base", "$tpidr")
@@ -165,8 +165,8 @@ def describe_block(scope, address):
     header = scope.start
     while header < scope.end:
         word = words[(header - scope.start) // 8]
-        total = word & ~FREED
-        if total == 0 or total % ALIGNMENT != 0 or total > scope.end - header:
+        total = (word & ~FREED) - header
+        if total <= 0 or total % ALIGNMENT != 0 or total > scope.end - header:
             return "no block: the header at 0x%x is damaged" % header
         if address < header + total:
             offset = address - header - HEADER

@@ -41,8 +41,8 @@ size_t block_usable(void *block)
     if (fixed.checked)
         return header.asked;
     /* The header of a block that outlived its thread reads as 0. */
-    size_t total = header.total & ~BLOCK_FREED;
-    return total > BLOCK_HEADER ? total - BLOCK_HEADER : 0;
+    uintptr_t end = header_end(&header);
+    return end > (uintptr_t)block ? end - (uintptr_t)block : 0;
 }
 
 /* ---- drawing -------------------------------------------------------------------------------- */
@@ -83,12 +83,13 @@ static bool fits(const struct thread *thread, const struct place *place, uintptr
     return thread->used + total <= end - thread->memory;
 }
 
-static void enter_checked(struct thread *thread, const struct request *request, void *block,
-                          size_t total)
+static void enter_checked(struct thread *thread, const struct request *request,
+                          const struct place *place)
 {
+    void *block = (void *)place->block;
     /* Size 0 gives one byte: blocks are unique and their usable size is not 0. */
     size_t asked = request->size > 0 ? request->size : 1;
-    struct header header = {thread->newest, request->caller, asked, total};
+    struct header header = {thread->newest, request->caller, asked, place->end};
     header_write(block, header);
     thread->newest = (uintptr_t)block;
     thread->used += total_size(asked);
@@ -100,13 +101,12 @@ static void enter_checked(struct thread *thread, const struct request *request, 
  * lead from one to the next without a break, for whoever looks at an arena from outside. */
 static void fill_gap(uintptr_t header)
 {
-    *(size_t *)hot.cursor = (header - hot.cursor) | BLOCK_FREED;
+    *(uintptr_t *)hot.cursor = header | BLOCK_FREED;
 }
 
 /* Draws the block at a place whose memory is committed. */
 static void *draw(struct thread *thread, const struct request *request, const struct place *place)
 {
-    size_t total = drawn_size(request->size);
     void *block = (void *)place->block;
     CHECK(place->block % fixed.config.align == 0);
     CHECK(place->block - BLOCK_HEADER >= hot.cursor && place->end > place->block);
@@ -115,9 +115,9 @@ static void *draw(struct thread *thread, const struct request *request, const st
         fill_gap(place->block - BLOCK_HEADER);
     hot.cursor = place->end;
     if (fixed.checked)
-        enter_checked(thread, request, block, total);
+        enter_checked(thread, request, place);
     else
-        header_write(block, (struct header){.total = total});
+        header_write(block, (struct header){.end = place->end});
     hot.calls++;
     hot.bytes += request->size;
     if (request->zeroed)
@@ -361,9 +361,9 @@ static struct frame *frame_of(struct thread *thread, const void *block)
 static bool is_block(const struct header *header, const void *block)
 {
     uintptr_t start = (uintptr_t)block - BLOCK_HEADER;
-    size_t total = header->total & ~BLOCK_FREED;
-    return (uintptr_t)block % ALIGN_MIN == 0 && total % ALIGN_MIN == 0 && total > 0 &&
-           total <= hot.cursor - start;
+    uintptr_t end = header_end(header);
+    return (uintptr_t)block % ALIGN_MIN == 0 && (end - start) % ALIGN_MIN == 0 && end > start &&
+           end <= hot.cursor;
 }
 
 static void free_own(struct thread *thread, void *block)
@@ -381,13 +381,13 @@ static void free_own(struct thread *thread, void *block)
         misuse_report(MISUSE_NOT_A_BLOCK, block);
         return;
     }
-    if (header.total & BLOCK_FREED) {
+    if (header.end & BLOCK_FREED) {
         misuse_report(MISUSE_DOUBLE_FREE, block);
         return;
     }
     if (fixed.checked)
         debug_freed(block, &header);
-    header.total |= BLOCK_FREED;
+    header.end |= BLOCK_FREED;
     header_write(block, header);
     struct frame *frame = frame_of(thread, block);
     if (frame == innermost(thread)) {
@@ -431,10 +431,10 @@ OUT_OF_LINE void block_free(void *block)
 /* ---- resizing ------------------------------------------------------------------------------- */
 
 /* A newest block of the innermost scope can change its size where it lies. */
-static bool is_newest(struct thread *thread, const void *block, size_t total)
+static bool is_newest(struct thread *thread, const void *block, const struct header *header)
 {
     uintptr_t start = (uintptr_t)block - BLOCK_HEADER;
-    return !fixed.checked && start >= innermost(thread)->start && start + total == hot.cursor;
+    return !fixed.checked && start >= innermost(thread)->start && header->end == hot.cursor;
 }
 
 /* Grows the newest block in place. False when it does not fit. */
@@ -471,12 +471,12 @@ static bool resize_in_place(struct thread *thread, void *block, size_t size)
 {
     size_t old = block_usable(block);
     struct header header = header_read(block);
-    if (size <= old && !is_newest(thread, block, header.total)) {
+    if (size <= old && !is_newest(thread, block, &header)) {
         if (fixed.checked && size < old)
             shrink_checked(thread, block, header, size);
         return true;
     }
-    if (!is_newest(thread, block, header.total))
+    if (!is_newest(thread, block, &header))
         return false;
     if (size > old) {
         if (!extend(thread, block, size))
@@ -486,7 +486,7 @@ static bool resize_in_place(struct thread *thread, void *block, size_t size)
         thread_note_peak(thread, hot.cursor);
         hot.cursor = (uintptr_t)block - BLOCK_HEADER + total_size(size);
     }
-    header_write(block, (struct header){.total = total_size(size)});
+    header_write(block, (struct header){.end = hot.cursor});
     return true;
 }
 

@@ -76,7 +76,7 @@ static ALWAYS_INLINE void *block_take(size_t size, uintptr_t caller)
     h->cursor = cursor + total;
     signal_fence();
     h->limit = gate;
-    *(size_t *)cursor = total;
+    *(uintptr_t *)cursor = cursor + total;
     h->calls++;
     h->bytes += size;
     if (cursor + BLOCK_HEADER == 0)
@@ -96,8 +96,8 @@ static ALWAYS_INLINE bool block_release(void *block)
     uintptr_t cursor = h->cursor;
     if (UNLIKELY(header < h->start || header >= cursor))
         return false;
-    size_t total = *(size_t *)header;
-    if (header + total == cursor) {
+    uintptr_t end = *(uintptr_t *)header;
+    if (end == cursor) {
         uintptr_t gate = h->limit;
         if (UNLIKELY(cursor > h->thread->peak))
             return false; /* to be noted first; a call from here would cost every free a frame */
@@ -112,9 +112,9 @@ static ALWAYS_INLINE bool block_release(void *block)
         }
         h->limit = gate; /* a signal handler drew a block behind this one */
     }
-    if (UNLIKELY(total % ALIGN_MIN != 0 || total - 1 >= cursor - header - 1))
+    if (UNLIKELY((end - header) % ALIGN_MIN != 0 || end - header - 1 >= cursor - header - 1))
         return false;
-    *(size_t *)header = total | BLOCK_FREED;
+    *(uintptr_t *)header = end | BLOCK_FREED;
     h->freed++;
     return true;
 }

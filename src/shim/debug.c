@@ -34,11 +34,6 @@ static bool is_filled(uintptr_t start, uintptr_t end, unsigned char byte)
     return true;
 }
 
-static uintptr_t end_of(const void *block, const struct header *header)
-{
-    return (uintptr_t)block - BLOCK_HEADER + (header->total & ~BLOCK_FREED);
-}
-
 /* What can be told of the block, and abort(). */
 __attribute__((noreturn)) static void fail(const char *what, const void *block,
                                            const struct header *header, const char *when)
@@ -66,15 +61,15 @@ __attribute__((noreturn)) static void fail(const char *what, const void *block,
 
 static void verify(const void *block, const struct header *header, const char *when)
 {
-    size_t total = header->total & ~BLOCK_FREED;
+    uintptr_t end = header_end(header);
     uintptr_t asked_end = (uintptr_t)block + header->asked;
-    if (total % ALIGN_MIN != 0 || total > hot.cursor + BLOCK_HEADER - (uintptr_t)block ||
-        header->asked == 0 || header->asked > total - BLOCK_HEADER ||
+    if ((end + BLOCK_HEADER) % ALIGN_MIN != 0 || end > hot.cursor || end <= (uintptr_t)block ||
+        header->asked == 0 || header->asked > end - (uintptr_t)block ||
         header->previous >= (uintptr_t)block)
         fail("write into the header of the block at ", block, NULL, when);
-    if (!is_filled(asked_end, end_of(block, header), RED))
+    if (!is_filled(asked_end, end, RED))
         fail("write past the end of", block, header, when);
-    if (debug_has(DEBUG_POISON) && (header->total & BLOCK_FREED) &&
+    if (debug_has(DEBUG_POISON) && (header->end & BLOCK_FREED) &&
         !is_filled((uintptr_t)block, asked_end, RELEASED))
         fail("write after free to", block, header, when);
 }
@@ -176,7 +171,7 @@ static uintptr_t find_block(const struct quarantined *entry, uintptr_t address)
     for (uintptr_t block = entry->last; block >= entry->start && block < entry->end;) {
         struct header header = header_read((void *)block);
         if (address >= block - sizeof header)
-            return address < end_of((void *)block, &header) ? block : 0;
+            return address < header_end(&header) ? block : 0;
         block = header_previous((void *)block, &header);
     }
     return 0;
@@ -254,7 +249,7 @@ static void fence(void *block, const struct header *header)
 {
     uintptr_t end = (uintptr_t)block + header->asked;
     if (debug_has(DEBUG_VERIFY))
-        memset((void *)end, RED, end_of(block, header) - end);
+        memset((void *)end, RED, header_end(header) - end);
 }
 
 void debug_drawn(void *block, const struct header *header)
@@ -290,7 +285,7 @@ static void log_end(const struct thread *thread, const struct frame *frame)
         struct header header = header_read((void *)block);
         blocks++;
         bytes += header.asked;
-        kept += (header.total & BLOCK_FREED) == 0;
+        kept += (header.end & BLOCK_FREED) == 0;
         block = header_previous((void *)block, &header);
     }
     struct text line;

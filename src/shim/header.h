@@ -1,10 +1,12 @@
 /*
  * What lies in front of a block.
  *
- * As a rule that is the block's extent alone. Where blocks are checked (fixed.checked) it is the
- * long form below, and the block ends in a red zone:
+ * As a rule that is the address of the next header alone. A size would do as well, but could pass
+ * for the C library's own: its free, called past the shim (RTLD_DEEPBIND), would take the block in
+ * and hand it out again; of an address it says "invalid size", and aborts. Where blocks are checked
+ * (fixed.checked) it is the long form below, and the block ends in a red zone:
  *
- *     | gap | previous, caller, asked, total | asked bytes | red zone, at least BLOCK_RED_ZONE |
+ *     | gap | previous, caller, asked, end | asked bytes | red zone, at least BLOCK_RED_ZONE |
  *
  * Blocks are then chained from thread->newest back to the first of the arena's open scopes. Under
  * memcheck headers lie in hidden memory and are shown only while they are looked at.
@@ -24,16 +26,21 @@
 /* Bytes behind every block where blocks are checked. */
 #define BLOCK_RED_ZONE ((size_t)16)
 
-/* In the extent's low bits, which are 0 in a block's size: the block has been freed, or is the gap
+/* In the low bits of the address, which are 0 otherwise: the block has been freed, or is the gap
  * before a block of a larger alignment. */
-#define BLOCK_FREED ((size_t)1)
+#define BLOCK_FREED ((uintptr_t)1)
 
 struct header {
     uintptr_t previous; /* long form: the block before this one in the chain, or 0 */
     uintptr_t caller;   /* long form: the return address of the call that drew it */
     size_t asked;       /* long form: bytes that were asked for; 1 if none were */
-    size_t total;       /* bytes from here to the next header's gap, with BLOCK_FREED */
+    uintptr_t end;      /* where the next header, or the gap before it, begins; with BLOCK_FREED */
 };
+
+static inline uintptr_t header_end(const struct header *header)
+{
+    return header->end & ~BLOCK_FREED;
+}
 
 static inline struct header *header_of(const void *block)
 {
@@ -44,7 +51,7 @@ static inline struct header header_read(const void *block)
 {
     struct header header = {0, 0, 0, 0};
     if (!fixed.checked) {
-        header.total = header_of(block)->total;
+        header.end = header_of(block)->end;
         return header;
     }
     track_show(header_of(block), sizeof header);
@@ -62,7 +69,7 @@ static inline uintptr_t header_previous(const void *block, const struct header *
 static inline void header_write(void *block, struct header header)
 {
     if (!fixed.checked) {
-        header_of(block)->total = header.total;
+        header_of(block)->end = header.end;
         return;
     }
     track_show(header_of(block), sizeof header);

@@ -112,6 +112,12 @@ need plugin.so -fPIC -shared -O1 plugin.c
 under "$tmp/mixed" deepbind "$tmp/plugin.so"
 routed 'RTLD_DEEPBIND: blocks cross both ways'
 stat_is 'RTLD_DEEPBIND: its calls are not seen' '.routed_calls' 51
+for call in free realloc; do
+    under "$tmp/mixed" "deepbind_$call" "$tmp/plugin.so"
+    is "RTLD_DEEPBIND: the C library's $call of scope memory aborts" "$status:$out" 134:drawn
+    like "RTLD_DEEPBIND: the C library's $call of scope memory says why" "$err" \
+        "^$call\(\): invalid (size|old size|pointer)"
+done
 
 # ---- children ----------------------------------------------------------------------------------
 

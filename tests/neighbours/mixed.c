@@ -87,11 +87,37 @@ static void deepbind(void)
     dlclose(handle);
 }
 
+/* The plug-in gives scope memory back by itself. It must not be taken for the C library's. */
+static void give_to_plugin(const char *function)
+{
+    void *handle = dlopen(plugin, RTLD_NOW | RTLD_DEEPBIND);
+    void (*give)(void *) = (void (*)(void *))dlsym(handle, function);
+    ARENA_SCOPE("deepbind") {
+        void *block = opaque(malloc(40));
+        puts("drawn");
+        fflush(stdout);
+        give(block);
+        EXPECT(opaque(malloc(40)) != block);
+    }
+}
+
+static void deepbind_free(void)
+{
+    give_to_plugin("plugin_release");
+}
+
+static void deepbind_realloc(void)
+{
+    give_to_plugin("plugin_resize");
+}
+
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
         {"threads", threads},
         {"deepbind", deepbind},
+        {"deepbind_free", deepbind_free},
+        {"deepbind_realloc", deepbind_realloc},
     };
     plugin = argc > 2 ? argv[2] : "";
     arena_learn();

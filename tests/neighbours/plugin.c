@@ -5,6 +5,7 @@
 
 void *plugin_draw(size_t size);
 void plugin_release(void *block);
+void *plugin_resize(void *block);
 size_t plugin_sum(const unsigned char *block, size_t size);
 
 void *plugin_draw(size_t size)
@@ -18,6 +19,11 @@ void *plugin_draw(size_t size)
 void plugin_release(void *block)
 {
     free(block);
+}
+
+void *plugin_resize(void *block)
+{
+    return realloc(block, 1000);
 }
 
 size_t plugin_sum(const unsigned char *block, size_t size)
