@@ -59,7 +59,8 @@ typedef struct arena_scope_token {
  *                     not open in this thread is one line on stderr and a counter.
  * arena_scope_pause   sends this thread's calls to the next allocator until the matching resume.
  *                     A pause belongs to the innermost scope: a scope begun inside a pause routes
- *                     again, and a scope's end forgets the pauses made in it. Pauses nest. Outside
+ *                     again, and a scope's end forgets the pauses made in it (by its own token
+ *                     that is one line on stderr and a counter). Pauses nest. Outside
  *                     scopes both calls do nothing.
  * arena_scope_keep    moves a block out of the arena: returns a block of the next allocator with
  *                     the same contents and usable size, and frees `block`. Other blocks and NULL
