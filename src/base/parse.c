@@ -32,13 +32,35 @@ bool parse_size(const char *text, size_t *value)
     return true;
 }
 
-bool parse_word(const char *text, const char *const names[], size_t count, size_t *index)
+static bool find_word(const char *text, size_t length, const char *const names[], size_t count,
+                      size_t *index)
 {
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(text, names[i]) == 0) {
+        if (strlen(names[i]) == length && memcmp(names[i], text, length) == 0) {
             *index = i;
             return true;
         }
     }
     return false;
+}
+
+bool parse_word(const char *text, const char *const names[], size_t count, size_t *index)
+{
+    return find_word(text, strlen(text), names, count, index);
+}
+
+bool parse_words(const char *text, const char *const names[], size_t count, unsigned *set)
+{
+    unsigned found = 0;
+    for (;;) {
+        size_t index, length = strcspn(text, ",");
+        if (!find_word(text, length, names, count, &index))
+            return false;
+        found |= 1U << index;
+        if (text[length] == '\0')
+            break;
+        text += length + 1;
+    }
+    *set = found;
+    return true;
 }

@@ -17,4 +17,8 @@ bool parse_size(const char *text, size_t *value);
  * unchanged, when it is none of them. */
 bool parse_word(const char *text, const char *const names[], size_t count, size_t *index);
 
+/* Reads `text` as a comma list of such words, at least one, and stores the set of their indices as
+ * bits. False, with `*set` unchanged, when an item is none of them. `count` is at most 32. */
+bool parse_words(const char *text, const char *const names[], size_t count, unsigned *set);
+
 #endif

@@ -50,19 +50,8 @@ static bool accepts_scope(const char *value)
 static bool accepts_debug(const char *value)
 {
     static const char *const names[] = {"poison", "quarantine", "verify", "log"};
-    for (;;) {
-        char word[sizeof "quarantine"];
-        size_t index, length = strcspn(value, ",");
-        if (length >= sizeof word)
-            return false;
-        memcpy(word, value, length);
-        word[length] = '\0';
-        if (!parse_word(word, names, sizeof names / sizeof names[0], &index))
-            return false;
-        if (value[length] == '\0')
-            return true;
-        value += length + 1;
-    }
+    unsigned set;
+    return parse_words(value, names, sizeof names / sizeof names[0], &set);
 }
 
 static bool accepts_stats(const char *value)

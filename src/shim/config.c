@@ -109,25 +109,9 @@ static bool read_scopes(struct config *config, const char *value)
 
 static bool read_debug(struct config *config, const char *value)
 {
+    /* In the order of the bits of enum debug_switch. */
     static const char *const names[] = {"poison", "quarantine", "verify", "log"};
-    unsigned debug = 0;
-    while (true) {
-        char word[sizeof "quarantine"];
-        size_t length = strcspn(value, ",");
-        size_t index;
-        if (length >= sizeof word)
-            return false;
-        memcpy(word, value, length);
-        word[length] = '\0';
-        if (!parse_word(word, names, sizeof names / sizeof names[0], &index))
-            return false;
-        debug |= 1U << index;
-        if (value[length] == '\0')
-            break;
-        value += length + 1;
-    }
-    config->debug = debug;
-    return true;
+    return parse_words(value, names, sizeof names / sizeof names[0], &config->debug);
 }
 
 static bool read_flag(const char *value, bool *flag)

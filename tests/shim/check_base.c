@@ -101,6 +101,28 @@ START_TEST(other_words_are_refused)
 }
 END_TEST
 
+START_TEST(a_list_of_words_gives_a_set)
+{
+    unsigned set = 77;
+    ck_assert(parse_words("growing", words, COUNT(words), &set));
+    ck_assert_uint_eq(set, 2);
+    ck_assert(parse_words("abort,grow,abort", words, COUNT(words), &set));
+    ck_assert_uint_eq(set, 5);
+}
+END_TEST
+
+START_TEST(other_lists_of_words_are_refused)
+{
+    static const char *const others[] = {
+        "", ",", "grow,", ",grow", "grow,,abort", "grow,aborts", "grow abort"};
+    unsigned set = 77;
+    for (size_t i = 0; i < COUNT(others); i++)
+        ck_assert(!parse_words(others[i], words, COUNT(words), &set));
+    ck_assert(!parse_words("grow,abort", words, 2, &set));
+    ck_assert_uint_eq(set, 77);
+}
+END_TEST
+
 /* ---- texts ----------------------------------------------------------------------------------- */
 
 /* A text that ends in a file of its own. */
@@ -339,6 +361,8 @@ static Suite *base_suite(void)
     tcase_add_loop_test(parse, other_texts_are_no_sizes, 0, COUNT(not_sizes));
     tcase_add_test(parse, a_word_gives_its_index);
     tcase_add_test(parse, other_words_are_refused);
+    tcase_add_test(parse, a_list_of_words_gives_a_set);
+    tcase_add_test(parse, other_lists_of_words_are_refused);
     suite_add_tcase(suite, parse);
 
     TCase *texts = tcase_create("text");
