@@ -154,6 +154,7 @@ void debug_goes_round(struct thread *thread)
         return;
     memset(thread->quarantine, 0, sizeof thread->quarantine);
     thread->quarantine_bytes = 0;
+    thread->base = block_base(thread->memory);
     thread->touched =
         region_discard(thread->memory, thread->committed) ? thread->memory : thread->committed;
     thread->committed = thread->memory;

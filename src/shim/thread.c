@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/track.h"
 #include "shim/block.h"
+#include "shim/debug.h"
 #include "shim/fixed.h"
 #include "shim/scope.h"
 
@@ -308,6 +309,8 @@ static void clear_state(struct thread *thread)
     thread->spilled = 0;
     thread->used = 0;
     thread->newest = 0;
+    thread->rounds = 0;
+    thread->quarantine_end = 0;
 }
 
 /* In a fork child: gives back all memory of a slot whose thread is not there. */
@@ -319,10 +322,12 @@ static void abolish(struct thread *thread, int slot)
     empty(thread);
     /* A checker knows the record as a pool, so that it stays under one. With the record goes the
      * knowledge of what is zero, so that all memory goes, even where a trim has failed. */
-    if (!fixed.checked && region_discard((uintptr_t)thread, thread->memory_end))
+    if (!fixed.checked && region_discard((uintptr_t)thread, thread->memory_end)) {
         made[slot] = false;
-    else
-        clear_state(thread);
+        return;
+    }
+    clear_state(thread);
+    debug_goes_round(thread); /* memory of ended scopes may lie anywhere behind the base */
 }
 
 /* The same where the blocks are alive in this process, too. */

@@ -146,6 +146,58 @@ static void forks(void)
     }
 }
 
+static int nested_scopes_ended;
+
+static void *leaving_nested_scopes(void *argument)
+{
+    (void)argument;
+    ARENA_SCOPE("outer") {
+        fill(opaque(malloc(100)), 100, 1);
+        for (unsigned i = 0; i < 20; i++)
+            ARENA_SCOPE("inner") {
+                fill(opaque(malloc(5000)), 5000, i);
+            }
+        __atomic_store_n(&nested_scopes_ended, 1, __ATOMIC_RELEASE);
+        pause();
+    }
+    return NULL;
+}
+
+static void *drawing_much(void *argument)
+{
+    ARENA_SCOPE("much") {
+        for (unsigned i = 0; i < 1000; i++) {
+            unsigned char *block = opaque(malloc(500));
+            fill(block, 500, i);
+            EXPECT(filled(block, 500, i));
+        }
+    }
+    return argument;
+}
+
+/* In a child the arena of a thread that was in a scope is as good as new. */
+static void fork_beside_nested(void)
+{
+    pthread_t worker;
+    EXPECT(pthread_create(&worker, NULL, leaving_nested_scopes, NULL) == 0);
+    while (!__atomic_load_n(&nested_scopes_ended, __ATOMIC_ACQUIRE))
+        usleep(100);
+    pid_t child = fork();
+    if (child == 0) {
+        for (int i = 0; i < 3; i++) {
+            pthread_t thread;
+            EXPECT(pthread_create(&thread, NULL, drawing_much, NULL) == 0);
+            pthread_join(thread, NULL);
+        }
+        exit(expect_failures > 0);
+    }
+    int status;
+    EXPECT(waitpid(child, &status, 0) == child && status == 0);
+    pthread_cancel(worker);
+    pthread_join(worker, NULL);
+    drawing_much(NULL);
+}
+
 /* With ARENASHIM_LIMIT=16M: through the address space of an arena several times. */
 static void rounds(void)
 {
@@ -233,6 +285,7 @@ int main(int argc, char **argv)
         {"aligned", aligned},
         {"threads", threads},
         {"forks", forks},
+        {"fork_beside_nested", fork_beside_nested},
         {"rounds", rounds},
         {"poison_fresh", poison_fresh},
         {"poison_released", poison_released},

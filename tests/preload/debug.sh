@@ -17,6 +17,9 @@ for switches in poison quarantine verify poison,verify poison,quarantine verify,
         routed "$switches: $name"
         stat_is "$switches: $name: no misuse" '"\(.misuses) \(.left_open)"' '0 0'
     done
+    under ARENASHIM_DEBUG=$switches ARENASHIM_STATS_FILE="$tmp/stats.%p" \
+        "$tmp/debug" fork_beside_nested
+    is "$switches: a child takes over the arena of a thread in nested scopes" "$status:$err" 0:
     under ARENASHIM_DEBUG=$switches ARENASHIM_ALIGN=64 ARENASHIM_CAPACITY=16K "$tmp/debug" nested
     routed "$switches, small and aligned: nested"
     under ARENASHIM_DEBUG=$switches ARENASHIM_SCOPES=process "$tmp/debug" threads
