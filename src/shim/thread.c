@@ -334,7 +334,8 @@ static void abolish(struct thread *thread, int slot)
 static void keep_blocks(struct thread *thread)
 {
     if (thread->automatic != SCOPES_NONE) {
-        thread->base = block_base(thread->committed); /* where they ended only it knew */
+        /* Where they ended only it knew. In a full arena the cursor stays in front of the guard. */
+        thread->base = lower(block_base(thread->committed), thread->memory_end - BLOCK_HEADER);
         thread->touched = thread->committed;
     }
     clear_state(thread);

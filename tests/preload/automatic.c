@@ -163,6 +163,40 @@ static void forks(void)
     }
 }
 
+static void *drawing_in_full_arena(void *argument)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        unsigned char *block = opaque(malloc(100));
+        fill(block, 100, i);
+        EXPECT(filled(block, 100, i));
+    }
+    ARENA_SCOPE("in a full arena") {
+        fill(opaque(malloc(100)), 100, 1);
+    }
+    return argument;
+}
+
+/* With ARENASHIM_LIMIT=4K: a child goes on behind what a thread had made writable, which is all. */
+static void forks_full(void)
+{
+    static unsigned char *kept;
+    pthread_t worker;
+    EXPECT(pthread_create(&worker, NULL, drawing_until_stopped, &kept) == 0);
+    while (!__atomic_load_n(&kept, __ATOMIC_ACQUIRE))
+        usleep(100);
+    pid_t child = fork();
+    if (child == 0) {
+        for (int i = 0; i < 3; i++)
+            in_thread(drawing_in_full_arena, NULL);
+        exit(expect_failures > 0);
+    }
+    int status;
+    EXPECT(waitpid(child, &status, 0) == child && status == 0);
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    pthread_join(worker, NULL);
+    EXPECT(filled(kept, 5000, 7));
+}
+
 /* With ARENASHIM_LIMIT=1M: what does not fit goes to the next allocator, and all of it is good. */
 static void past_the_limit(void)
 {
@@ -280,6 +314,7 @@ int main(int argc, char **argv)
         {"marked_inside", marked_inside},
         {"forks", forks},
         {"marked_at_first_begin", marked_at_first_begin},
+        {"forks_full", forks_full},
         {"past_the_limit", past_the_limit},
         {"grows_in_place", grows_in_place},
         {"exits", exits},

@@ -26,6 +26,7 @@ stat_is 'process: nothing is passed on' .passed_in_scope.not_participating 0
 in_process 'marks inside' marked_inside
 in_process 'a first mark' marked_at_first_begin
 in_process 'fork' forks
+in_process 'fork, in full arenas' forks_full ARENASHIM_CAPACITY=4K ARENASHIM_LIMIT=4K
 in_process 'the limit' past_the_limit ARENASHIM_LIMIT=1M
 check 'process: past the limit is fallback' test "$(stat .fallbacks)" -gt 700
 in_process 'a block grows in place' grows_in_place
@@ -52,6 +53,7 @@ under ARENASHIM_SCOPES=thread ARENASHIM_OVERFLOW=fallback ARENASHIM_CAPACITY=4K 
 routed 'thread: bodies in a tiny arena'
 
 # The command sets it, and it is handed on.
+rm -f "$tmp"/stats.*
 capture env ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$tmp/stats.%p" \
     "$arenashim" run --scope process -- bash -c 'sort /etc/passwd | tail -n 1; :'
 is 'run --scope process: works' "$status:$err" 0:
