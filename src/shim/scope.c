@@ -246,7 +246,8 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
         return none;
     if (hot.cursor == 0 && fixed.config.scopes != SCOPES_NONE)
         automatic_enter();
-    if (!hot.thread && !thread_acquire())
+    /* An arena of the process's scope may hold blocks that other scopes must not lie under. */
+    if (!hot.thread && (fixed.config.scopes == SCOPES_PROCESS || !thread_acquire()))
         return none;
     struct thread *thread = hot.thread;
     if (thread->modules.generation != modules_generation) {

@@ -163,6 +163,54 @@ static void forks(void)
     }
 }
 
+/* With ARENASHIM_LIMIT=1024G, which leaves room for some 30 arenas: a mark in a thread that got none
+ * opens no scope in an arena that holds the blocks of others. */
+enum { CROWD = 80 };
+static unsigned char *of_crowd[CROWD];
+static int crowd_may_go, latecomer_may_go, latecomer_came;
+
+static void *one_of_crowd(void *argument)
+{
+    unsigned char *block = opaque(malloc(1000));
+    fill(block, 1000, (unsigned)(uintptr_t)argument);
+    __atomic_store_n(&of_crowd[(uintptr_t)argument], block, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&crowd_may_go, __ATOMIC_RELAXED))
+        usleep(1000);
+    return NULL;
+}
+
+static void *latecomer(void *argument)
+{
+    free(opaque(malloc(10)));
+    __atomic_store_n(&latecomer_came, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&latecomer_may_go, __ATOMIC_RELAXED))
+        usleep(1000);
+    ARENA_SCOPE("late") {
+        fill(opaque(malloc(100)), 100, 1);
+    }
+    return argument;
+}
+
+static void late_mark(void)
+{
+    pthread_t crowd[CROWD], late;
+    for (uintptr_t i = 0; i < CROWD; i++) {
+        EXPECT(pthread_create(&crowd[i], NULL, one_of_crowd, (void *)i) == 0);
+        while (!__atomic_load_n(&of_crowd[i], __ATOMIC_ACQUIRE))
+            usleep(100);
+    }
+    EXPECT(pthread_create(&late, NULL, latecomer, NULL) == 0);
+    while (!__atomic_load_n(&latecomer_came, __ATOMIC_ACQUIRE))
+        usleep(100);
+    __atomic_store_n(&crowd_may_go, 1, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < CROWD; i++)
+        pthread_join(crowd[i], NULL);
+    __atomic_store_n(&latecomer_may_go, 1, __ATOMIC_RELAXED);
+    pthread_join(late, NULL);
+    for (unsigned i = 0; i < CROWD; i++)
+        EXPECT(filled(of_crowd[i], 1000, i));
+}
+
 static void *drawing_in_full_arena(void *argument)
 {
     for (unsigned i = 0; i < 100; i++) {
@@ -314,6 +362,7 @@ int main(int argc, char **argv)
         {"marked_inside", marked_inside},
         {"forks", forks},
         {"marked_at_first_begin", marked_at_first_begin},
+        {"late_mark", late_mark},
         {"forks_full", forks_full},
         {"past_the_limit", past_the_limit},
         {"grows_in_place", grows_in_place},

@@ -27,6 +27,10 @@ in_process 'marks inside' marked_inside
 in_process 'a first mark' marked_at_first_begin
 in_process 'fork' forks
 in_process 'fork, in full arenas' forks_full ARENASHIM_CAPACITY=4K ARENASHIM_LIMIT=4K
+under ARENASHIM_SCOPES=process ARENASHIM_LIMIT=1024G "$tmp/cases" late_mark
+is 'process: a mark in a thread without an arena: works' "$status" 0
+like 'process: a mark in a thread without an arena: one line' "$err" \
+    '^arenashim: a thread gets no arena: all slots'
 in_process 'the limit' past_the_limit ARENASHIM_LIMIT=1M
 check 'process: past the limit is fallback' test "$(stat .fallbacks)" -gt 700
 in_process 'a block grows in place' grows_in_place
