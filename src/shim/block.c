@@ -91,9 +91,10 @@ static void enter_checked(struct thread *thread, const struct request *request,
     size_t asked = request->size > 0 ? request->size : 1;
     struct header header = {thread->newest, request->caller, asked, place->end};
     header_write(block, header);
+    debug_drawn(block, &header);
+    signal_fence(); /* a handler may jump away: what is in the chain must be whole */
     thread->newest = (uintptr_t)block;
     thread->used += total_size(asked);
-    debug_drawn(block, &header);
     track_alloc(thread, block, asked);
 }
 
@@ -460,9 +461,10 @@ static void shrink_checked(struct thread *thread, void *block, struct header hea
 {
     size_t old = header.asked;
     header.asked = size;
+    debug_resized(block, &header);
+    signal_fence(); /* a handler may jump away: the red zone is there before the header says so */
     header_write(block, header);
     thread->used -= total_size(old) - total_size(size);
-    debug_resized(block, &header);
     track_resize(thread, block, size);
 }
 

@@ -34,7 +34,8 @@ static inline bool debug_has(enum debug_switch what)
 /* Once, when routing starts. */
 void debug_start(void);
 
-/* A block has been drawn, or has become smaller in its place. */
+/* A block has been drawn and is about to enter the chain, or is about to become smaller in its
+ * place. */
 void debug_drawn(void *block, const struct header *header);
 void debug_resized(void *block, const struct header *header);
 

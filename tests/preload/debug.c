@@ -1,5 +1,8 @@
 /* Correct use of scopes under the debug switches: debug CASE. */
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -198,6 +201,58 @@ static void fork_beside_nested(void)
     drawing_much(NULL);
 }
 
+static sigjmp_buf before_work;
+static volatile sig_atomic_t may_jump;
+
+static void jump_away(int number)
+{
+    (void)number;
+    if (may_jump) {
+        may_jump = 0;
+        siglongjmp(before_work, 1);
+    }
+}
+
+static void work_in_scopes(unsigned depth)
+{
+    ARENA_SCOPE("work") {
+        unsigned char *blocks[20];
+        for (unsigned i = 0; i < 20; i++) {
+            blocks[i] = opaque(malloc(i * 37 + 20));
+            fill(blocks[i], i * 37 + 20, i);
+        }
+        if (depth < 4)
+            work_in_scopes(depth + 1);
+        for (unsigned i = 0; i < 20; i++) {
+            EXPECT(filled(blocks[i], i * 37 + 20, i));
+            if (i % 2)
+                free(blocks[i]);
+            else
+                opaque(realloc(blocks[i], i * 30 + 1));
+        }
+    }
+}
+
+/* Whatever a signal handler interrupts when it jumps out of the scopes, they end in order. */
+static void jumps(void)
+{
+    struct itimerval often = {{0, 150}, {0, 150}};
+    struct itimerval never = {{0, 0}, {0, 0}};
+    struct sigaction action = {.sa_handler = jump_away};
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (volatile int i = 0; i < 3000; i++)
+        ARENA_SCOPE("outermost") {
+            fill(opaque(malloc(100)), 100, 1);
+            if (sigsetjmp(before_work, 1) == 0) {
+                may_jump = 1;
+                work_in_scopes(0);
+            }
+            may_jump = 0;
+        }
+    setitimer(ITIMER_REAL, &never, NULL);
+}
+
 /* With ARENASHIM_LIMIT=16M: through the address space of an arena several times. */
 static void rounds(void)
 {
@@ -286,6 +341,7 @@ int main(int argc, char **argv)
         {"threads", threads},
         {"forks", forks},
         {"fork_beside_nested", fork_beside_nested},
+        {"jumps", jumps},
         {"rounds", rounds},
         {"poison_fresh", poison_fresh},
         {"poison_released", poison_released},

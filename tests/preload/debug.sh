@@ -22,6 +22,8 @@ for switches in poison quarantine verify poison,verify poison,quarantine verify,
     is "$switches: a child takes over the arena of a thread in nested scopes" "$status:$err" 0:
     under ARENASHIM_DEBUG=$switches ARENASHIM_ALIGN=64 ARENASHIM_CAPACITY=16K "$tmp/debug" nested
     routed "$switches, small and aligned: nested"
+    under ARENASHIM_DEBUG=$switches "$tmp/debug" jumps
+    routed "$switches: handlers jump out of scopes"
     under ARENASHIM_DEBUG=$switches ARENASHIM_SCOPES=process "$tmp/debug" threads
     routed "$switches, the process a scope: threads"
 done
