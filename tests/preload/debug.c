@@ -201,6 +201,22 @@ static void fork_beside_nested(void)
     drawing_much(NULL);
 }
 
+/* More scopes inside an open one than the kernel grants mappings: others are still to be had. */
+static void many_inside(void)
+{
+    ARENA_SCOPE("outer") {
+        for (unsigned i = 0; i < 40000; i++) {
+            fill(opaque(malloc(100)), 100, i);
+            ARENA_SCOPE("inner") {
+                fill(opaque(malloc(100)), 100, i);
+            }
+        }
+        pthread_t thread;
+        EXPECT(pthread_create(&thread, NULL, drawing_much, NULL) == 0);
+        pthread_join(thread, NULL);
+    }
+}
+
 static sigjmp_buf before_work;
 static volatile sig_atomic_t may_jump;
 
@@ -341,6 +357,7 @@ int main(int argc, char **argv)
         {"threads", threads},
         {"forks", forks},
         {"fork_beside_nested", fork_beside_nested},
+        {"many_inside", many_inside},
         {"jumps", jumps},
         {"rounds", rounds},
         {"poison_fresh", poison_fresh},

@@ -43,6 +43,8 @@ for name in fresh released; do
     under "$tmp/debug" "poison_$name"
     is "without poison: $name bytes have none" "$status" 1
 done
+under ARENASHIM_DEBUG=quarantine "$tmp/debug" many_inside
+routed 'quarantine: mappings are left for others'
 under ARENASHIM_DEBUG=quarantine "$tmp/debug" not_used_again
 routed 'quarantine: addresses do not come again'
 under "$tmp/debug" not_used_again
