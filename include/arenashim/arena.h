@@ -16,6 +16,10 @@
  * Errors: NULL, as said per function; errno is left alone (arena_thread: see there).
  * Threads: an arena has no lock and may be used by one thread at a time.
  *
+ * AddressSanitizer: in code built with it, memory of an arena that is not allocated is poisoned:
+ * an overrun of the newest allocation and a use after a reset or rewind are reported. See
+ * arena_alloc(3) for what that asks of the program.
+ *
  * Link with libarena.a. The functions are inline here and exist there as symbols, so that Rust,
  * Zig and others can call them over the C ABI. C99, C11 or C++11.
  */
@@ -43,11 +47,69 @@ struct arena {
 /* A position in an arena, valid until the arena is rewound below it or reset. */
 typedef size_t arena_position;
 
-/* In C++ and under gnu89 rules `inline` alone would leave no or two external definitions. */
-#if defined(__cplusplus) || !defined(__GNUC_GNU_INLINE__)
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_ASAN_
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_ASAN_
+#endif
+#endif
+
+/* In C++ and under gnu89 rules `inline` alone would leave no or two external definitions. With
+ * AddressSanitizer those in libarena.a, which may be built without, must not serve: only libarena.a
+ * itself defines ARENA_EXTERNAL_. */
+#if defined(ARENA_ASAN_) && !defined(ARENA_EXTERNAL_)
+#define ARENA_INLINE_ static inline __attribute__((unused))
+#elif defined(__cplusplus) || !defined(__GNUC_GNU_INLINE__)
 #define ARENA_INLINE_ inline
 #else
 #define ARENA_INLINE_ extern inline
+#endif
+
+#ifdef ARENA_ASAN_
+void __asan_poison_memory_region(void const volatile *start, size_t size);
+void __asan_unpoison_memory_region(void const volatile *start, size_t size);
+int __asan_address_is_poisoned(void const volatile *address);
+const char *__asan_locate_address(void *address, char *name, size_t name_size, void **region,
+                                  size_t *region_size);
+
+/* Whether memory of the arena may be poisoned: not on a stack, where the poison would outlive the
+ * function that has the buffer. Slow: tens of microseconds. */
+ARENA_INLINE_ bool arena_may_poison_(const struct arena *arena)
+{
+    char name[1];
+    void *region;
+    size_t region_size;
+    const char *kind;
+    if (arena->capacity == 0)
+        return false;
+    kind = __asan_locate_address(arena->base, name, sizeof name, &region, &region_size);
+    return !kind || kind[0] != 's' || kind[1] != 't'; /* "shadow" is something else */
+}
+
+ARENA_INLINE_ void arena_poison_all_(const struct arena *arena)
+{
+    if (arena_may_poison_(arena))
+        __asan_poison_memory_region(arena->base, arena->capacity);
+}
+
+/* Before a rewind to `position`. What remains tells whether the arena is one that is poisoned, but
+ * for a rest that may share its granule of 8 bytes with what follows the buffer. */
+ARENA_INLINE_ void arena_poison_from_(const struct arena *arena, size_t position)
+{
+    if (position < arena->offset && (arena->capacity - arena->offset < 8
+                                         ? arena_may_poison_(arena)
+                                         : __asan_address_is_poisoned(arena->base + arena->offset)))
+        __asan_poison_memory_region(arena->base + position, arena->offset - position);
+}
+
+#define ARENA_POISON_ALL_(arena) arena_poison_all_(arena)
+#define ARENA_POISON_FROM_(arena, position) arena_poison_from_((arena), (position))
+#define ARENA_UNPOISON_(start, size) __asan_unpoison_memory_region((void *)(start), (size))
+#else
+#define ARENA_POISON_ALL_(arena) ((void)0)
+#define ARENA_POISON_FROM_(arena, position) ((void)0)
+#define ARENA_UNPOISON_(start, size) ((void)0)
 #endif
 
 /*
@@ -62,6 +124,7 @@ ARENA_INLINE_ void arena_init(struct arena *arena, void *buffer, size_t size)
     arena->offset = 0;
     arena->highest = 0;
     arena->overflow_count = 0;
+    ARENA_POISON_ALL_(arena);
 }
 
 /* Counts a refused allocation. Out of line to keep arena_alloc small. Returns NULL. */
@@ -88,6 +151,7 @@ ARENA_INLINE_ void *arena_alloc(struct arena *arena, size_t size, size_t alignme
     if (__builtin_expect(padding > room || size > room - padding, 0))
         return arena_refuse(arena);
     arena->offset += padding + size;
+    ARENA_UNPOISON_(start + padding, size);
     return (void *)(start + padding);
 }
 
@@ -120,6 +184,7 @@ ARENA_INLINE_ void arena_rewind(struct arena *arena, arena_position position)
         return;
     if (arena->offset > arena->highest)
         arena->highest = arena->offset;
+    ARENA_POISON_FROM_(arena, position);
     arena->offset = position;
 }
 
@@ -178,6 +243,27 @@ void arena_thread_set_capacity(size_t capacity);
  * left without: reset does nothing, utilization is 0.0. */
 void arena_thread_reset(void);
 double arena_thread_utilization(void);
+
+#if defined(ARENA_ASAN_) && !defined(ARENA_EXTERNAL_)
+/* An arena that libarena.a has just made is not poisoned when libarena.a is built without
+ * AddressSanitizer, nor is what it resets. */
+ARENA_INLINE_ struct arena *arena_thread_poisoned_(void)
+{
+    struct arena *arena = arena_thread();
+    if (arena && arena->offset == 0 && arena->highest == 0)
+        __asan_poison_memory_region(arena->base, arena->capacity);
+    return arena;
+}
+
+ARENA_INLINE_ void arena_thread_reset_poisoned_(void)
+{
+    if (arena_thread_utilization() > 0.0) /* so there is one */
+        arena_reset(arena_thread());
+}
+
+#define arena_thread() arena_thread_poisoned_()
+#define arena_thread_reset() arena_thread_reset_poisoned_()
+#endif
 
 #ifdef __cplusplus
 } /* extern "C" */

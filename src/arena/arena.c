@@ -5,7 +5,14 @@
  * A function that arena.h gains is declared here too; tests/arena/check_symbols.sh refuses a
  * release that forgets it. Nothing here may allocate, lock or touch errno.
  */
+#define ARENA_EXTERNAL_
 #include "arenashim/arena.h"
+
+#ifdef ARENA_ASAN_
+extern inline bool arena_may_poison_(const struct arena *arena);
+extern inline void arena_poison_all_(const struct arena *arena);
+extern inline void arena_poison_from_(const struct arena *arena, size_t position);
+#endif
 
 extern inline void arena_init(struct arena *arena, void *buffer, size_t size);
 extern inline void *arena_alloc(struct arena *arena, size_t size, size_t alignment);

@@ -29,7 +29,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define ARENA_EXTERNAL_
 #include "arenashim/arena.h"
+
+/* Of AddressSanitizer. The program that poisons may have it where this file is built without. */
+extern __attribute__((weak)) void __asan_unpoison_memory_region(void const volatile *start,
+                                                                size_t size);
 
 enum { ROUNDS_TO_RELEASE = PTHREAD_DESTRUCTOR_ITERATIONS - 1 };
 
@@ -70,6 +75,14 @@ static struct thread_arena *map_arena(size_t capacity)
     return made;
 }
 
+static void unmap_arena(struct thread_arena *ending)
+{
+    /* Whoever is given these addresses next must not find the poison. */
+    if (__asan_unpoison_memory_region)
+        __asan_unpoison_memory_region(ending->arena.base, ending->arena.capacity);
+    munmap(ending, ending->mapped);
+}
+
 /* Destructor of the thread key; runs in the exiting thread, once per round. */
 static void release_own(void *value)
 {
@@ -80,7 +93,7 @@ static void release_own(void *value)
         return;
     own = NULL;
     own_released = true;
-    munmap(ending, ending->mapped);
+    unmap_arena(ending);
 }
 
 /* Gives the key whose destructor releases a thread's arena, made at the first call that can.
@@ -117,7 +130,7 @@ __attribute__((noinline)) static struct arena *make_own(void)
     made->key = key;
     error = pthread_setspecific(key, made);
     if (error != 0) {
-        munmap(made, made->mapped);
+        unmap_arena(made);
         errno = error;
         return NULL;
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "arenashim/arena.h"
+#include "behind.h"
 
 enum { PAGE = 4096, CAPACITY = 16 * PAGE };
 
@@ -20,6 +21,7 @@ static struct arena arena;
 /* Fixture: an empty arena over a buffer that starts on a page. */
 static void make_arena(void)
 {
+    unpoison(buffer, sizeof buffer);
     memset(buffer, 0, sizeof buffer);
     arena_init(&arena, buffer, sizeof buffer);
 }
@@ -88,6 +90,7 @@ END_TEST
 
 START_TEST(buffer_is_never_written)
 {
+    unpoison(buffer, sizeof buffer);
     memset(buffer, 0xa5, sizeof buffer);
     arena_init(&arena, buffer, sizeof buffer);
     arena_position position = arena_mark(&arena);
@@ -97,6 +100,7 @@ START_TEST(buffer_is_never_written)
     arena_rewind(&arena, position);
     ck_assert_ptr_nonnull(arena_alloc(&arena, CAPACITY, 1));
     arena_reset(&arena);
+    unpoison(buffer, sizeof buffer);
     ck_assert(holds_only(buffer, sizeof buffer, 0xa5));
 }
 END_TEST

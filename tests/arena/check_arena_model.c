@@ -7,6 +7,7 @@
  * block's id, every other byte the value `UNOWNED`; an arena that keeps data of its own in the
  * buffer, hands out a byte twice or writes on reset is caught by the bytes alone. Where the next
  * block lies is computed here by stepping to the next multiple, without the arena's arithmetic.
+ * With AddressSanitizer live blocks must be free of poison and what was given back must have it.
  *
  * ARENA_MODEL_SEED and ARENA_MODEL_OPERATIONS choose another run; a failure prints the seed and
  * the operation at which it happened.
@@ -16,11 +17,14 @@
 #include <string.h>
 
 #include "arenashim/arena.h"
+#include "behind.h"
 
 enum {
     CAPACITY = 1 << 14,
     SHIFT = 5, /* the buffer's distance from a page, so that its start needs padding too */
     PAGE = 4096,
+    /* Of the buffer's bytes; the rest shares a granule of 8 with what follows the buffer. */
+    POISONED = CAPACITY - (SHIFT + CAPACITY) % 8,
     UNOWNED = 0xee,
     MAX_MARKS = 64,
 };
@@ -114,11 +118,12 @@ static void model_keep(size_t start, size_t size)
     model.blocks[model.block_count++] = block;
 }
 
-static void model_drop_last(void)
+UNCHECKED static void model_drop_last(void)
 {
     struct block block = model.blocks[--model.block_count];
     for (size_t i = 0; i < block.size; i++) {
         require(model.owner[block.start + i] == block.id);
+        require(block.start + i >= POISONED || is_poisoned(buffer + block.start + i, true));
         require(buffer[block.start + i] == pattern(block.id, i));
         model.owner[block.start + i] = 0;
         buffer[block.start + i] = UNOWNED;
@@ -216,13 +221,15 @@ static void do_rewind(void)
     forget_marks(chosen + 1);
 }
 
-static void do_reset(void)
+UNCHECKED static void do_reset(void)
 {
     arena_reset(&arena);
     model_rewind(0);
     forget_marks(0);
     for (size_t i = 0; i < sizeof memory; i++)
         require(memory[i] == UNOWNED);
+    for (size_t i = 0; i < POISONED; i++)
+        require(is_poisoned(buffer + i, true));
 }
 
 static void compare(void)

@@ -1,4 +1,5 @@
-# libarena.a: unit tests, a model-based test, C++, its symbols, and other languages.
+# libarena.a: unit tests, a model-based test, C++, its symbols, other languages, and
+# AddressSanitizer.
 
 check_PROGRAMS += tests/arena/cxx_arena
 TESTS += tests/arena/cxx_arena
@@ -28,12 +29,17 @@ tests_arena_check_arena_thread_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_arena_check_arena_thread_LDADD = libarena.a $(CHECK_LIBS)
 
 TESTS += tests/arena/check_symbols.sh
-# Other languages' linkers do not know the library that counts lines.
+# Other languages' linkers, and other compilers, do not know the library that counts lines.
 if !COVERAGE
-TESTS += tests/arena/link_languages.sh
+TESTS += \
+	tests/arena/link_languages.sh \
+	tests/arena/poison.sh
 endif
 EXTRA_DIST += \
+	tests/arena/behind.h \
 	tests/arena/check_symbols.sh \
 	tests/arena/link_languages.sh \
 	tests/arena/link_arena.f90 \
-	tests/arena/link_arena.rs
+	tests/arena/link_arena.rs \
+	tests/arena/poison.c \
+	tests/arena/poison.sh

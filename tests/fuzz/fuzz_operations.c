@@ -5,6 +5,7 @@
  *
  * Two bytes are an operation and its argument; sizes are made of one more byte or two.
  */
+#include "../arena/behind.h"
 #include "../shim/harness.h"
 
 #include <arenashim/arena.h>
@@ -112,7 +113,9 @@ static void forget_above(size_t position)
     for (size_t i = entry_count; i-- > 0;) {
         if (entries[i].position <= position)
             continue;
+        unpoison(entries[i].start, entries[i].size);
         look_at(&entries[i]);
+        poison(entries[i].start, entries[i].size);
         drop(i);
     }
 }
