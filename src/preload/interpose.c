@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "shim/automatic.h"
 #include "shim/block.h"
 #include "shim/fixed.h"
 #include "shim/operators.h"
@@ -170,7 +171,7 @@ static size_t usual_alignment(size_t alignment)
 static void *aligned_in_scope(size_t alignment, size_t size, uintptr_t caller)
 {
     struct request request = {.size = size, .caller = caller};
-    if (!in_scope())
+    if (!in_scope() && !automatic_opens())
         return BLOCK_PASS;
     request.alignment = usual_alignment(alignment);
     /* A bad alignment is the next allocator's to refuse: it knows its own rules. */
@@ -241,7 +242,7 @@ static void *new_outside(enum operator_new variant, size_t size, size_t alignmen
         return replaced(size, second, third);
     void *block = NULL;
     if (alignment == 0)
-        block = fixed.outside.malloc(size);
+        block = fixed.next.malloc(size);
     else if (is_power_of_two(alignment))
         block = fixed.next.memalign(alignment, size);
     if (LIKELY(block != NULL))
@@ -259,7 +260,7 @@ static OUT_OF_LINE void *new_slowly(enum operator_new variant, size_t size, size
 {
     struct request request = {size, alignment, false, caller};
     bool eligible = alignment == 0 || is_power_of_two(alignment);
-    while (in_scope() && eligible) {
+    while ((in_scope() || automatic_opens()) && eligible) {
         void *block = block_serve(&request);
         if (block == BLOCK_PASS)
             break;

@@ -17,6 +17,9 @@
 
 #include <stdbool.h>
 
+#include "base/compiler.h"
+#include "shim/fixed.h"
+
 /* Puts the functions into fixed.outside that fixed.config.scopes asks for; by the main thread, once
  * routing works. */
 void automatic_start(void);
@@ -24,5 +27,11 @@ void automatic_start(void);
 /* Opens the calling thread's scope, if there is to be one. Out of scope. False when there is none.
  */
 bool automatic_enter(void);
+
+/* The same for entry points that do not call by the table. */
+static inline bool automatic_opens(void)
+{
+    return UNLIKELY(fixed.config.scopes != SCOPES_NONE) && automatic_enter();
+}
 
 #endif

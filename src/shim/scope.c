@@ -244,8 +244,8 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
     static const arena_scope_token none = {0};
     if (!hot.thread && !start_shim())
         return none;
-    if (hot.cursor == 0 && fixed.config.scopes != SCOPES_NONE)
-        automatic_enter();
+    if (hot.cursor == 0)
+        automatic_opens();
     /* An arena of the process's scope may hold blocks that other scopes must not lie under. */
     if (!hot.thread && (fixed.config.scopes == SCOPES_PROCESS || !thread_acquire()))
         return none;

@@ -97,6 +97,51 @@ static void marked_inside(void)
     EXPECT(filled(before, 100, 1));
 }
 
+/* operator new; the shim has it. */
+extern void *_Znwm(size_t size) __attribute__((weak));
+
+/* Whatever call is a thread's first. */
+static void *first_call(void *argument)
+{
+    void *block = NULL;
+    switch ((uintptr_t)argument) {
+    case 0:
+        block = opaque(malloc(100));
+        break;
+    case 1:
+        block = opaque(calloc(1, 100));
+        break;
+    case 2:
+        block = opaque(realloc(NULL, 100));
+        break;
+    case 3:
+        block = opaque(aligned_alloc(64, 128));
+        break;
+    case 4:
+        EXPECT(posix_memalign(&block, 64, 100) == 0);
+        break;
+    case 5:
+        block = opaque(memalign(64, 100));
+        break;
+    case 6:
+        block = opaque(valloc(100));
+        break;
+    case 7:
+        block = opaque(_Znwm(100));
+        break;
+    }
+    EXPECT(in_arena(block));
+    free(block);
+    return NULL;
+}
+
+static void first_calls(void)
+{
+    arena_learn();
+    for (uintptr_t i = 0; i < 8; i++)
+        in_thread(first_call, (void *)i);
+}
+
 /* A module counts as marked from its first begin on, also when its calls were routed before. */
 static void marked_at_first_begin(void)
 {
@@ -163,8 +208,8 @@ static void forks(void)
     }
 }
 
-/* With ARENASHIM_LIMIT=1024G, which leaves room for some 30 arenas: a mark in a thread that got none
- * opens no scope in an arena that holds the blocks of others. */
+/* With ARENASHIM_LIMIT=1024G, which leaves room for some 30 arenas: a mark in a thread that got
+ * none opens no scope in an arena that holds the blocks of others. */
 enum { CROWD = 80 };
 static unsigned char *of_crowd[CROWD];
 static int crowd_may_go, latecomer_may_go, latecomer_came;
@@ -358,6 +403,7 @@ int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
         {"threads", threads},
+        {"first_calls", first_calls},
         {"everybody", everybody},
         {"marked_inside", marked_inside},
         {"forks", forks},

@@ -23,6 +23,8 @@ stat_is 'process: threads share a site' \
 in_process 'blocks outlive their threads, in a small arena' threads ARENASHIM_CAPACITY=16K
 in_process 'all modules participate' everybody
 stat_is 'process: nothing is passed on' .passed_in_scope.not_participating 0
+in_process 'any call can be the first' first_calls
+stat_is 'process: any call can be the first: nothing is passed on' .passed_in_scope.total 0
 in_process 'marks inside' marked_inside
 in_process 'a first mark' marked_at_first_begin
 in_process 'fork' forks
