@@ -107,10 +107,9 @@ static void enter(struct thread *thread, struct quarantined entry)
         region_discard(oldest->start, oldest->end);
         thread->quarantine_bytes -= oldest->end - oldest->start;
     }
-    /* Between blocks of a scope that is open each entry costs the process two mappings, of which the
-     * kernel grants a limited number; elsewhere neighbours are one. */
-    if (oldest->end > 0 &&
-        (oldest->start >= thread->base || fixed.config.scopes == SCOPES_PROCESS))
+    /* Between blocks of a scope that is open each entry costs the process two mappings, of which
+     * the kernel grants a limited number; elsewhere neighbours are one. */
+    if (oldest->end > 0 && (oldest->start >= thread->base || fixed.config.scopes == SCOPES_PROCESS))
         region_commit(oldest->start, oldest->end);
     *oldest = entry;
     thread->quarantine_bytes += entry.end - entry.start;
