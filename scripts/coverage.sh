@@ -22,8 +22,9 @@ mkdir -p "$build"
 [ -x configure ] || autoreconf -i
 cd "$build"
 
-# Without optimisation a line is a line.
-"$source/configure" -q --enable-coverage --enable-werror CFLAGS='-O0 -g' CXXFLAGS='-O0 -g'
+# With little optimisation a line is a line. The entry points hand their caller on by sibling calls.
+flags='-Og -g -foptimize-sibling-calls'
+"$source/configure" -q --enable-coverage --enable-werror CFLAGS="$flags" CXXFLAGS="$flags"
 make -j"$jobs" all >make.log
 for suite in check check-valgrind; do
     printf 'make %s\n' "$suite"
@@ -34,7 +35,9 @@ for suite in check check-valgrind; do
     }
 done
 
-gcovr -r "$source" --filter "$source/src/" --object-directory "$build" --json coverage.json "$build"
+# Counts that threads and forked children write at once can come out negative.
+gcovr -r "$source" --filter "$source/src/" --object-directory "$build" --gcov-ignore-parse-errors \
+    --json coverage.json "$build"
 gcovr -r "$source" -a coverage.json --txt lines.txt
 gcovr -r "$source" -a coverage.json --txt branches.txt --branches
 cat lines.txt branches.txt

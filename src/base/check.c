@@ -4,6 +4,12 @@
 
 #include "base/text.h"
 
+void check_abort(void)
+{
+    WRITE_COVERAGE();
+    abort();
+}
+
 void check_failed(const char *condition, const char *file, unsigned line)
 {
     struct text text;
@@ -16,5 +22,5 @@ void check_failed(const char *condition, const char *file, unsigned line)
     text_uint(&text, line);
     text_str(&text, ")");
     text_end(&text);
-    abort();
+    check_abort();
 }

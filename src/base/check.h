@@ -1,5 +1,6 @@
 /*
- * Invariants, checked in builds with --enable-debug and by nothing else.
+ * Invariants, checked in builds with --enable-debug and by nothing else; and the end of the process
+ * by abort().
  */
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H
@@ -9,6 +10,17 @@
 #else
 #define CHECK(condition) ((void)sizeof(condition))
 #endif
+
+/* A process that dies by a signal leaves no coverage counts, unless it writes them before. */
+#ifdef ARENASHIM_COVERAGE
+void __gcov_dump(void);
+#define WRITE_COVERAGE() __gcov_dump()
+#else
+#define WRITE_COVERAGE() ((void)0)
+#endif
+
+/* abort(), where the shim ends the process. */
+__attribute__((noreturn, cold)) void check_abort(void);
 
 /* One line on stderr and abort(). */
 __attribute__((noreturn, cold)) void check_failed(const char *condition, const char *file,

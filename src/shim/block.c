@@ -1,7 +1,6 @@
 #include "shim/block.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -174,7 +173,7 @@ __attribute__((noreturn)) static void abort_on_overflow(struct thread *thread,
     scope_describe(&line, innermost(thread));
     text_str(&line, "; ARENASHIM_OVERFLOW=abort");
     text_end(&line);
-    abort();
+    check_abort();
 }
 
 /* Counts the overflow and the capacity that would have held the request, if one could be set, with

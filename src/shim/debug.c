@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/check.h"
 #include "base/text.h"
 #include "shim/block.h"
 #include "shim/modules.h"
@@ -56,7 +56,7 @@ __attribute__((noreturn)) static void fail(const char *what, const void *block,
     text_str(&line, when);
     text_str(&line, " (ARENASHIM_DEBUG=verify)");
     text_end(&line);
-    abort();
+    check_abort();
 }
 
 static void verify(const void *block, const struct header *header, const char *when)
@@ -233,6 +233,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
     }
     /* Whoever was to handle it does: the instruction faults again on return, a sent signal is sent
      * again. */
+    WRITE_COVERAGE();
     sigaction(SIGSEGV, &outer_action, NULL);
     if (!is_fault)
         raise(number);

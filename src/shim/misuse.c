@@ -2,8 +2,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdlib.h>
 
+#include "base/check.h"
 #include "base/text.h"
 #include "shim/fixed.h"
 
@@ -34,7 +34,7 @@ void misuse_report(enum misuse kind, const void *detail)
              fatal ? " (ARENASHIM_DEBUG=verify)" : "; ignored (further ones are only counted)");
     text_end(&line);
     if (fatal)
-        abort();
+        check_abort();
 }
 
 void misuse_after_fork(void)

@@ -10,9 +10,9 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/compiler.h"
 #include "base/text.h"
 #include "shim/fixed.h"
@@ -149,7 +149,7 @@ static void *find(const char *name)
         text_str(&line, name);
         text_str(&line, " in this process");
         text_end(&line);
-        abort();
+        check_abort();
     }
     return function;
 }

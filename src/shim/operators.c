@@ -1,9 +1,9 @@
 #include "shim/operators.h"
 
 #include <dlfcn.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/text.h"
 
 static const char *const new_names[NEW_VARIANTS] = {
@@ -80,7 +80,7 @@ static void *runtime_symbol(const char *name)
     text_message(&line);
     text_str(&line, "out of memory in operator new, and no C++ runtime to report it to");
     text_end(&line);
-    abort();
+    check_abort();
 }
 
 void *operators_runtime_new(enum operator_new variant, size_t size, uintptr_t second,
