@@ -22,8 +22,8 @@ mkdir -p "$build"
 [ -x configure ] || autoreconf -i
 cd "$build"
 
-# With little optimisation a line is a line. The entry points hand their caller on by sibling calls.
-flags='-Og -g -foptimize-sibling-calls'
+# With little optimisation a line is a line.
+flags='-Og -g'
 "$source/configure" -q --enable-coverage --enable-werror CFLAGS="$flags" CXXFLAGS="$flags"
 make -j"$jobs" all >make.log
 for suite in check check-valgrind; do

@@ -89,7 +89,9 @@ need early.so -O2 -fPIC -shared -DEARLY_DLSYM early.c
 behind=$tmp/early.so under "$tmp/security" pointers
 routed 'no pointer to code lies in writable memory when dlsym allocates'
 
-offset=$("${NM:-nm}" "$shim" 2>/dev/null | awk '$3 == "fixed_pages" { print $1 }')
+# NM may hold options.
+# shellcheck disable=SC2086
+offset=$(${NM:-nm} "$shim" 2>/dev/null | awk '$3 == "fixed_pages" { print $1 }')
 if [ -n "$offset" ]; then
     under SECURITY_OFFSET="$offset" "$tmp/security" table
     routed 'a write to the table of the next allocator faults'
