@@ -50,7 +50,7 @@ wanted: $3"
 }
 
 like() {
-    if printf '%s\n' "$2" | grep -Eq -e "$3"; then
+    if grep -Eq -e "$3" <<<"$2"; then
         ok "$1"
     else
         not_ok "$1" "no line matches: $3
@@ -59,7 +59,7 @@ $2"
 }
 
 unlike() {
-    if printf '%s\n' "$2" | grep -Eq -e "$3"; then
+    if grep -Eq -e "$3" <<<"$2"; then
         not_ok "$1" "a line matches: $3
 $2"
     else
