@@ -15,6 +15,7 @@ declare -A below=(
     [base]=''
     [arena]='base arenashim'
     [shim]='base arena arenashim'
+    [wrap]='base shim arenashim'
     [preload]='base arena shim arenashim'
     [cli]='base arenashim'
     [examples]=arenashim
@@ -28,7 +29,7 @@ includes() {
         header = substr($0, RSTART, RLENGTH)
         quoted = header ~ /"/
         sub(/.*["<]/, "", header)
-        if (quoted || header ~ /^(base|arena|shim|preload|cli|arenashim|src|examples|bench)\// ||
+        if (quoted || header ~ /^(base|arena|shim|wrap|preload|cli|arenashim|src|examples|bench)\// ||
             header ~ /\.\./)
             print FILENAME, header
     }' "$@" </dev/null
