@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
-#include "shim/automatic.h"
 #include "shim/block.h"
 #include "shim/fixed.h"
 #include "shim/operators.h"
@@ -31,6 +30,14 @@
 static ALWAYS_INLINE bool in_scope(void)
 {
     return UNLIKELY(hot.cursor != 0);
+}
+
+/* A block, NULL with errno, or BLOCK_PASS. */
+static ALWAYS_INLINE void *serve(const struct request *request)
+{
+    if (in_scope())
+        return block_serve(request);
+    return UNLIKELY(fixed.outside.serve != NULL) ? fixed.outside.serve(request) : BLOCK_PASS;
 }
 
 static bool is_power_of_two(size_t number)
@@ -171,11 +178,11 @@ static size_t usual_alignment(size_t alignment)
 static void *aligned_in_scope(size_t alignment, size_t size, uintptr_t caller)
 {
     struct request request = {.size = size, .caller = caller};
-    if (!in_scope() && !automatic_opens())
+    if (!in_scope() && !fixed.outside.serve)
         return BLOCK_PASS;
     request.alignment = usual_alignment(alignment);
     /* A bad alignment is the next allocator's to refuse: it knows its own rules. */
-    return request.alignment ? block_serve(&request) : BLOCK_PASS;
+    return request.alignment ? serve(&request) : BLOCK_PASS;
 }
 
 EXPORT void *memalign(size_t alignment, size_t size)
@@ -260,8 +267,8 @@ static OUT_OF_LINE void *new_slowly(enum operator_new variant, size_t size, size
 {
     struct request request = {size, alignment, false, caller};
     bool eligible = alignment == 0 || is_power_of_two(alignment);
-    while ((in_scope() || automatic_opens()) && eligible) {
-        void *block = block_serve(&request);
+    while (eligible) {
+        void *block = serve(&request);
         if (block == BLOCK_PASS)
             break;
         if (block || is_nothrow(variant))

@@ -3,13 +3,16 @@
  */
 #include <dlfcn.h>
 
+#include "shim/learn.h"
 #include "shim/modules.h"
+#include "shim/named.h"
 #include "shim/report.h"
 #include "shim/start.h"
 
 __attribute__((constructor)) static void on_load(void)
 {
-    start_shim();
+    if (start_shim())
+        named_start();
 }
 
 /*
@@ -28,4 +31,5 @@ __attribute__((visibility("default"))) int dlclose(void *handle)
 __attribute__((destructor)) static void on_unload(void)
 {
     report_at_exit();
+    learn_save();
 }

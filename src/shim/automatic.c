@@ -23,7 +23,7 @@ bool automatic_enter(void)
      * would end it before this one goes on. */
     hot.unavailable = true;
     signal_fence();
-    if (hot.cursor == 0)
+    if (hot.thread->depth == 0)
         scope_begin_automatic(hot.thread,
                               fixed.config.scopes == SCOPES_PROCESS ? &process_site : &thread_site);
     signal_fence();
@@ -31,10 +31,15 @@ bool automatic_enter(void)
     return true;
 }
 
+static void *automatic_serve(const struct request *request)
+{
+    return automatic_enter() ? block_serve(request) : BLOCK_PASS;
+}
+
 static void *automatic_malloc(size_t size)
 {
     struct request request = {.size = size, .caller = CALLER()};
-    void *block = automatic_enter() ? block_serve(&request) : BLOCK_PASS;
+    void *block = automatic_serve(&request);
     return block == BLOCK_PASS ? fixed.next.malloc(size) : block;
 }
 
@@ -43,7 +48,7 @@ static void *automatic_calloc(size_t count, size_t size)
     struct request request = {.zeroed = true, .caller = CALLER()};
     if (__builtin_mul_overflow(count, size, &request.size))
         request.size = SIZE_MAX; /* refused by whoever serves it */
-    void *block = automatic_enter() ? block_serve(&request) : BLOCK_PASS;
+    void *block = automatic_serve(&request);
     return block == BLOCK_PASS ? fixed.next.calloc(count, size) : block;
 }
 
@@ -54,4 +59,5 @@ void automatic_start(void)
     hot.apart = fixed.config.scopes == SCOPES_THREAD;
     fixed.outside.malloc = automatic_malloc;
     fixed.outside.calloc = automatic_calloc;
+    fixed.outside.serve = automatic_serve;
 }

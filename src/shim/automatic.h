@@ -28,7 +28,7 @@ void automatic_start(void);
  */
 bool automatic_enter(void);
 
-/* The same for entry points that do not call by the table. */
+/* The same where there need not be such scopes. */
 static inline bool automatic_opens(void)
 {
     return UNLIKELY(fixed.config.scopes != SCOPES_NONE) && automatic_enter();

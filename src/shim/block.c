@@ -8,12 +8,8 @@
 #include "base/track.h"
 #include "shim/debug.h"
 #include "shim/misuse.h"
+#include "shim/retain.h"
 #include "shim/scope.h"
-
-static struct frame *innermost(struct thread *thread)
-{
-    return &thread->frames[thread->depth - 1];
-}
 
 /* The extent of a block of `size` bytes, as the statistics see it, and as it is drawn. */
 static size_t total_size(size_t size)
@@ -36,6 +32,8 @@ size_t block_usable(void *block)
 {
     if (UNLIKELY(is_foreign(block)))
         return next_early_usable_size(block);
+    if (UNLIKELY(fixed.retains) && retain_holds(block))
+        return retain_usable(block);
     struct header header = header_read(block);
     if (fixed.checked)
         return header.asked;
@@ -63,7 +61,8 @@ static bool find_place(struct thread *thread, const struct request *request, str
         return false;
     uintptr_t cursor = hot.cursor;
     /* What is to become inaccessible starts on a page of its own. */
-    if (debug_has(DEBUG_QUARANTINE) && thread->depth > 1 && cursor == innermost(thread)->start)
+    if (debug_has(DEBUG_QUARANTINE) && thread->depth > 1 &&
+        cursor == thread_innermost(thread)->start)
         cursor = block_base((cursor + REGION_GUARD_BYTES - 1) & ~(REGION_GUARD_BYTES - 1));
     uintptr_t first = cursor + (fixed.checked ? sizeof(struct header) : BLOCK_HEADER);
     place->block = (first + alignment - 1) & ~(alignment - 1);
@@ -152,7 +151,7 @@ static void *fall_back(struct thread *thread, const struct request *request)
 {
     void *block = draw_outside(request);
     if (block) {
-        innermost(thread)->stats->fallbacks++;
+        thread_innermost(thread)->stats->fallbacks++;
         thread->spilled += total_size(request->size) + request->alignment;
     }
     return block;
@@ -170,7 +169,7 @@ __attribute__((noreturn)) static void abort_on_overflow(struct thread *thread,
     text_str(&line, " left of a capacity of ");
     text_uint(&line, fixed.config.capacity);
     text_str(&line, "; scope ");
-    scope_describe(&line, innermost(thread));
+    scope_describe(&line, thread_innermost(thread));
     text_str(&line, "; ARENASHIM_OVERFLOW=abort");
     text_end(&line);
     check_abort();
@@ -181,7 +180,7 @@ __attribute__((noreturn)) static void abort_on_overflow(struct thread *thread,
 static void count_overflow(struct thread *thread, const struct request *request, uintptr_t header)
 {
     scope_settle(thread);
-    innermost(thread)->stats->overflows++;
+    thread_innermost(thread)->stats->overflows++;
     if (request->size > CAPACITY_MAX || request->alignment > CAPACITY_MAX)
         return;
     size_t padding = request->alignment > fixed.config.align ? request->alignment : 0;
@@ -190,25 +189,25 @@ static void count_overflow(struct thread *thread, const struct request *request,
         thread->need = need;
 }
 
+void *block_refused(struct thread *thread, const struct request *request)
+{
+    if (fixed.config.overflow == OVERFLOW_ABORT)
+        abort_on_overflow(thread, request);
+    if (fixed.config.overflow != OVERFLOW_ERROR)
+        return fall_back(thread, request);
+    errno = ENOMEM;
+    return NULL;
+}
+
 static OUT_OF_LINE void *overflow(struct thread *thread, const struct request *request)
 {
     struct place place;
     count_overflow(thread, request, hot.cursor);
-    switch (fixed.config.overflow) {
-    case OVERFLOW_GROW:
-        if (find_place(thread, request, &place) && fits(thread, &place, thread->limit_end) &&
-            (place.end <= thread->committed || thread_commit(thread, place.end)))
-            return draw(thread, request, &place);
-        break;
-    case OVERFLOW_FALLBACK:
-        break;
-    case OVERFLOW_ERROR:
-        errno = ENOMEM;
-        return NULL;
-    case OVERFLOW_ABORT:
-        abort_on_overflow(thread, request);
-    }
-    return fall_back(thread, request);
+    if (fixed.config.overflow == OVERFLOW_GROW && find_place(thread, request, &place) &&
+        fits(thread, &place, thread->limit_end) &&
+        (place.end <= thread->committed || thread_commit(thread, place.end)))
+        return draw(thread, request, &place);
+    return block_refused(thread, request);
 }
 
 /* ---- the slow path -------------------------------------------------------------------------- */
@@ -229,35 +228,42 @@ static COLD void say_wrapped(const struct module *module)
     text_end(&line);
 }
 
-/* Whether the thread's innermost scope serves this caller now. Counts the reason when not, if
- * `count` says so, and makes the caller's module the fast path's when it does. */
-static bool is_routed(struct thread *thread, uintptr_t caller, bool count)
+const struct module *block_module_of(struct thread *thread, uintptr_t caller, bool count)
 {
     struct passed *passed = &thread->passed;
-    if (innermost(thread)->pauses > 0) {
+    if (thread_innermost(thread)->pauses > 0) {
         passed->paused += count;
-        return false;
+        return NULL;
     }
-    if (caller - hot.module_start < hot.module_size)
-        return true;
     const struct module *module = modules_find(&thread->modules, caller);
     if (!module) {
         passed->unknown += count;
-        return false;
+        return NULL;
     }
     bool all = thread->automatic == SCOPES_PROCESS && thread->depth == 1;
     if (!modules_participates(module, all)) {
         passed->modules[module->index] += count;
         if (UNLIKELY(fixed.wrapper - module->start < module->end - module->start))
             say_wrapped(module);
-        return false;
+        return NULL;
     }
-    scope_use_module(module);
     /* A module that has no mark must not stay in use in a scope that it begins: the next begin is
      * to go the slow way, which enters the mark. */
     if (all)
         thread->modules.generation = modules_generation - 1;
-    return true;
+    return module;
+}
+
+/* Whether the thread's innermost scope serves this caller now. Counts the reason when not, if
+ * `count` says so, and makes the caller's module the fast path's when it does. */
+static bool is_routed(struct thread *thread, uintptr_t caller, bool count)
+{
+    if (thread_innermost(thread)->pauses == 0 && caller - hot.module_start < hot.module_size)
+        return true;
+    const struct module *module = block_module_of(thread, caller, count);
+    if (module)
+        scope_use_module(module);
+    return module != NULL;
 }
 
 /* True when a signal handler is running that interrupted the shim in this thread. */
@@ -273,7 +279,7 @@ static uintptr_t close_gate(struct thread *thread)
 {
     uintptr_t gate = hot.limit;
     hot.limit = 0;
-    thread->busy = innermost(thread)->token;
+    thread->busy = thread_innermost(thread)->token;
     signal_fence();
     return gate;
 }
@@ -285,18 +291,11 @@ static void open_gate(struct thread *thread, uintptr_t gate)
     hot.limit = gate != 0 ? thread->open_gate : 0; /* it may have grown */
 }
 
-/* More than there are addresses. Refused here and not by an overflow's next allocator: several add
- * alignment to size without a look. */
-static bool is_absurd(const struct request *request)
-{
-    return request->size > PTRDIFF_MAX || request->alignment > PTRDIFF_MAX - request->size;
-}
-
 static void *serve(struct thread *thread, const struct request *request)
 {
     if (!is_routed(thread, request->caller, true))
         return BLOCK_PASS;
-    if (is_absurd(request)) {
+    if (block_is_absurd(request)) {
         errno = ENOMEM;
         return NULL;
     }
@@ -352,7 +351,7 @@ void block_after_fork(void)
 /* The open scope that the block was drawn in. */
 static struct frame *frame_of(struct thread *thread, const void *block)
 {
-    struct frame *frame = innermost(thread);
+    struct frame *frame = thread_innermost(thread);
     while (frame > thread->frames && (uintptr_t)block - BLOCK_HEADER < frame->start)
         frame--;
     return frame;
@@ -390,7 +389,7 @@ static void free_own(struct thread *thread, void *block)
     header.end |= BLOCK_FREED;
     header_write(block, header);
     struct frame *frame = frame_of(thread, block);
-    if (frame == innermost(thread)) {
+    if (frame == thread_innermost(thread)) {
         hot.freed++;
     } else {
         frame->live--;
@@ -418,6 +417,10 @@ OUT_OF_LINE void block_free(void *block)
         next_early_free(block);
         return;
     }
+    if (UNLIKELY(fixed.retains) && retain_holds(block)) {
+        retain_free(block);
+        return;
+    }
     struct thread *thread = hot.thread;
     uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
     if (!can_be_a_block(block))
@@ -434,7 +437,7 @@ OUT_OF_LINE void block_free(void *block)
 static bool is_newest(struct thread *thread, const void *block, const struct header *header)
 {
     uintptr_t start = (uintptr_t)block - BLOCK_HEADER;
-    return !fixed.checked && start >= innermost(thread)->start && header->end == hot.cursor;
+    return !fixed.checked && start >= thread_innermost(thread)->start && header->end == hot.cursor;
 }
 
 /* Grows the newest block in place. False when it does not fit. */
@@ -512,6 +515,8 @@ OUT_OF_LINE void *block_resize(void *block, size_t size, uintptr_t caller)
 {
     if (UNLIKELY(is_foreign(block)))
         return next_early_realloc(block, size);
+    if (UNLIKELY(fixed.retains) && retain_holds(block))
+        return retain_resize(block, size, caller);
     struct thread *thread = hot.thread;
     bool in_scope = hot.cursor != 0 && thread->depth > 0;
     if (size > PTRDIFF_MAX) {

@@ -156,6 +156,21 @@ void block_after_fork(void);
 /* Bytes that the program may use of a block of the region. */
 size_t block_usable(void *block);
 
+/* More than there are addresses: refused by whoever serves the request, and not by the next
+ * allocator, of which several add alignment to size without a look. */
+static inline bool block_is_absurd(const struct request *request)
+{
+    return request->size > PTRDIFF_MAX || request->alignment > PTRDIFF_MAX - request->size;
+}
+
+/* The participating module that a call in the innermost scope comes from. NULL when the call is
+ * not routed; counts the reason if `count` says so. */
+const struct module *block_module_of(struct thread *thread, uintptr_t caller, bool count);
+
+/* What the overflow policy says of a request that did not fit: a block of the next allocator, NULL
+ * with errno ENOMEM, or the end of the process. */
+void *block_refused(struct thread *thread, const struct request *request);
+
 /* A block of the next allocator with the default alignment of routed blocks. */
 void *block_outside(size_t size);
 

@@ -69,11 +69,18 @@ static bool read_stats(struct config *config, const char *value)
     return true;
 }
 
+static bool read_name(char name[4096], const char *value)
+{
+    if (*value == '\0' || strlen(value) >= 4096)
+        return false;
+    strcpy(name, value);
+    return true;
+}
+
 static bool read_stats_file(struct config *config, const char *value)
 {
-    if (*value == '\0' || strlen(value) >= sizeof config->stats_file)
+    if (!read_name(config->stats_file, value))
         return false;
-    strcpy(config->stats_file, value);
     config->stats_at_exit = true;
     return true;
 }
@@ -97,13 +104,55 @@ static bool read_modules(struct config *config, const char *value)
     return true;
 }
 
+static bool is_word(const char *item, size_t length, const char *word)
+{
+    return length == strlen(word) && memcmp(item, word, length) == 0;
+}
+
+/* The specs are read by src/wrap, which alone knows what they may look like. */
 static bool read_scopes(struct config *config, const char *value)
 {
-    static const char *const names[] = {"thread", "process"};
+    if (*value == '\0' || strlen(value) >= sizeof config->specs)
+        return false;
+    for (const char *item = value; *item;) {
+        size_t length = strcspn(item, ";");
+        if (is_word(item, length, "thread"))
+            config->scopes = SCOPES_THREAD;
+        else if (is_word(item, length, "process"))
+            config->scopes = SCOPES_PROCESS;
+        else if (length > 0)
+            strncat(strcat(config->specs, *config->specs ? ";" : ""), item, length);
+        item += length + (item[length] == ';');
+    }
+    return true;
+}
+
+static bool read_scope_file(struct config *config, const char *value)
+{
+    return read_name(config->scope_file, value);
+}
+
+static bool read_learn(struct config *config, const char *value)
+{
+    return read_name(config->learn, value);
+}
+
+static bool read_end(struct config *config, const char *value)
+{
+    static const char *const names[] = {"reset", "retain"};
     size_t index;
     if (!parse_word(value, names, sizeof names / sizeof names[0], &index))
         return false;
-    config->scopes = (enum automatic_scopes)(SCOPES_THREAD + index);
+    config->end = (enum scope_end)(END_RESET + index);
+    return true;
+}
+
+static bool read_stack(struct config *config, const char *value)
+{
+    size_t number;
+    if (!parse_size(value, &number) || number > STACK_MAX || number % 16 != 0)
+        return false;
+    config->stack = number;
     return true;
 }
 
@@ -129,6 +178,16 @@ static bool read_follow(struct config *config, const char *value)
     return read_flag(value, &config->follow);
 }
 
+static bool read_scope_strict(struct config *config, const char *value)
+{
+    return read_flag(value, &config->scope_strict);
+}
+
+static bool read_scope_list(struct config *config, const char *value)
+{
+    return read_flag(value, &config->scope_list);
+}
+
 static bool read_disable(struct config *config, const char *value)
 {
     return read_flag(value, &config->disabled);
@@ -145,7 +204,13 @@ static const struct setting settings[] = {
      "a comma list of marked, main, all and module name globs, each glob with + (the default) "
      "or - before it",
      read_modules},
-    {PREFIX "SCOPES", "thread or process", read_scopes},
+    {PREFIX "SCOPES", "thread, process and specs [MODULE!]NAME, separated by ;", read_scopes},
+    {PREFIX "SCOPE_FILE", "a file name of at most 4095 bytes", read_scope_file},
+    {PREFIX "SCOPE_STRICT", "0 or 1", read_scope_strict},
+    {PREFIX "SCOPE_LIST", "0 or 1", read_scope_list},
+    {PREFIX "END", "reset or retain", read_end},
+    {PREFIX "STACK", "a multiple of 16 from 0 to 4096", read_stack},
+    {PREFIX "LEARN", "a file name of at most 4095 bytes", read_learn},
     {PREFIX "DEBUG", "a comma list of poison, quarantine, verify and log", read_debug},
     {PREFIX "STATS", "text or json", read_stats},
     {PREFIX "STATS_FILE", "a file name of at most 4095 bytes", read_stats_file},
@@ -227,6 +292,7 @@ void config_read(struct config *config)
         .overflow = OVERFLOW_GROW,
         .stats = STATS_TEXT,
         .follow = true,
+        .stack = 256,
     };
     for (size_t i = 0; i < SETTINGS; i++) {
         const char *value = secure_getenv(settings[i].name);

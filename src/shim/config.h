@@ -17,6 +17,9 @@ enum stats_format { STATS_TEXT, STATS_JSON };
 /* Scopes that nobody marks; see automatic.h. */
 enum automatic_scopes { SCOPES_NONE, SCOPES_THREAD, SCOPES_PROCESS };
 
+/* How scopes end (retain.h); by default marks reset, and scopes named from outside retain. */
+enum scope_end { END_DEFAULT, END_RESET, END_RETAIN };
+
 /* Switches of ARENASHIM_DEBUG, a set of bits; see debug.h. */
 enum debug_switch {
     DEBUG_POISON = 1,
@@ -33,6 +36,9 @@ enum debug_switch {
 #define CAPACITY_MIN ((size_t)4096)
 #define CAPACITY_MAX ((size_t)1 << 40)
 
+/* The most that ARENASHIM_STACK accepts, in bytes. */
+#define STACK_MAX ((size_t)4096)
+
 struct config {
     size_t capacity; /* bytes of an arena kept warm; a multiple of the page size */
     size_t limit;    /* bytes an arena may grow to; likewise, and >= capacity */
@@ -40,10 +46,17 @@ struct config {
     enum overflow_policy overflow;
     enum stats_format stats;
     enum automatic_scopes scopes;
+    enum scope_end end;
+    size_t stack;   /* bytes of arguments on the stack that wrapped calls pass on */
     unsigned debug; /* of enum debug_switch */
     bool stats_at_exit;
     bool disabled;
     bool follow;           /* children get the shim, too */
+    bool scope_strict;     /* a spec that cannot be applied ends the process */
+    bool scope_list;       /* what the specs match is printed, and the process ends */
+    char specs[4096];      /* ARENASHIM_SCOPES without `thread` and `process` */
+    char scope_file[4096]; /* further specs; "" is none */
+    char learn[4096];      /* learned sites; "" is none */
     char modules[1024];    /* ARENASHIM_MODULES as given; "" is the default */
     char stats_file[4096]; /* pattern, see libarenashim(7); "" is stderr */
 };

@@ -10,6 +10,7 @@
 #include "shim/block.h"
 #include "shim/modules.h"
 #include "shim/region.h"
+#include "shim/retain.h"
 #include "shim/sites.h"
 
 enum { FRESH = 0xa5, RELEASED = 0x5a, RED = 0xfb };
@@ -63,8 +64,9 @@ static void verify(const void *block, const struct header *header, const char *w
 {
     uintptr_t end = header_end(header);
     uintptr_t asked_end = (uintptr_t)block + header->asked;
-    if ((end + BLOCK_HEADER) % ALIGN_MIN != 0 || end > hot.cursor || end <= (uintptr_t)block ||
-        header->asked == 0 || header->asked > end - (uintptr_t)block ||
+    bool is_retained = fixed.retains && retain_holds(block);
+    if ((end + BLOCK_HEADER) % ALIGN_MIN != 0 || (end > hot.cursor && !is_retained) ||
+        end <= (uintptr_t)block || header->asked == 0 || header->asked > end - (uintptr_t)block ||
         header->previous >= (uintptr_t)block)
         fail("write into the header of the block at ", block, NULL, when);
     if (!is_filled(asked_end, end, RED))
@@ -158,7 +160,7 @@ void debug_goes_round(struct thread *thread)
         return;
     memset(thread->quarantine, 0, sizeof thread->quarantine);
     thread->quarantine_bytes = 0;
-    thread->base = block_base(thread->memory);
+    thread->base = thread->top = block_base(thread->memory);
     thread->touched =
         region_discard(thread->memory, thread->committed) ? thread->memory : thread->committed;
     thread->committed = thread->memory;

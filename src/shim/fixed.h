@@ -6,6 +6,7 @@
 #define SHIM_FIXED_H
 
 #include "shim/config.h"
+#include "shim/named.h"
 #include "shim/next.h"
 #include "shim/operators.h"
 #include "shim/region.h"
@@ -16,10 +17,12 @@ struct fixed {
     struct region region;
     size_t bias; /* a block of n bytes occupies (n + bias) & mask bytes; see block.h */
     size_t mask;
+    bool retains;      /* there may be scopes that retain what is alive: see retain.h */
     bool checked;      /* memcheck watches, or ARENASHIM_DEBUG is set: see header.h */
     uintptr_t wrapper; /* the malloc that calls ours, when that is not the first; else 0 */
     struct operators operators;
     struct config config;
+    struct named_host named;
     struct next_allocator behind_boot; /* next.c: what `next` calls on when it guards the buffer */
 };
 

@@ -14,6 +14,8 @@ src_shim_libcore_la_SOURCES = \
 	src/shim/automatic.h \
 	src/shim/block.c \
 	src/shim/block.h \
+	src/shim/chunks.c \
+	src/shim/chunks.h \
 	src/shim/config.c \
 	src/shim/config.h \
 	src/shim/debug.c \
@@ -23,10 +25,14 @@ src_shim_libcore_la_SOURCES = \
 	src/shim/fixed.c \
 	src/shim/fixed.h \
 	src/shim/header.h \
+	src/shim/learn.c \
+	src/shim/learn.h \
 	src/shim/misuse.c \
 	src/shim/misuse.h \
 	src/shim/modules.c \
 	src/shim/modules.h \
+	src/shim/named.c \
+	src/shim/named.h \
 	src/shim/next.c \
 	src/shim/next.h \
 	src/shim/operators.c \
@@ -35,10 +41,14 @@ src_shim_libcore_la_SOURCES = \
 	src/shim/region.h \
 	src/shim/report.c \
 	src/shim/report.h \
+	src/shim/retain.c \
+	src/shim/retain.h \
 	src/shim/scope.c \
 	src/shim/scope.h \
 	src/shim/sites.c \
 	src/shim/sites.h \
+	src/shim/stack.c \
+	src/shim/stack.h \
 	src/shim/start.c \
 	src/shim/start.h \
 	src/shim/stats.c \

@@ -8,6 +8,7 @@
 
 #include "base/compiler.h"
 #include "shim/fixed.h"
+#include "shim/learn.h"
 
 static struct module modules[MODULES_MAX];
 static int entered;
@@ -100,6 +101,7 @@ static struct module *enter(const struct dl_find_object *object)
     if (here >= module->start && here < module->end)
         module->excluded = true; /* the shim itself */
     __atomic_store_n(&module->ready, true, __ATOMIC_RELEASE);
+    learn_module(module);
     return module;
 }
 

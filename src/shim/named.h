@@ -22,13 +22,14 @@ struct named_function {
     uintptr_t module_start; /* the module that holds the function: it participates */
     uintptr_t module_size;  /* bytes */
     bool retain;            /* how its scopes end: see retain.h */
+    const struct module *module; /* the shim's own note: its record of the module, or NULL */
 };
 
 /* One call of it, in the stack frame of the wrapper. The shim fills it at enter and reads it at
  * leave; the address of the record tells how deep the stack is. */
 struct named_call {
-    const struct named_function *function; /* set by the wrapper before enter */
-    uint64_t token;                        /* of the scope; 0: none was opened */
+    struct named_function *function; /* set by the wrapper before enter */
+    uint64_t token;                  /* of the scope; 0: none was opened */
 };
 
 /*
@@ -57,5 +58,26 @@ struct named_host {
  * routing has begun. */
 #define NAMED_START "arenashim_wrap_start"
 typedef void named_start_function(const struct named_host *host);
+
+struct module;
+struct thread;
+
+struct config;
+
+/* Fills fixed.named, which is read-only later. */
+void named_settle(const struct config *config);
+
+/* Loads that part, if the settings name scopes. */
+void named_start(void);
+
+/* The first of the functions in struct named_host. */
+bool named_enter(struct named_call *call);
+void named_enter_slowly(struct named_call *call);
+bool named_leave(struct named_call *call);
+void named_leave_slowly(struct named_call *call);
+
+/* Ends the scopes of wrapped calls that a longjmp has left: those whose record lies at or below
+ * `stack`, an address in the frame of a function that runs now. */
+void named_close_left(struct thread *thread, uintptr_t stack);
 
 #endif

@@ -171,7 +171,7 @@ void next_resolve(void)
         found.malloc_usable_size = boot_aware_malloc_usable_size;
     }
     fixed.next = found;
-    fixed.outside = (struct outside){found.malloc, found.calloc};
+    fixed.outside = (struct outside){found.malloc, found.calloc, NULL};
     __atomic_store_n(&resolving, false, __ATOMIC_RELEASE);
 }
 

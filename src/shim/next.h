@@ -40,15 +40,18 @@ NEXT_FUNCTIONS(NEXT_DECLARE)
         NEXT_FUNCTIONS(NEXT_FIRST)                                                                 \
     }
 
-/* What malloc and calloc do out of scope: the next allocator's functions, or those of automatic.h
- * in their place. */
+/* What malloc and calloc do where hot.cursor is 0: the next allocator's functions, or those of
+ * automatic.h or retain.h in their place. `serve` is for the other entry points: NULL, or a
+ * function of these that does what block_serve does in scopes. */
+struct request;
 struct outside {
     void *(*malloc)(size_t size);
     void *(*calloc)(size_t count, size_t size);
+    void *(*serve)(const struct request *request);
 };
 #define OUTSIDE_UNRESOLVED                                                                         \
     {                                                                                              \
-        next_first_malloc, next_first_calloc                                                       \
+        next_first_malloc, next_first_calloc, NULL                                                 \
     }
 
 /*

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 /* Bytes of a slot's record, and of each guard; a guard is the largest page size there can be. */
-#define REGION_RECORD_BYTES ((size_t)128 << 10)
+#define REGION_RECORD_BYTES ((size_t)192 << 10)
 #define REGION_GUARD_BYTES ((size_t)4 << 10)
 
 #define REGION_SLOTS_MAX 1024

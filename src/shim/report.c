@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "shim/chunks.h"
 #include "shim/fixed.h"
+#include "shim/learn.h"
 #include "shim/stats.h"
 
 /* How many modules the text form names. */
@@ -53,6 +55,7 @@ static void json_passed(struct text *out, const struct stats *stats)
     member(out, ",\n    ", "interrupted", stats->interrupted);
     member(out, ",\n    ", "overflow", stats->all_sites.fallbacks);
     member(out, ",\n    ", "unknown_caller", stats->unknown);
+    member(out, ",\n    ", "learned", stats->learned);
     member(out, ",\n    ", "not_participating", stats->not_participating);
     text_str(out, ",\n    \"modules\": [");
     const char *separator = "\n";
@@ -87,6 +90,10 @@ static void json_sites(struct text *out)
         member(out, ",\n     ", "overflows", sum.overflows);
         member(out, ", ", "fallbacks", sum.fallbacks);
         member(out, ", ", "live_at_end", sum.live_at_end);
+        member(out, ",\n     ", "survivors", sum.survivors);
+        member(out, ", ", "chunks_pinned", sum.pinned);
+        member(out, ", ", "bytes_pinned", sum.pinned * CHUNK_BYTES);
+        member(out, ", ", "sites_learned", sum.learned);
         text_str(out, "}");
     }
     text_str(out, "\n  ]");
@@ -103,6 +110,8 @@ static void json(struct text *out, const struct stats *stats)
     json_passed(out, stats);
     member(out, ",\n  ", "freed_in_scope", stats->freed);
     member(out, ",\n  ", "ignored_frees", stats->ignored_frees);
+    member(out, ",\n  ", "late_frees", stats->late_frees);
+    member(out, ",\n  ", "sites_known", learn_count());
     member(out, ",\n  ", "overflows", stats->all_sites.overflows);
     member(out, ",\n  ", "fallbacks", stats->all_sites.fallbacks);
     member(out, ",\n  ", "capacity_bytes", fixed.config.capacity);
@@ -183,6 +192,8 @@ static void text_passed(struct text *out, const struct stats *stats)
         row(out, "    in signal handlers", stats->interrupted, none);
     if (stats->all_sites.fallbacks)
         row(out, "    overflow", stats->all_sites.fallbacks, none);
+    if (stats->learned)
+        row(out, "    learned to survive", stats->learned, none);
     if (stats->unknown)
         row(out, "    unknown caller", stats->unknown, none);
     if (stats->not_participating) {
@@ -230,6 +241,12 @@ static void plain(struct text *out, const struct stats *stats)
     text_passed(out, stats);
     row(out, "freed in scope", stats->freed, " blocks");
     row(out, "ignored frees", stats->ignored_frees, " from other threads or after the scope");
+    if (fixed.retains) {
+        row(out, "survivors", stats->all_sites.survivors, " blocks alive at the end of a scope");
+        row(out, "pinned by them", stats->all_sites.pinned * CHUNK_BYTES, " bytes at most");
+        row(out, "late frees", stats->late_frees, " of such blocks");
+        row(out, "sites learned", learn_count(), "");
+    }
     row(out, "overflows", stats->all_sites.overflows, "");
     row(out, "largest arena", stats->high_water, " bytes");
     row(out, "capacity", fixed.config.capacity, " bytes");

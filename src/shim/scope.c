@@ -20,6 +20,8 @@
 #include "shim/debug.h"
 #include "shim/fixed.h"
 #include "shim/misuse.h"
+#include "shim/named.h"
+#include "shim/retain.h"
 #include "shim/scope.h"
 #include "shim/start.h"
 
@@ -43,9 +45,9 @@ static uint64_t higher(uint64_t a, uint64_t b)
 
 void scope_settle(struct thread *thread)
 {
-    struct frame *frame = &thread->frames[thread->depth - 1];
+    struct frame *frame = thread_innermost(thread);
     CHECK(thread->depth > 0 && thread->depth <= SCOPE_DEPTH_MAX);
-    CHECK(hot.cursor >= frame->start && hot.cursor <= thread->memory_end);
+    CHECK(frame->retains || (hot.cursor >= frame->start && hot.cursor <= thread->memory_end));
     uint64_t calls = hot.calls;
     uint64_t bytes = hot.bytes;
     uint64_t freed = hot.freed;
@@ -59,7 +61,10 @@ void scope_settle(struct thread *thread)
     frame->stats->bytes += bytes;
     frame->live += (int64_t)(calls - freed);
     thread->freed += freed;
-
+    if (UNLIKELY(frame->retains)) {
+        retain_settle(thread, calls, freed);
+        return;
+    }
     uintptr_t peak = higher(thread->peak, hot.cursor);
     thread->peak = 0;
     frame->peak = higher(frame->peak, peak);
@@ -75,7 +80,7 @@ static void move_on(struct thread *thread)
         next = thread->memory;
         debug_goes_round(thread);
     }
-    thread->base = block_base(next);
+    thread->base = thread->top = block_base(next);
 }
 
 /* Whether the addresses of an ended scope come again only when the slot's memory is used up: until
@@ -109,6 +114,8 @@ static void retire(struct thread *thread, struct frame *frame)
 static void note(struct thread *thread, struct frame *frame)
 {
     struct site_stats *stats = frame->stats;
+    if (frame->retains)
+        return; /* retain_end has */
     CHECK(frame->peak >= frame->start);
     stats->peak = higher(stats->peak, frame->peak - frame->start);
     if (frame->live > 0)
@@ -122,7 +129,7 @@ static void note(struct thread *thread, struct frame *frame)
 /* Accounts for the innermost scope, which is about to end. */
 static OUT_OF_LINE void account(struct thread *thread)
 {
-    struct frame *frame = &thread->frames[thread->depth - 1];
+    struct frame *frame = thread_innermost(thread);
     scope_settle(thread);
     note(thread, frame);
     if (frame->pauses > 0)
@@ -133,7 +140,8 @@ static OUT_OF_LINE void account(struct thread *thread)
         thread->left_open += thread->excess;
         thread->excess = 0;
     }
-    if (thread->checked && !(thread->depth == 1 && thread->automatic == SCOPES_PROCESS))
+    if (thread->checked && !frame->retains &&
+        !(thread->depth == 1 && thread->automatic == SCOPES_PROCESS))
         retire(thread, frame);
 }
 
@@ -200,7 +208,7 @@ static ALWAYS_INLINE arena_scope_token open_scope(struct thread *thread,
     uintptr_t gate = hot.limit;
     hot.limit = 0;
     signal_fence();
-    uintptr_t start = hot.cursor ? hot.cursor : thread->base;
+    uintptr_t start = hot.cursor ? hot.cursor : thread->top;
     struct frame *frame = &thread->frames[thread->depth];
     uint64_t token = make_token(thread, thread->depth + 1);
     fill(thread, frame, token, stats, start, gate);
@@ -216,6 +224,47 @@ static ALWAYS_INLINE arena_scope_token open_scope(struct thread *thread,
     return (arena_scope_token){token};
 }
 
+/* As open_scope, for one that retains what is alive (retain.h). */
+static arena_scope_token open_retaining(struct thread *thread, const arena_scope_site *site,
+                                        const struct module *module)
+{
+    struct site_stats *stats = stats_of(thread, site);
+    if ((hot.calls | hot.freed) && thread->depth > 0)
+        scope_settle(thread);
+    stats->scopes++;
+
+    uintptr_t gate = hot.limit;
+    uintptr_t cursor = hot.cursor;
+    hot.limit = 0;
+    signal_fence();
+    uintptr_t top = thread->top;
+    uintptr_t start = cursor ? cursor : top;
+    struct frame *frame = &thread->frames[thread->depth];
+    uint64_t token = make_token(thread, thread->depth + 1);
+    fill(thread, frame, token, stats, start, gate);
+    /* Before the frame counts: then no path takes it for one that does not retain. */
+    thread->top = start;
+    hot.cursor = 0;
+    signal_fence();
+    thread->depth++;
+    signal_fence();
+    if (UNLIKELY(frame->token != token))
+        fill(thread, frame, token, stats, start, gate);
+    frame->outer_cursor = cursor;
+    frame->outer_top = top;
+    frame->peak = 0;
+    frame->retains = true;
+    hot.start = UINTPTR_MAX;
+    retain_begin(thread, frame, module);
+    return (arena_scope_token){token};
+}
+
+arena_scope_token scope_open(struct thread *thread, const arena_scope_site *site, bool retains,
+                             const struct module *module)
+{
+    return retains ? open_retaining(thread, site, module) : open_scope(thread, site);
+}
+
 void scope_use_module(const struct module *module)
 {
     /* Size 0 first: a handler must not see the start of one module with the size of another. */
@@ -226,29 +275,28 @@ void scope_use_module(const struct module *module)
     hot.module_size = module->end - module->start;
 }
 
-/* Enters the module of a mark among the participants. */
-static void mark_module(struct thread *thread, uintptr_t caller)
+const struct module *scope_mark_module(struct thread *thread, uintptr_t address)
 {
-    struct module *module = modules_find(&thread->modules, caller);
+    struct module *module = modules_find(&thread->modules, address);
     if (!module)
-        return;
+        return NULL;
     modules_mark(module);
-    if (modules_participates(module, false) && !thread_is_busy(thread))
+    if (!modules_participates(module, false))
+        return NULL;
+    if (!thread_is_busy(thread))
         scope_use_module(module);
+    return module;
 }
 
-/* The first scope of a thread or of a module, or after a module was unloaded or a trim asked for,
- * and scopes nested too deeply to be told apart: these are part of the innermost one that is. */
-static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr_t caller)
+struct thread *scope_thread(void)
 {
-    static const arena_scope_token none = {0};
     if (!hot.thread && !start_shim())
-        return none;
-    if (hot.cursor == 0)
+        return NULL;
+    if (!hot.thread || hot.thread->depth == 0)
         automatic_opens();
     /* An arena of the process's scope may hold blocks that other scopes must not lie under. */
     if (!hot.thread && (fixed.config.scopes == SCOPES_PROCESS || !thread_acquire()))
-        return none;
+        return NULL;
     struct thread *thread = hot.thread;
     if (thread->modules.generation != modules_generation) {
         hot.module_size = 0;
@@ -256,9 +304,20 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
         if (!thread_trim_as_asked(thread))
             thread->modules.generation--; /* so that the next begin comes here, too */
     }
-    mark_module(thread, caller);
+    return thread;
+}
+
+/* The first scope of a thread or of a module, or after a module was unloaded or a trim asked for,
+ * and scopes nested too deeply to be told apart: these are part of the innermost one that is. */
+static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr_t caller)
+{
+    struct thread *thread = scope_thread();
+    if (!thread)
+        return (arena_scope_token){0};
+    named_close_left(thread, (uintptr_t)__builtin_frame_address(0));
+    const struct module *module = scope_mark_module(thread, caller);
     if (thread->depth < SCOPE_DEPTH_MAX)
-        return open_scope(thread, site);
+        return scope_open(thread, site, fixed.config.end == END_RETAIN, module);
     scope_settle(thread); /* its end must account for the deeper ones */
     thread->excess++;
     return (arena_scope_token){make_token(thread, DEPTH_EXCESS)};
@@ -273,7 +332,7 @@ arena_scope_token arena_scope_begin(const arena_scope_site *site)
         site = &unmarked;
     if (UNLIKELY(!thread || caller - hot.module_start >= hot.module_size ||
                  thread->modules.generation != modules_generation ||
-                 thread->depth == SCOPE_DEPTH_MAX))
+                 thread->depth >= thread->marks_max))
         return begin_slowly(site, caller);
     return open_scope(thread, site);
 }
@@ -281,7 +340,7 @@ arena_scope_token arena_scope_begin(const arena_scope_site *site)
 void scope_begin_automatic(struct thread *thread, const arena_scope_site *site)
 {
     thread->automatic = fixed.config.scopes;
-    open_scope(thread, site);
+    scope_open(thread, site, fixed.config.end == END_RETAIN, NULL);
 }
 
 /* ---- end ------------------------------------------------------------------------------------ */
@@ -306,14 +365,45 @@ static ALWAYS_INLINE void close_scope(struct thread *thread, struct frame *frame
         thread_trim(thread);
 }
 
-static void close_down_to(struct thread *thread, uint64_t depth)
+static void close_retaining(struct thread *thread, struct frame *frame)
+{
+    account(thread);
+    retain_end(thread, frame);
+    uintptr_t gate = frame->outer_gate;
+    uintptr_t cursor = frame->outer_cursor;
+    thread->top = frame->outer_top;
+    hot.start = frame->outer_start;
+    frame->retains = false;
+    signal_fence();
+    thread->depth--;
+    signal_fence();
+    hot.cursor = cursor;
+    signal_fence();
+    hot.limit = gate;
+    if (UNLIKELY(thread->committed > thread->capacity_end && thread->depth == 0))
+        thread_trim(thread);
+}
+
+void scope_close_innermost(struct thread *thread)
+{
+    struct frame *frame = thread_innermost(thread);
+    if (frame->stack != 0) {
+        thread->stack = frame->outer_stack;
+        frame->stack = 0;
+    }
+    if (frame->retains)
+        close_retaining(thread, frame);
+    else
+        close_scope(thread, frame);
+}
+
+void scope_close_down_to(struct thread *thread, uint64_t depth)
 {
     while (thread->depth > depth) {
-        struct frame *frame = &thread->frames[thread->depth - 1];
         /* A jump out of a scope leaves its pauses, too. */
         if (thread->depth > depth + 1)
-            frame->pauses = 0;
-        close_scope(thread, frame);
+            thread_innermost(thread)->pauses = 0;
+        scope_close_innermost(thread);
     }
 }
 
@@ -335,7 +425,7 @@ static COLD void end_slowly(uint64_t token)
         misuse_report(MISUSE_ENDED_ALREADY, NULL);
     } else {
         thread->left_open += thread->depth - depth;
-        close_down_to(thread, depth - 1);
+        scope_close_down_to(thread, depth - 1);
     }
 }
 
@@ -343,7 +433,7 @@ void arena_scope_end(arena_scope_token token)
 {
     struct thread *thread = hot.thread;
     if (LIKELY(hot.cursor != 0 && thread->depth > 0)) {
-        struct frame *frame = &thread->frames[thread->depth - 1];
+        struct frame *frame = thread_innermost(thread);
         if (LIKELY(frame->token == token.id)) {
             close_scope(thread, frame);
             return;
@@ -358,11 +448,11 @@ void scope_abandon(struct thread *thread)
     for (uint64_t i = 0; i < thread->depth; i++)
         thread->frames[i].pauses = 0;
     thread->left_open += thread->depth - automatic;
-    close_down_to(thread, automatic);
+    scope_close_down_to(thread, automatic);
     uintptr_t end = hot.cursor;
-    close_down_to(thread, 0);
-    if (thread->automatic == SCOPES_PROCESS)
-        thread->base = end;
+    scope_close_down_to(thread, 0);
+    if (thread->automatic == SCOPES_PROCESS && end != 0)
+        thread->base = thread->top = end;
     thread->automatic = SCOPES_NONE;
 }
 
@@ -371,7 +461,7 @@ void scope_abandon(struct thread *thread)
 static struct frame *current_frame(void)
 {
     struct thread *thread = hot.thread;
-    return hot.cursor != 0 && thread->depth > 0 ? &thread->frames[thread->depth - 1] : NULL;
+    return thread && thread->depth > 0 ? thread_innermost(thread) : NULL;
 }
 
 void arena_scope_pause(void)
@@ -380,6 +470,8 @@ void arena_scope_pause(void)
     if (!frame)
         return;
     /* Saved before it is counted: a pause in a signal handler then finds it saved. */
+    if (frame->pauses == 0 && frame->retains)
+        retain_pause(hot.thread, frame);
     if (frame->pauses == 0)
         frame->paused_gate = hot.limit;
     if (frame->peak == 0)
@@ -400,7 +492,9 @@ void arena_scope_resume(void)
     signal_fence();
     if (frame->pauses == 0)
         misuse_report(MISUSE_RESUME, NULL);
-    else if (--frame->pauses == 0)
+    else if (--frame->pauses == 0 && frame->retains)
+        retain_resume(hot.thread, frame);
+    else if (frame->pauses == 0)
         hot.limit = gate;
 }
 

@@ -5,8 +5,38 @@
 #ifndef SHIM_SCOPE_H
 #define SHIM_SCOPE_H
 
+#include <arenashim/scope.h>
+
 #include "base/text.h"
 #include "shim/thread.h"
+
+/* Opens a scope of a thread whose depth is below SCOPE_DEPTH_MAX. One that retains (retain.h) has
+ * `module` for the first that takes part, unless that is NULL. */
+arena_scope_token scope_open(struct thread *thread, const arena_scope_site *site, bool retains,
+                             const struct module *module);
+
+/* Ends the innermost scope. */
+void scope_close_innermost(struct thread *thread);
+
+/* Ends the innermost scopes until `depth` are left; those above the outermost of these were left
+ * open by a jump. */
+void scope_close_down_to(struct thread *thread, uint64_t depth);
+
+/* The calling thread's record, after everything that a begin on the fast path takes for done:
+ * start, an arena, a scope of automatic.h, what threads_trim asked for. NULL when there is no
+ * arena. */
+struct thread *scope_thread(void);
+
+/* Enters the module of a mark among the participants. NULL when the user's list excludes it. */
+const struct module *scope_mark_module(struct thread *thread, uintptr_t address);
+
+/* Whether a begin at this site finds its statistics without a search. */
+static ALWAYS_INLINE bool scope_knows_site(const struct thread *thread,
+                                           const arena_scope_site *site)
+{
+    const struct site_cache_entry *entry = &thread->site_cache[site_hash(site)];
+    return entry->stats && site_same(&entry->key, site);
+}
 
 /* Begins the outermost scope of a thread that has a record, as fixed.config.scopes says. */
 void scope_begin_automatic(struct thread *thread, const arena_scope_site *site);

@@ -36,7 +36,10 @@ struct site_stats {
     uint64_t peak;        /* most bytes in use in one scope, nested scopes included */
     uint64_t overflows;   /* requests that did not fit in what was left of the capacity */
     uint64_t fallbacks;   /* of them, those that the next allocator served */
-    uint64_t live_at_end; /* blocks that were not freed when their scope ended */
+    uint64_t live_at_end; /* blocks that were dropped, not freed, when their scope ended */
+    uint64_t survivors;   /* blocks that were alive at, and after, the end of their scope */
+    uint64_t pinned;      /* most chunks in use at such an end */
+    uint64_t learned;     /* calls learned to draw such blocks (learn.h) */
     uint64_t unused;
 };
 

@@ -15,8 +15,11 @@
 #include "shim/debug.h"
 #include "shim/environment.h"
 #include "shim/fixed.h"
+#include "shim/learn.h"
 #include "shim/misuse.h"
+#include "shim/named.h"
 #include "shim/report.h"
+#include "shim/retain.h"
 #include "shim/scope.h"
 #include "shim/thread.h"
 
@@ -134,6 +137,11 @@ static void after_fork(void)
     misuse_after_fork();
 }
 
+static bool may_retain(const struct config *config)
+{
+    return config->end == END_RETAIN || *config->specs != '\0' || *config->scope_file != '\0';
+}
+
 bool start_routing(void)
 {
     fixed.region = (struct region){0};
@@ -146,7 +154,12 @@ bool start_routing(void)
         text_end(&line);
         return false;
     }
+    fixed.retains = may_retain(&fixed.config);
     struct region_wish wish = {fixed.config.capacity, fixed.config.limit};
+    if (fixed.retains) { /* a second half, for what they retain */
+        wish.capacity = 2 * wish.capacity + 2 * REGION_GUARD_BYTES;
+        wish.limit = 2 * wish.limit + 2 * REGION_GUARD_BYTES;
+    }
     if (!region_reserve(&fixed.region, wish)) {
         struct text line;
         text_message(&line);
@@ -197,6 +210,9 @@ static bool prepare(void)
     if (fixed.config.disabled || !start_routing())
         return false;
     automatic_start();
+    retain_start();
+    learn_start();
+    named_settle(&fixed.config);
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "shim/block.h"
 #include "shim/debug.h"
 #include "shim/fixed.h"
+#include "shim/retain.h"
 #include "shim/scope.h"
 
 _Static_assert(sizeof(struct thread) <= REGION_RECORD_BYTES, "a record fits its slot");
@@ -113,6 +114,8 @@ static bool trim_idle(size_t pad)
     bool done = region_discard(start, resident_end(thread));
     if (done)
         thread->touched = start;
+    if (fixed.retains)
+        chunks_trim(&thread->retained.chunks, (uint32_t)(pad / CHUNK_BYTES));
     signal_fence();
     hot.thread = thread;
     hot.unavailable = false;
@@ -142,13 +145,27 @@ bool threads_trim(size_t pad)
 
 /* ---- start ---------------------------------------------------------------------------------- */
 
+/* The second half of a slot is for scopes that retain what is alive. */
+static void divide(struct thread *thread)
+{
+    uintptr_t end = thread->memory_end;
+    uintptr_t half = (end - thread->memory) / 2 & ~(REGION_GUARD_BYTES - 1);
+    chunks_init(&thread->retained.chunks, thread->memory + half, end);
+    thread->retained.start = UINTPTR_MAX;
+    thread->memory_end = thread->memory + half - REGION_GUARD_BYTES;
+}
+
 static void record_init(struct thread *thread, int slot)
 {
     thread->slot = slot;
     thread->memory = region_memory(&fixed.region, slot);
     thread->memory_end = region_memory_end(&fixed.region, slot);
+    thread->stack = UINTPTR_MAX;
+    thread->marks_max = fixed.retains ? 0 : SCOPE_DEPTH_MAX;
+    if (fixed.retains)
+        divide(thread);
     thread->committed = thread->memory;
-    thread->base = block_base(thread->memory);
+    thread->base = thread->top = block_base(thread->memory);
     thread->touched = thread->base;
     thread->capacity_end = thread->memory + fixed.config.capacity;
     thread->limit_end = lower(thread->memory + fixed.config.limit, thread->memory_end);
@@ -272,6 +289,8 @@ static void thread_exits(void *record)
     bool lasting = thread->automatic == SCOPES_PROCESS || (fixed.config.debug & DEBUG_QUARANTINE);
     scope_abandon(thread);
     hot = (struct hot){.unavailable = true};
+    if (fixed.retains)
+        retain_leave(thread);
     renew(thread); /* the next thread here looks at `hot` before it has an arena */
     if (!lasting)
         empty(thread);
@@ -301,6 +320,9 @@ static void clear_statistics(struct thread *thread)
 static void clear_state(struct thread *thread)
 {
     clear_statistics(thread);
+    for (uint64_t i = 0; i < thread->depth; i++)
+        thread->frames[i].stack = thread->frames[i].retains = 0;
+    thread->stack = UINTPTR_MAX;
     thread->depth = 0;
     thread->excess = 0;
     thread->busy = 0;
@@ -320,9 +342,10 @@ static void abolish(struct thread *thread, int slot)
     thread_touch(thread, thread->committed);       /* where they ended only it knew */
     renew(thread);
     empty(thread);
-    /* A checker knows the record as a pool, so that it stays under one. With the record goes the
+    /* A checker knows the record as a pool, so that it stays under one; so does the record of
+     * chunks, some of which hold what is alive in this process, too. With the record goes the
      * knowledge of what is zero, so that all memory goes, even where a trim has failed. */
-    if (!fixed.checked && region_discard((uintptr_t)thread, thread->memory_end)) {
+    if (!fixed.checked && !fixed.retains && region_discard((uintptr_t)thread, thread->memory_end)) {
         made[slot] = false;
         return;
     }
@@ -335,7 +358,8 @@ static void keep_blocks(struct thread *thread)
 {
     if (thread->automatic != SCOPES_NONE) {
         /* Where they ended only it knew. In a full arena the cursor stays in front of the guard. */
-        thread->base = lower(block_base(thread->committed), thread->memory_end - BLOCK_HEADER);
+        thread->base = thread->top =
+            lower(block_base(thread->committed), thread->memory_end - BLOCK_HEADER);
         thread->touched = thread->committed;
     }
     clear_state(thread);
@@ -350,6 +374,8 @@ void threads_after_fork(void)
             thread->threads = 1;
             continue;
         }
+        if (thread && fixed.retains)
+            retain_orphan(thread);
         if (thread && fixed.config.scopes == SCOPES_PROCESS)
             keep_blocks(thread);
         else if (thread)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "shim/chunks.h"
 #include "shim/modules.h"
 #include "shim/sites.h"
 
@@ -35,6 +36,32 @@ struct frame {
     int64_t live;          /* blocks drawn and not freed, as of the last settling */
     size_t spilled;        /* the thread's `spilled` at begin */
     size_t used;           /* the thread's `used` at begin */
+    uintptr_t stack; /* where the record of the wrapped call lies that is the scope; 0: a mark */
+
+    uintptr_t outer_stack; /* the thread's `stack` at begin, of such a scope */
+
+    /* Of a scope that retains what is alive. `retains` and `stack` are 0 in frames not in use. */
+    bool retains;
+    uint32_t refills;      /* the thread's retained.refills at begin */
+    uintptr_t outer_top;   /* the thread's `top` at begin */
+    uintptr_t outer_block; /* retained.start, module_start and module_size at begin */
+    uintptr_t outer_module_start;
+    uintptr_t outer_module_size;
+    uintptr_t paused_module_size; /* retained.module_size at the first pause */
+};
+
+/* Where the scopes of a thread that retain draw; see retain.h. */
+struct retained {
+    uintptr_t cursor; /* where the next block's header goes; 0: there is no chunk yet */
+    uintptr_t limit;  /* the end of the current chunk: the gate */
+    uintptr_t start;  /* blocks at or above, in the current chunk, are the innermost scope's */
+    uintptr_t module_start;
+    uintptr_t
+        module_size;  /* the module that made the last routed call; 0 where nothing is routed */
+    uint32_t current; /* the chunk that the cursor is in */
+    uint32_t refills; /* how often a chunk was taken */
+    bool busy;        /* a slow path is at work */
+    struct chunks chunks;
 };
 
 /* Calls in a scope that the next allocator served, by reason. */
@@ -42,6 +69,7 @@ struct passed {
     uint64_t paused;      /* the scope is paused */
     uint64_t interrupted; /* a signal handler that interrupted the shim */
     uint64_t unknown;     /* the caller lies in no module (generated code) */
+    uint64_t learned;     /* its blocks have been found to outlive their scopes */
     uint64_t modules[MODULES_MAX];
 };
 
@@ -61,6 +89,8 @@ struct thread {
     uint64_t excess;                 /* begins past SCOPE_DEPTH_MAX that have not ended */
     uint64_t serial;                 /* of the last token */
     uintptr_t base;                  /* the cursor of an empty arena */
+    uintptr_t top;       /* where a scope begins when hot.cursor is 0: base, or behind the scopes
+                          * that a scope which retains lies in */
     uintptr_t open_gate; /* hot.limit where the fast paths serve: the lower of capacity_end and
                           * committed; 0 under a checker */
     uintptr_t checked;   /* all bits set where blocks are checked, else 0 */
@@ -73,8 +103,12 @@ struct thread {
     uintptr_t peak;         /* highest cursor that was stepped back from since the last settling */
     size_t spilled;         /* bytes that overflow sent to the next allocator in open scopes */
     size_t used;            /* bytes of live blocks in open scopes, where blocks are checked */
-    uintptr_t newest; /* the newest block of the open scopes, where blocks are checked, or 0 */
-    unsigned trims;   /* of what threads_trim asked for, done */
+    uintptr_t newest;   /* the newest block of the open scopes, where blocks are checked, or 0 */
+    unsigned trims;     /* of what threads_trim asked for, done */
+    uint64_t marks_max; /* from this depth on begin has more to do than its fast path does:
+                         * SCOPE_DEPTH_MAX, or 0 where scopes may retain */
+    uintptr_t stack;    /* of the innermost scope that is a wrapped call; else UINTPTR_MAX */
+    struct retained retained;
     struct module_cache modules;
     struct hot *words; /* the owner's `hot`; the last owner's in a free slot */
 
@@ -157,6 +191,12 @@ bool threads_trim(size_t pad);
 
 /* What threads_trim asked for, by the owner. False when it has to wait for the end of scopes. */
 bool thread_trim_as_asked(struct thread *thread);
+
+/* Of a thread with an open scope. */
+static inline struct frame *thread_innermost(struct thread *thread)
+{
+    return &thread->frames[thread->depth - 1];
+}
 
 /* The record of slot 0 <= slot < region_slots_seen(), or NULL while it is being made. */
 struct thread *thread_in_slot(int slot);

@@ -68,7 +68,7 @@ one_line 'ARENASHIM_STATS_FILE, too long: one line' "takes a file name of at mos
 for setting in CAPACITY=4096 CAPACITY=4K CAPACITY=64k CAPACITY=1g CAPACITY=2M CAPACITY=100000 \
     LIMIT=1M LIMIT=2G OVERFLOW=grow OVERFLOW=fallback ALIGN=16 ALIGN=64 ALIGN=4096 ALIGN=4K \
     MODULES=marked MODULES=main MODULES=all 'MODULES=+simple,-libc*' SCOPES=thread \
-    SCOPES=process DEBUG=poison DEBUG=verify,poison DEBUG=quarantine FOLLOW=0 FOLLOW=1 DISABLE=0; do
+    SCOPES=process END=reset END=retain STACK=0 STACK=4K SCOPE_STRICT=1 DEBUG=poison DEBUG=verify,poison DEBUG=quarantine FOLLOW=0 FOLLOW=1 DISABLE=0; do
     accepted "ARENASHIM_$setting"
 done
 accepted ARENASHIM_CAPACITY=1M ARENASHIM_LIMIT=1M
@@ -84,7 +84,9 @@ stat_is 'a limit below the capacity: the capacity stands' .capacity_bytes 838860
 # ---- names -------------------------------------------------------------------------------------
 
 all_names='ARENASHIM_CAPACITY, ARENASHIM_LIMIT, ARENASHIM_OVERFLOW, ARENASHIM_ALIGN, '
-all_names+='ARENASHIM_MODULES, ARENASHIM_SCOPES, ARENASHIM_DEBUG, ARENASHIM_STATS, '
+all_names+='ARENASHIM_MODULES, ARENASHIM_SCOPES, ARENASHIM_SCOPE_FILE, ARENASHIM_SCOPE_STRICT, '
+all_names+='ARENASHIM_SCOPE_LIST, ARENASHIM_END, ARENASHIM_STACK, ARENASHIM_LEARN, '
+all_names+='ARENASHIM_DEBUG, ARENASHIM_STATS, '
 all_names+='ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW and ARENASHIM_DISABLE$'
 for name in ARENASHIM_CAPCITY ARENASHIM_ ARENASHIM_capacity ARENASHIM_STATS_FILES \
     ARENASHIM_CAPACITY_ ARENASHIM_STAT; do

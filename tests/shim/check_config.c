@@ -187,6 +187,10 @@ START_TEST(scopes_are_of_threads_or_of_the_process)
     setenv("ARENASHIM_SCOPES", "thread", 1);
     read_quietly();
     ck_assert_int_eq(config.scopes, SCOPES_THREAD);
+    setenv("ARENASHIM_SCOPES", "a.so!f*;process;;g;", 1);
+    config_read(&config);
+    ck_assert_int_eq(config.scopes, SCOPES_PROCESS);
+    ck_assert_str_eq(config.specs, "a.so!f*;g");
     setenv("ARENASHIM_SCOPES", "process", 1);
     read_quietly();
     ck_assert_int_eq(config.scopes, SCOPES_PROCESS);
@@ -273,9 +277,16 @@ static const struct {
     {"STATS", "xml", "text or json"},
     {"STATS", "JSON", "text or json"},
     {"STATS_FILE", "", "a file name of at most 4095 bytes"},
-    {"SCOPES", "", "thread or process"},
-    {"SCOPES", "Process", "thread or process"},
-    {"SCOPES", "none", "thread or process"},
+    {"SCOPES", "", "thread, process and specs [MODULE!]NAME, separated by ;"},
+    {"SCOPE_FILE", "", "a file name of at most 4095 bytes"},
+    {"SCOPE_STRICT", "yes", "0 or 1"},
+    {"SCOPE_LIST", "", "0 or 1"},
+    {"END", "", "reset or retain"},
+    {"END", "Retain", "reset or retain"},
+    {"STACK", "", "a multiple of 16 from 0 to 4096"},
+    {"STACK", "8", "a multiple of 16 from 0 to 4096"},
+    {"STACK", "4112", "a multiple of 16 from 0 to 4096"},
+    {"LEARN", "", "a file name of at most 4095 bytes"},
     {"DEBUG", "", DEBUG_SWITCHES},
     {"DEBUG", "poison,", DEBUG_SWITCHES},
     {"DEBUG", ",log", DEBUG_SWITCHES},
@@ -343,7 +354,9 @@ END_TEST
 
 #define NAMES                                                                                      \
     "ARENASHIM_CAPACITY, ARENASHIM_LIMIT, ARENASHIM_OVERFLOW, ARENASHIM_ALIGN, "                   \
-    "ARENASHIM_MODULES, ARENASHIM_SCOPES, ARENASHIM_DEBUG, ARENASHIM_STATS, "                      \
+    "ARENASHIM_MODULES, ARENASHIM_SCOPES, ARENASHIM_SCOPE_FILE, ARENASHIM_SCOPE_STRICT, "          \
+    "ARENASHIM_SCOPE_LIST, ARENASHIM_END, ARENASHIM_STACK, ARENASHIM_LEARN, ARENASHIM_DEBUG, "     \
+    "ARENASHIM_STATS, "                                                                            \
     "ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW and ARENASHIM_DISABLE\n"
 
 static const char *const unknown[] = {"CAPACTY", "STAT", "STATS_FIL", "STATS_FILES", "limit", ""};

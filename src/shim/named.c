@@ -1,0 +1,179 @@
+#include "shim/named.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/text.h"
+#include "shim/fixed.h"
+#include "shim/scope.h"
+#include "shim/stack.h"
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+/* True on a signal stack, whose addresses say nothing about how deep the other stack is. */
+static bool is_on_signal_stack(void)
+{
+    stack_t stack;
+    return sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK);
+}
+
+COLD void named_close_left(struct thread *thread, uintptr_t stack)
+{
+    if (LIKELY(thread->stack > stack) || is_on_signal_stack())
+        return;
+    uint64_t left = 0;
+    while (left < thread->depth &&
+           (thread->frames[left].stack == 0 || thread->frames[left].stack > stack))
+        left++;
+    thread->left_open += thread->depth - left;
+    scope_close_down_to(thread, left);
+}
+
+static ALWAYS_INLINE void open(struct thread *thread, struct named_call *call,
+                               const struct module *module)
+{
+    const struct named_function *function = call->function;
+    call->token = scope_open(thread, &function->site, function->retain, module).id;
+    struct frame *frame = thread_innermost(thread);
+    frame->outer_stack = thread->stack;
+    frame->stack = (uintptr_t)call;
+    thread->stack = (uintptr_t)call;
+}
+
+bool named_enter(struct named_call *call)
+{
+    struct thread *thread = hot.thread;
+    const struct named_function *function = call->function;
+    const struct module *module = __atomic_load_n(&function->module, __ATOMIC_RELAXED);
+    if (UNLIKELY(!thread || !module || thread->stack <= (uintptr_t)call ||
+                 thread->modules.generation != modules_generation ||
+                 thread->depth == SCOPE_DEPTH_MAX || !scope_knows_site(thread, &function->site)))
+        return false;
+    if (UNLIKELY(!function->retain && hot.module_start != module->start))
+        return false;
+    open(thread, call, module);
+    return true;
+}
+
+void named_enter_slowly(struct named_call *call)
+{
+    int saved_errno = errno;
+    struct thread *thread = scope_thread();
+    call->token = 0;
+    if (thread) {
+        named_close_left(thread, (uintptr_t)call);
+        const struct module *module = scope_mark_module(thread, call->function->module_start);
+        __atomic_store_n(&call->function->module, module, __ATOMIC_RELAXED);
+        if (thread->depth < SCOPE_DEPTH_MAX)
+            open(thread, call, module);
+    }
+    errno = saved_errno;
+}
+
+bool named_leave(struct named_call *call)
+{
+    struct thread *thread = hot.thread;
+    if (UNLIKELY(!thread || thread->depth == 0))
+        return call->token == 0;
+    const struct frame *frame = thread_innermost(thread);
+    if (UNLIKELY(frame->token != call->token || frame->pauses > 0 || fixed.checked))
+        return call->token == 0;
+    scope_close_innermost(thread);
+    return true;
+}
+
+/* The scope may have ended: with an outer one, or as one that seemed to have been left. */
+void named_leave_slowly(struct named_call *call)
+{
+    int saved_errno = errno;
+    struct thread *thread = hot.thread;
+    for (uint64_t depth = thread ? thread->depth : 0; depth > 0; depth--) {
+        if (thread->frames[depth - 1].token != call->token)
+            continue;
+        thread->left_open += thread->depth - depth;
+        scope_close_down_to(thread, depth - 1);
+    }
+    errno = saved_errno;
+}
+
+/* ---- start ----------------------------------------------------------------------------------- */
+
+#define PART "libarenashim-wrap.so"
+
+void named_settle(const struct config *config)
+{
+    fixed.named = (struct named_host){
+        .enter = named_enter,
+        .enter_slowly = named_enter_slowly,
+        .leave = named_leave,
+        .leave_slowly = named_leave_slowly,
+        .stack_bytes = named_stack_bytes,
+        .specs = config->specs,
+        .file = config->scope_file,
+        .stack = config->stack,
+        .retain = config->end != END_RESET,
+        .strict = config->scope_strict,
+        .list = config->scope_list,
+    };
+}
+
+/* Appends to a file name, which stays short enough or becomes "". */
+static void append(char name[PATH_MAX], const char *part, size_t length)
+{
+    size_t used = strlen(name);
+    if (used + length >= PATH_MAX) {
+        *name = '\0';
+        return;
+    }
+    memcpy(name + used, part, length);
+    name[used + length] = '\0';
+}
+
+/* Loads the part: from the folder "arenashim" beside this library, where it is installed, or from
+ * this library's own, where both are built. */
+static void *load(void)
+{
+    static const char *const folders[] = {"arenashim/", ""};
+    Dl_info own;
+    if (!dladdr((void *)named_start, &own))
+        return NULL;
+    const char *slash = strrchr(own.dli_fname, '/');
+    void *part = NULL;
+    for (size_t i = 0; i < 2 && !part; i++) {
+        char name[PATH_MAX] = "";
+        append(name, own.dli_fname, slash ? (size_t)(slash + 1 - own.dli_fname) : 0);
+        append(name, folders[i], strlen(folders[i]));
+        append(name, PART, sizeof PART - 1);
+        if (access(name, F_OK) == 0)
+            part = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    }
+    return part;
+}
+
+void named_start(void)
+{
+    if (*fixed.named.specs == '\0' && *fixed.named.file == '\0')
+        return;
+    int saved_errno = errno;
+    void *part = load();
+    named_start_function *start =
+        part ? (named_start_function *)(uintptr_t)dlsym(part, NAMED_START) : NULL;
+    if (start) {
+        start(&fixed.named);
+    } else {
+        struct text line;
+        const char *reason = dlerror();
+        text_message(&line);
+        text_str(&line, "no function is wrapped: " PART " cannot be loaded: ");
+        text_str(&line, reason ? reason : "it is not beside libarenashim.so");
+        text_end(&line);
+        if (fixed.named.strict)
+            _exit(125);
+    }
+    errno = saved_errno;
+}
