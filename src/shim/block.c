@@ -461,12 +461,12 @@ static bool extend(struct thread *thread, void *block, size_t size)
 
 static void shrink_checked(struct thread *thread, void *block, struct header header, size_t size)
 {
-    size_t old = header.asked;
-    header.asked = size;
-    debug_resized(block, &header);
+    struct header next = header;
+    next.asked = size;
+    debug_shrinking(block, &header, &next);
     signal_fence(); /* a handler may jump away: the red zone is there before the header says so */
-    header_write(block, header);
-    thread->used -= total_size(old) - total_size(size);
+    header_write(block, next);
+    thread->used -= total_size(header.asked) - total_size(size);
     track_resize(thread, block, size);
 }
 

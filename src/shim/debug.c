@@ -267,9 +267,11 @@ void debug_drawn(void *block, const struct header *header)
         memset(block, FRESH, header->asked);
 }
 
-void debug_resized(void *block, const struct header *header)
+void debug_shrinking(void *block, const struct header *header, const struct header *next)
 {
-    fence(block, header);
+    if (debug_has(DEBUG_VERIFY))
+        verify(block, header, "when it was made smaller");
+    fence(block, next);
 }
 
 void debug_freed(void *block, const struct header *header)

@@ -34,10 +34,11 @@ static inline bool debug_has(enum debug_switch what)
 /* Once, when routing starts. */
 void debug_start(void);
 
-/* A block has been drawn and is about to enter the chain, or is about to become smaller in its
- * place. */
+/* A block has been drawn and is about to enter the chain. */
 void debug_drawn(void *block, const struct header *header);
-void debug_resized(void *block, const struct header *header);
+
+/* A block is about to become smaller in its place; its header as it is and as it will be. */
+void debug_shrinking(void *block, const struct header *header, const struct header *next);
 
 /* A block is about to be marked as freed. */
 void debug_freed(void *block, const struct header *header);

@@ -90,6 +90,16 @@ static void overrun_after_shrinking(void)
     }
 }
 
+static void overrun_before_shrinking(void)
+{
+    ARENA_SCOPE("shrunk late") {
+        char *block = opaque(malloc(100));
+        opaque(malloc(1));
+        block[100] = 'x';
+        opaque(realloc(opaque(block), 50));
+    }
+}
+
 static void write_after_free(void)
 {
     ARENA_SCOPE("freed") {
@@ -249,6 +259,7 @@ int main(int argc, char **argv)
         {"overrun_never_freed", overrun_never_freed},
         {"underrun", underrun},
         {"overrun_after_shrinking", overrun_after_shrinking},
+        {"overrun_before_shrinking", overrun_before_shrinking},
         {"write_after_free", write_after_free},
         {"end_without_begin", end_without_begin},
         {"double_end", double_end},

@@ -71,6 +71,7 @@ fatal verify overrun_of_header \
 fatal verify overrun_never_freed "$past 40 $drew at the end of its scope"
 fatal verify underrun 'write into the header of the block at ADDRESS; found at the end of its scope'
 fatal verify overrun_after_shrinking "$past 50 $drew at the end of its scope"
+fatal verify overrun_before_shrinking "$past 100 $drew when it was made smaller"
 fatal verify,poison write_after_free \
     "write after free to a block of 24 $drew at the end of its scope"
 fatal verify,quarantine overrun_by_one "$past 24 $drew when it was freed"
