@@ -412,6 +412,10 @@ static void step(struct model *model)
     }
 }
 
+/* A thread that exits leaves its arena to the next, which would take posted blocks of the other for
+ * its own. */
+static pthread_barrier_t all_done;
+
 static void *run_model(void *argument)
 {
     struct model *model = argument;
@@ -421,6 +425,7 @@ static void *run_model(void *argument)
         do_end(model);
     while (model->block_count > 0)
         do_free(model);
+    pthread_barrier_wait(&all_done);
     return NULL;
 }
 
@@ -474,6 +479,7 @@ static void run_setup(void)
         setenv("ARENASHIM_DEBUG", setup->debug, 1);
     routing_start(CAPACITY, LIMIT, setup->align);
     fixed.config.overflow = setup->policy;
+    pthread_barrier_init(&all_done, NULL, (unsigned)setup->threads);
     for (int i = 0; i < setup->threads; i++) {
         models[i].number = i;
         models[i].random = (seed + (uint64_t)i) * UINT64_C(0x9e3779b97f4a7c15) | 1;
