@@ -26,6 +26,10 @@
 /* Bytes behind every block where blocks are checked. */
 #define BLOCK_RED_ZONE ((size_t)16)
 
+/* A slot's memory is as many times the limit where blocks are checked: the smallest block takes
+ * four times its room, and the program's own bytes are to decide what fits. */
+#define BLOCK_CHECKED_ROOM 4
+
 /* In the low bits of the address, which are 0 otherwise: the block has been freed, or is the gap
  * before a block of a larger alignment. */
 #define BLOCK_FREED ((uintptr_t)1)

@@ -154,8 +154,12 @@ bool start_routing(void)
         text_end(&line);
         return false;
     }
+    if (track_active())
+        fixed.config.debug &= DEBUG_LOG;
+    fixed.checked = track_active() || fixed.config.debug != 0;
     fixed.retains = may_retain(&fixed.config);
-    struct region_wish wish = {fixed.config.capacity, fixed.config.limit};
+    struct region_wish wish = {fixed.config.capacity,
+                               fixed.config.limit * (fixed.checked ? BLOCK_CHECKED_ROOM : 1)};
     if (fixed.retains) { /* a second half, for what they retain */
         wish.capacity = 2 * wish.capacity + 2 * REGION_GUARD_BYTES;
         wish.limit = 2 * wish.limit + 2 * REGION_GUARD_BYTES;
@@ -172,9 +176,6 @@ bool start_routing(void)
     track_roots((void *)fixed.region.start, fixed.region.size);
     fixed.bias = BLOCK_BIAS(fixed.config.align);
     fixed.mask = BLOCK_MASK(fixed.config.align);
-    if (track_active())
-        fixed.config.debug &= DEBUG_LOG;
-    fixed.checked = track_active() || fixed.config.debug != 0;
     debug_start();
     __atomic_store_n(&state, ROUTING, __ATOMIC_RELEASE);
     return true;

@@ -330,6 +330,17 @@ static void not_used_again(void)
             EXPECT(places[i] != places[k]);
 }
 
+/* With ARENASHIM_OVERFLOW=error: says how many small blocks there is room for. */
+static void fills_up(void)
+{
+    ARENA_SCOPE("full") {
+        int count = 0;
+        while (opaque(malloc(8)))
+            count++;
+        printf("%d\n", count);
+    }
+}
+
 static void logged(void)
 {
 #line 10
@@ -363,6 +374,7 @@ int main(int argc, char **argv)
         {"poison_fresh", poison_fresh},
         {"poison_released", poison_released},
         {"not_used_again", not_used_again},
+        {"fills_up", fills_up},
         {"logged", logged},
     };
     return run_case(cases, sizeof cases / sizeof cases[0], argc, argv);

@@ -50,6 +50,17 @@ routed 'quarantine: addresses do not come again'
 under "$tmp/debug" not_used_again
 is 'without quarantine: addresses come again' "$status" 1
 
+# What the switches put around the program's bytes takes nothing of its limit.
+small=(ARENASHIM_CAPACITY=64K ARENASHIM_LIMIT=64K ARENASHIM_OVERFLOW=error)
+for align in 16 64; do
+    under "${small[@]}" ARENASHIM_ALIGN=$align "$tmp/debug" fills_up
+    wanted=$out
+    for switches in log verify poison,quarantine,verify; do
+        under "${small[@]}" ARENASHIM_ALIGN=$align ARENASHIM_DEBUG=$switches "$tmp/debug" fills_up
+        check "$switches, aligned to $align: as many blocks fit" test "$out" -ge "$wanted"
+    done
+done
+
 under ARENASHIM_DEBUG=log "$tmp/debug" logged
 is 'log: a line for each scope' "$(sed -E 's/\([^ ]*:/(/' <<<"$err")" "$(
     cat <<'LINES'

@@ -38,7 +38,7 @@ static void foreign_free(void)
 {
     ARENA_SCOPE("foreign") {
         char *block = opaque(malloc(100));
-        free(opaque(block + ((size_t)3 << 30)));
+        free(opaque(block + ((size_t)9 << 30)));
     }
 }
 

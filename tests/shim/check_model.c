@@ -149,7 +149,7 @@ static void check_placement(const struct model *model, const struct model_block 
     model_require(start % (entry->alignment > 16 ? entry->alignment : 16) == 0);
     if (entry->depth == 0)
         return;
-    uintptr_t end = track_active() ? hot.thread->memory_end : hot.thread->limit_end;
+    uintptr_t end = fixed.checked ? hot.thread->memory_end : hot.thread->limit_end;
     model_require(start % fixed.config.align == 0);
     model_require(start >= hot.thread->memory && start + usable <= end);
     for (size_t i = 0; i < model->block_count; i++) {
