@@ -119,30 +119,23 @@ static void enter(struct thread *thread, struct quarantined entry)
     region_forbid(entry.start, entry.end);
 }
 
-/* A nested scope that uses up much of the arena's addresses is not put away: those of the outermost
- * one come again only after its end. */
-static bool has_room(const struct thread *thread, uintptr_t end)
+/* Whether a scope that ends can be put away. A nested one that uses up much of the arena's
+ * addresses is not: those of the outermost one come again only after its end. */
+static bool has_room(const struct thread *thread, bool goes_round)
 {
-    return thread->depth == 1 || end < thread->memory + (thread->memory_end - thread->memory) / 2;
+    uintptr_t middle = thread->memory + (thread->memory_end - thread->memory) / 2;
+    return thread->depth == 1 ? !goes_round : page_up(hot.cursor) < middle;
 }
 
-static uintptr_t put_away(struct thread *thread, const struct frame *frame, uintptr_t last)
+static void put_away(struct thread *thread, const struct frame *frame, uintptr_t last)
 {
     /* A nested scope draws from a page of its own on: see find_place. */
     uintptr_t start = thread->depth == 1 ? frame->start & ~(PAGE - 1) : page_up(frame->start);
     uintptr_t end = page_up(hot.cursor);
-    if (last >= frame->start && has_room(thread, end)) {
-        /* First, so that a block which a signal handler draws meanwhile lies behind. */
-        hot.cursor = thread->quarantine_end = block_base(end);
-        signal_fence();
-        enter(thread,
-              (struct quarantined){start, end, last, (size_t)(frame->stats - thread->sites)});
-    }
-    if (thread->depth == 1)
-        thread->quarantine_end = 0; /* the next outermost scope starts behind it anyway */
-    return frame->outer_cursor > thread->quarantine_end || thread->depth == 1
-               ? frame->outer_cursor
-               : thread->quarantine_end;
+    /* First, so that a block which a signal handler draws meanwhile lies behind. */
+    hot.cursor = thread->quarantine_end = block_base(end);
+    signal_fence();
+    enter(thread, (struct quarantined){start, end, last, (size_t)(frame->stats - thread->sites)});
 }
 
 bool debug_is_quarantined(const struct thread *thread, const void *block)
@@ -158,9 +151,12 @@ void debug_goes_round(struct thread *thread)
 {
     if (!debug_has(DEBUG_QUARANTINE))
         return;
-    memset(thread->quarantine, 0, sizeof thread->quarantine);
-    thread->quarantine_bytes = 0;
     thread->base = thread->top = block_base(thread->memory);
+    if (thread->quarantine_next == 0)
+        return; /* nothing is inaccessible */
+    memset(thread->quarantine, 0, sizeof thread->quarantine);
+    thread->quarantine_next = 0;
+    thread->quarantine_bytes = 0;
     thread->touched =
         region_discard(thread->memory, thread->committed) ? thread->memory : thread->committed;
     thread->committed = thread->memory;
@@ -324,11 +320,27 @@ void debug_ending(const struct thread *thread, const struct frame *frame)
         log_end(thread, frame);
 }
 
-uintptr_t debug_ended(struct thread *thread, const struct frame *frame, uintptr_t last)
+/* Block by block: between them may lie what is inaccessible. */
+static void poison_scope(const struct frame *frame, uintptr_t last)
 {
-    if (debug_has(DEBUG_QUARANTINE))
-        return put_away(thread, frame, last);
-    if (debug_has(DEBUG_POISON))
-        memset((void *)frame->start, RELEASED, hot.cursor - frame->start);
-    return frame->outer_cursor;
+    for (uintptr_t block = last; block >= frame->start;) {
+        struct header header = header_read((void *)block);
+        uintptr_t end = header_end(&header);
+        if (end > block && end <= hot.cursor) /* nobody has written into the header */
+            memset(header_of((void *)block), RELEASED, end - (uintptr_t)header_of((void *)block));
+        block = header_previous((void *)block, &header);
+    }
+}
+
+uintptr_t debug_ended(struct thread *thread, const struct frame *frame, uintptr_t last,
+                      bool goes_round)
+{
+    if (debug_has(DEBUG_QUARANTINE) && last >= frame->start && has_room(thread, goes_round))
+        put_away(thread, frame, last);
+    else if (debug_has(DEBUG_POISON))
+        poison_scope(frame, last);
+    if (thread->depth == 1)
+        thread->quarantine_end = 0; /* the next outermost scope starts behind it anyway */
+    return frame->outer_cursor > thread->quarantine_end ? frame->outer_cursor
+                                                        : thread->quarantine_end;
 }

@@ -50,9 +50,11 @@ void debug_not_a_block(const struct thread *thread);
  */
 void debug_ending(const struct thread *thread, const struct frame *frame);
 
-/* It has ended, and its blocks, the last of which was `last`, are out of the chain. Returns where
- * the cursor goes on: at frame->outer_cursor, or behind what is now inaccessible. */
-uintptr_t debug_ended(struct thread *thread, const struct frame *frame, uintptr_t last);
+/* It has ended, and its blocks, the last of which was `last`, are out of the chain. `goes_round`:
+ * debug_goes_round comes next. Returns where the cursor goes on: at frame->outer_cursor, or behind
+ * what is now inaccessible. */
+uintptr_t debug_ended(struct thread *thread, const struct frame *frame, uintptr_t last,
+                      bool goes_round);
 
 /* True when the block lies in memory that is inaccessible. */
 bool debug_is_quarantined(const struct thread *thread, const void *block);

@@ -70,17 +70,17 @@ void scope_settle(struct thread *thread)
     frame->peak = higher(frame->peak, peak);
 }
 
-/* Makes the arena's next outermost scope start behind the one that ends. */
-static void move_on(struct thread *thread)
+/* Where the arena's next outermost scope starts behind the one that ends. */
+static uintptr_t behind(void)
 {
-    uintptr_t next = (hot.cursor + REGION_GUARD_BYTES) & ~(REGION_GUARD_BYTES - 1);
-    /* Room for a scope twice as large as any so far: one that does not fit would fall back, and
-     * memcheck would take its blocks for leaks. */
-    if (next + 2 * (fixed.config.capacity + thread->high_water) > thread->memory_end) {
-        next = thread->memory;
-        debug_goes_round(thread);
-    }
-    thread->base = thread->top = block_base(next);
+    return (hot.cursor + REGION_GUARD_BYTES) & ~(REGION_GUARD_BYTES - 1);
+}
+
+/* Whether there is no room behind it for one twice as large as any so far: what does not fit would
+ * fall back, and memcheck would take its blocks for leaks. */
+static bool is_used_up(const struct thread *thread)
+{
+    return behind() + 2 * (fixed.config.capacity + thread->high_water) > thread->memory_end;
 }
 
 /* Whether the addresses of an ended scope come again only when the slot's memory is used up: until
@@ -102,10 +102,14 @@ static void retire(struct thread *thread, struct frame *frame)
         struct header header = header_read((void *)thread->newest);
         thread->newest = header_previous((void *)thread->newest, &header);
     }
-    frame->outer_cursor = debug_ended(thread, frame, last);
+    bool moves_on = thread->depth == 1 && addresses_wait();
+    bool goes_round = moves_on && is_used_up(thread);
+    frame->outer_cursor = debug_ended(thread, frame, last, goes_round);
     track_trim(thread, (void *)thread->memory, frame->start - thread->memory);
-    if (thread->depth == 1 && addresses_wait())
-        move_on(thread);
+    if (moves_on)
+        thread->base = thread->top = block_base(goes_round ? thread->memory : behind());
+    if (goes_round)
+        debug_goes_round(thread);
     signal_fence();
     thread->busy = busy;
 }

@@ -126,7 +126,7 @@ struct thread {
     struct frame frames[SCOPE_DEPTH_MAX];
     struct site_stats sites[SITES_MAX];
 
-    uint64_t quarantine_next;
+    uint64_t quarantine_next; /* entries made since the addresses went round */
     size_t quarantine_bytes;  /* of entries with contents */
     uintptr_t quarantine_end; /* in an open scope: what is inaccessible lies below */
     struct quarantined quarantine[QUARANTINE_MAX];

@@ -314,6 +314,44 @@ static void poison_released(void)
     EXPECT(is_all(opaque(block), 100, 0x5a));
 }
 
+static void draw_many(int count)
+{
+    for (int i = 0; i < count; i++)
+        opaque(malloc(8));
+}
+
+/* With 64K for the arena: a nested scope for which quarantine has no room, with one in it for which
+ * it has. */
+static void poison_past_half(void)
+{
+    ARENA_SCOPE("outer") {
+        unsigned char *early, *late;
+        ARENA_SCOPE("middle") {
+            early = opaque(calloc(1, 100));
+            ARENA_SCOPE("inner") {
+                opaque(malloc(100));
+            }
+            draw_many(2500);
+            late = opaque(calloc(1, 100));
+        }
+        EXPECT(is_all(early, 100, 0x5a) && is_all(late, 100, 0x5a));
+    }
+}
+
+/* The same for a scope that is not nested. */
+static void poison_too_small(void)
+{
+    for (int i = 0; i < 3; i++) {
+        unsigned char *block;
+        ARENA_SCOPE("large") {
+            block = opaque(calloc(1, 100));
+            EXPECT(zeroed(block, 100));
+            draw_many(2000);
+        }
+        EXPECT(is_all(opaque(block), 100, 0x5a));
+    }
+}
+
 static void not_used_again(void)
 {
     enum { COUNT = 200 };
@@ -373,6 +411,8 @@ int main(int argc, char **argv)
         {"rounds", rounds},
         {"poison_fresh", poison_fresh},
         {"poison_released", poison_released},
+        {"poison_past_half", poison_past_half},
+        {"poison_too_small", poison_too_small},
         {"not_used_again", not_used_again},
         {"fills_up", fills_up},
         {"logged", logged},

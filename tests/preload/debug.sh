@@ -43,6 +43,14 @@ for name in fresh released; do
     under "$tmp/debug" "poison_$name"
     is "without poison: $name bytes have none" "$status" 1
 done
+small=(ARENASHIM_CAPACITY=64K ARENASHIM_LIMIT=64K)
+for switches in poison poison,quarantine poison,quarantine,verify; do
+    under "${small[@]}" ARENASHIM_DEBUG=$switches "$tmp/debug" poison_past_half
+    routed "$switches: so has what is not put away"
+    under "${small[@]}" ARENASHIM_DEBUG=$switches "$tmp/debug" poison_too_small
+    is "$switches: and what an arena is too small for" "$status:$(stat .misuses)" 0:0
+    check "$switches: and what an arena is too small for, routed" test "$(stat .routed_calls)" -gt 0
+done
 under ARENASHIM_DEBUG=quarantine "$tmp/debug" many_inside
 routed 'quarantine: mappings are left for others'
 under ARENASHIM_DEBUG=quarantine "$tmp/debug" not_used_again
@@ -51,7 +59,7 @@ under "$tmp/debug" not_used_again
 is 'without quarantine: addresses come again' "$status" 1
 
 # What the switches put around the program's bytes takes nothing of its limit.
-small=(ARENASHIM_CAPACITY=64K ARENASHIM_LIMIT=64K ARENASHIM_OVERFLOW=error)
+small+=(ARENASHIM_OVERFLOW=error)
 for align in 16 64; do
     under "${small[@]}" ARENASHIM_ALIGN=$align "$tmp/debug" fills_up
     wanted=$out
