@@ -138,6 +138,25 @@ static void put_away(struct thread *thread, const struct frame *frame, uintptr_t
     enter(thread, (struct quarantined){start, end, last, (size_t)(frame->stats - thread->sites)});
 }
 
+/* Once: an arena that has room for no scope beside one as large as those so far. */
+static void say_too_small(const struct thread *thread)
+{
+    static bool said;
+    if (__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+        return;
+    size_t limit = (thread->memory_end - thread->memory) / BLOCK_CHECKED_ROOM;
+    struct text line;
+    text_message(&line);
+    text_str(&line, "ARENASHIM_DEBUG=quarantine cannot put scopes of ");
+    text_uint(&line, thread->high_water);
+    text_str(&line, " bytes away: the limit of ");
+    text_uint(&line, limit);
+    text_str(&line, " bytes is too small; ARENASHIM_LIMIT=");
+    text_uint(&line, page_up(fixed.config.capacity + thread->high_water));
+    text_str(&line, " would do");
+    text_end(&line);
+}
+
 bool debug_is_quarantined(const struct thread *thread, const void *block)
 {
     for (size_t i = 0; i < QUARANTINE_MAX; i++)
@@ -339,6 +358,8 @@ uintptr_t debug_ended(struct thread *thread, const struct frame *frame, uintptr_
         put_away(thread, frame, last);
     else if (debug_has(DEBUG_POISON))
         poison_scope(frame, last);
+    if (debug_has(DEBUG_QUARANTINE) && goes_round && frame->start == block_base(thread->memory))
+        say_too_small(thread);
     if (thread->depth == 1)
         thread->quarantine_end = 0; /* the next outermost scope starts behind it anyway */
     return frame->outer_cursor > thread->quarantine_end ? frame->outer_cursor

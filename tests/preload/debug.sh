@@ -45,12 +45,19 @@ for name in fresh released; do
 done
 small=(ARENASHIM_CAPACITY=64K ARENASHIM_LIMIT=64K)
 for switches in poison poison,quarantine poison,quarantine,verify; do
-    under "${small[@]}" ARENASHIM_DEBUG=$switches "$tmp/debug" poison_past_half
-    routed "$switches: so has what is not put away"
-    under "${small[@]}" ARENASHIM_DEBUG=$switches "$tmp/debug" poison_too_small
-    is "$switches: and what an arena is too small for" "$status:$(stat .misuses)" 0:0
-    check "$switches: and what an arena is too small for, routed" test "$(stat .routed_calls)" -gt 0
+    for name in past_half too_small; do
+        under "${small[@]}" ARENASHIM_DEBUG=$switches "$tmp/debug" "poison_$name"
+        is "$switches, $name: so has what is not put away" "$status:$(stat .misuses)" 0:0
+        check "$switches, $name: routed" test "$(stat .routed_calls)" -gt 0
+    done
 done
+too_small='cannot put scopes of [0-9]+ bytes away: the limit of 65536 bytes is too small'
+one_line 'quarantine: an arena that is too small is said to be' \
+    "$too_small; ARENASHIM_LIMIT=[0-9]+ would do\$"
+wanted=$(grep -o 'ARENASHIM_LIMIT=[0-9]*' <<<"$err")
+under "${small[@]}" "$wanted" ARENASHIM_DEBUG=poison,quarantine "$tmp/debug" poison_too_small
+is 'quarantine: the limit that would do does' "$status" 139
+one_line 'quarantine: the limit that would do does, message' 'use of scope memory after its end'
 under ARENASHIM_DEBUG=quarantine "$tmp/debug" many_inside
 routed 'quarantine: mappings are left for others'
 under ARENASHIM_DEBUG=quarantine "$tmp/debug" not_used_again
