@@ -23,13 +23,43 @@ static char **find(const char *name)
 
 /* ---- LD_PRELOAD ------------------------------------------------------------------------------ */
 
+/* The length of what the dynamic linker replaces at the start of an item: $LIB, ${LIB}, and so on;
+ * 0 when it is nothing. */
+static size_t token_length(const char *item, const char *end)
+{
+    static const char *const tokens[] = {"$ORIGIN",   "$LIB",   "$PLATFORM",
+                                         "${ORIGIN}", "${LIB}", "${PLATFORM}"};
+    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+        size_t length = strlen(tokens[i]);
+        if ((size_t)(end - item) >= length && memcmp(item, tokens[i], length) == 0)
+            return length;
+    }
+    return 0;
+}
+
+/* Whether the item can have led to the path. What the dynamic linker put in the place of a token
+ * only it knows: anything will do. */
+static bool leads_to(const char *item, const char *end, const char *path)
+{
+    if (item == end)
+        return *path == '\0';
+    size_t token = token_length(item, end);
+    if (token == 0)
+        return *item == *path && leads_to(item + 1, end, path + 1);
+    do
+        if (leads_to(item + token, end, path))
+            return true;
+    while (*path++ != '\0');
+    return false;
+}
+
 /* Whether an item of LD_PRELOAD names this library, which was loaded as `path`: by the same path,
  * or by a name that the dynamic linker looked up. */
 static bool names(const char *item, size_t length, const char *path)
 {
     const char *base = strrchr(path, '/');
     base = base ? base + 1 : path;
-    return (strlen(path) == length && memcmp(item, path, length) == 0) ||
+    return leads_to(item, item + length, path) ||
            (strlen(base) == length && memcmp(item, base, length) == 0);
 }
 

@@ -66,6 +66,21 @@ left "$shim $one:$two" "$one:$two"
 left "$one:$shim" "$one"
 left "$one:$shim:$two" "$one:$two"
 left "$one $two:$shim:" "$one $two"
+# What the dynamic linker puts in the place of a token: every answer leads to the shim here.
+cp "$BASH" "$tmp/bash"
+for place in lib lib64 "lib/$($cc -print-multiarch)" "lib/$(uname -m)-linux-gnu" "$(uname -m)" \
+    haswell xeon_phi; do
+    mkdir -p "$tmp/tokens/$place"
+    ln -sf "$shim" "$one" "$tmp/tokens/$place"
+done
+tokens=$tmp/tokens
+for place in '$ORIGIN/tokens/lib' '${ORIGIN}/tokens/lib' "$tokens/\$LIB" "$tokens/\${LIB}" \
+    "$tokens/\$PLATFORM" "$tokens/\${PLATFORM}"; do
+    capture env LD_PRELOAD="$place/libarenashim.so:$place/libother.so" ARENASHIM_FOLLOW=0 \
+        ARENASHIM_STATS=text "$tmp/bash" -c 'echo "${LD_PRELOAD-none}"'
+    is "the shim in ${place#"$tmp"} is taken out" "$status:$out" "0:$place/libother.so"
+    like "the shim in ${place#"$tmp"} was preloaded" "$err" '^arenashim 0'
+done
 capture env LD_LIBRARY_PATH="$(dirname "$shim")" LD_PRELOAD=libarenashim.so ARENASHIM_FOLLOW=0 \
     "$BASH" -c 'echo "${LD_PRELOAD-none}"'
 is 'a name that was looked up is taken out' "$status:$out:$err" 0:none:
