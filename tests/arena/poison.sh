@@ -18,11 +18,11 @@ unset ASAN_OPTIONS
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# works COMPILER: it is there, and so is its runtime.
+# works COMPILER LANGUAGE: it is there, and so is its runtime.
 works() {
-    printf 'int main(void) { return 0; }\n' >"$tmp/empty.c"
-    "$1" "${flags[@]}" -o "$tmp/empty" "$tmp/empty.c" 2>/dev/null &&
-        timeout 30 "$tmp/empty" 2>/dev/null
+    printf 'int main(void) { return 0; }\n' >"$tmp/empty"
+    "$1" "${flags[@]}" -o "$tmp/empty.out" -x "$2" "$tmp/empty" 2>/dev/null &&
+        timeout 30 "$tmp/empty.out" 2>/dev/null
 }
 
 # run CASE [ASAN_OPTION]: sets status and output
@@ -64,7 +64,7 @@ for compiler in gcc clang; do
     gcc) cxx=g++ ;;
     clang) cxx=clang++ ;;
     esac
-    if ! works "$compiler"; then
+    if ! works "$compiler" c; then
         skip "$compiler" "$compiler -fsanitize=address does not work here"
         continue
     fi
@@ -83,7 +83,7 @@ for compiler in gcc clang; do
     check "$compiler builds with libarena.a's sources" \
         "$compiler" "${flags[@]}" -o "$tmp/poison" "$source" "$tmp/arena.o" "$tmp/thread.o"
     cases "$compiler, libarena.a with"
-    if works "$cxx"; then
+    if works "$cxx" c++; then
         check "$cxx builds" "$cxx" "${flags[@]}" -std=c++11 -o "$tmp/poison" -x c++ "$source" \
             -x none "$tmp/arena.o" "$tmp/thread.o"
         cases "$cxx"
