@@ -6,11 +6,11 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include "expect.h"
+#include "interrupt.h"
 
 /* Blocks of every kind come as they should: after a way out nothing of the shim is stuck. */
 static void all_is_well(void)
@@ -97,22 +97,6 @@ static void jump_out(int signal)
     }
 }
 
-#ifdef __x86_64__
-/* The processor's trap flag makes a signal after each instruction. The red zone below the stack
- * pointer is the compiler's. */
-#define STEP(change)                                                                               \
-    __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\t" change "\n\tpopfq\n\t"                 \
-                     "lea 128(%%rsp), %%rsp"                                                       \
-                     :                                                                             \
-                     :                                                                             \
-                     : "memory", "cc")
-#define STEP_ON() STEP("orq $0x100, (%%rsp)")
-#define STEP_OFF() STEP("andq $~0x100, (%%rsp)")
-#else
-#define STEP_ON() _exit(77)
-#define STEP_OFF() ((void)0)
-#endif
-
 static void interrupted_work(void)
 {
     STEP_ON();
@@ -134,8 +118,7 @@ static void interrupted_work(void)
  * interrupted has ended, everything works as if nothing had been; blocks drawn before are whole. */
 static void jump_everywhere(void)
 {
-    struct sigaction action = {.sa_handler = jump_out, .sa_flags = SA_NODEFER};
-    sigaction(SIGTRAP, &action, NULL);
+    on_signal(SIGTRAP, jump_out, SA_NODEFER);
     const char *wanted = getenv("CONTROL_STRIDE");
     const unsigned long stride = wanted ? strtoul(wanted, NULL, 10) : 7;
     volatile unsigned long last = 0;
@@ -166,8 +149,6 @@ static void jump_everywhere(void)
 /* ---- timer signals ----------------------------------------------------------------------------
  */
 
-static sigset_t alarms;
-
 static void busy_handler(int signal)
 {
     (void)signal;
@@ -194,17 +175,7 @@ static void busy_handler(int signal)
  * handler leaves by siglongjmp. */
 static void timer_signals(void)
 {
-    struct sigaction action = {.sa_handler = busy_handler};
-    sigemptyset(&alarms);
-    sigaddset(&alarms, SIGALRM);
-    sigaction(SIGALRM, &action, NULL);
-    timer_t timer;
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
-        _exit(77);
-    struct itimerspec often = {{0, 50000}, {0, 50000}};
-    pthread_sigmask(SIG_BLOCK, &alarms, NULL);
-    timer_settime(timer, 0, &often, NULL);
+    timer_t timer = start_alarms(busy_handler, 50000);
     static volatile unsigned long calls;
     static unsigned char *blocks[100];
     for (volatile unsigned round = 0; (calls < 3000000 || handled < 2000) && round < 200000;
@@ -213,7 +184,7 @@ static void timer_signals(void)
         if (sigsetjmp(escape, 1) == 0) {
             opaque(malloc(1));
             may_jump = round % 2;
-            pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+            mask_alarms(SIG_UNBLOCK);
             for (unsigned i = 0; i < 100; i++) {
                 size_t size = i * 13 % 200 + 24;
                 blocks[i] = i % 3 ? opaque(malloc(size)) : opaque(calloc(1, size));
@@ -223,7 +194,7 @@ static void timer_signals(void)
                 free(opaque(malloc(i)));
             }
             may_jump = 0;
-            pthread_sigmask(SIG_BLOCK, &alarms, NULL);
+            mask_alarms(SIG_BLOCK);
             for (unsigned i = 0; i < 100; i++) {
                 unsigned char wanted[24];
                 memset(wanted, (int)i, sizeof wanted);

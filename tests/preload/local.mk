@@ -46,6 +46,7 @@ EXTRA_DIST += \
 	tests/preload/exports.expected \
 	tests/preload/exports.sh \
 	tests/preload/handlers.c \
+	tests/preload/interrupt.h \
 	tests/preload/late.c \
 	tests/preload/layers.sh \
 	tests/preload/limits.sh \

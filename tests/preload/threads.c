@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "expect.h"
+#include "interrupt.h"
 
 /* Every thread fills its blocks with a number of its own and looks again at the end. */
 static void *busy(void *argument)
@@ -308,24 +309,13 @@ static void handler(int signal)
  * one it would interrupt the next allocator. */
 static void signals(void)
 {
-    struct sigaction action = {.sa_handler = handler};
-    sigset_t alarms;
-    sigemptyset(&alarms);
-    sigaddset(&alarms, SIGALRM);
-    sigaction(SIGALRM, &action, NULL);
-    timer_t timer;
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
-        _exit(77);
-    struct itimerspec often = {{0, 30000}, {0, 30000}};
-    pthread_sigmask(SIG_BLOCK, &alarms, NULL);
-    timer_settime(timer, 0, &often, NULL);
+    timer_t timer = start_alarms(handler, 30000);
     for (int round = 0; round < 3000 || (handled < 1000 && round < 60000); round++) {
         ARENA_SCOPE("interrupted") {
             unsigned char *blocks[64];
             size_t sizes[64];
             opaque(malloc(1));
-            pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+            mask_alarms(SIG_UNBLOCK);
             for (unsigned i = 0; i < 64; i++) {
                 sizes[i] = (i * 37) % 200 + 1;
                 blocks[i] = i % 3 ? opaque(malloc(sizes[i])) : opaque(calloc(1, sizes[i]));
@@ -336,7 +326,7 @@ static void signals(void)
                     fill(blocks[i], sizes[i], i);
                 }
             }
-            pthread_sigmask(SIG_BLOCK, &alarms, NULL);
+            mask_alarms(SIG_BLOCK);
             for (unsigned i = 0; i < 64; i++)
                 EXPECT(filled(blocks[i], sizes[i], i));
         }
@@ -374,25 +364,9 @@ static void step_handler(int signal)
         free(block);
 }
 
-#ifdef __x86_64__
-/* The red zone below the stack pointer is the compiler's. */
-#define STEP(change)                                                                               \
-    __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\t" change "\n\tpopfq\n\t"                 \
-                     "lea 128(%%rsp), %%rsp"                                                       \
-                     :                                                                             \
-                     :                                                                             \
-                     : "memory", "cc")
-#define STEP_ON() STEP("orq $0x100, (%%rsp)")
-#define STEP_OFF() STEP("andq $~0x100, (%%rsp)")
-#else
-#define STEP_ON() _exit(77)
-#define STEP_OFF() ((void)0)
-#endif
-
 static void stepped(void)
 {
-    struct sigaction action = {.sa_handler = step_handler};
-    sigaction(SIGTRAP, &action, NULL);
+    on_signal(SIGTRAP, step_handler, 0);
     for (step_mode = 0; step_mode < 3; step_mode++) {
         unsigned char *a, *b, *c, *d, *e, *f;
         ARENA_SCOPE("stepped") {
@@ -517,8 +491,7 @@ static void stepped_calls(int level)
 
 static void stepped_apart(void)
 {
-    struct sigaction action = {.sa_handler = phase_handler};
-    sigaction(SIGTRAP, &action, NULL);
+    on_signal(SIGTRAP, phase_handler, 0);
     for (step_phase = 0; step_phase < STEP_PERIOD && expect_failures < 5; step_phase++) {
         ARENA_SCOPE("apart") {
             step_number = 0;
