@@ -270,6 +270,8 @@ test_exec() {
         env PATH=/usr/bin:/bin "$arenashim" run -- no-such-program
     fails 'a missing path' 127 "cannot run '/no/such/program'" "$arenashim" run /no/such/program
     fails 'an empty name' 127 "cannot run ''" "$arenashim" run -- ''
+    long=$(printf 'd/%.0s' {1..2100})
+    fails 'a path that is too long' 126 "cannot run '$long'" "$arenashim" run -- "$long"
     fails 'a directory' 126 "cannot run '$tmp'" "$arenashim" run -- "$tmp"
     fails 'a path below a file' 126 "cannot run '$tmp/other.c/x'" "$arenashim" run "$tmp/other.c/x"
     fails 'a file without execute permission' 126 "cannot run '$tmp/other.c'" \

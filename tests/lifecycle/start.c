@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <malloc.h>
 #include <pthread.h>
 
 #include "expect.h"
@@ -21,6 +22,7 @@ static int early_active;
 /* The program's .preinit_array runs before all libraries' constructors. */
 static void before_constructors(void)
 {
+    EXPECT(malloc_trim(0) <= 1);
     early[0] = opaque(malloc(100));
     fill(early[0], 100, 1);
     early[1] = opaque(realloc(opaque(malloc(10)), 100));

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,7 @@ void *dlsym(void *handle, const char *name)
             found = dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
         memcpy(&real, &found, sizeof found);
     }
+    malloc_trim(0);
     void *short_lived = malloc(100);
     keep_one(50);
     short_lived = realloc(short_lived, 300);

@@ -57,6 +57,13 @@ else
     skip 'C++ with libc++' "$cxx does not take -stdlib=libc++"
 fi
 
+# With nobody to throw what C++ wants thrown.
+echo 'void *_Znwm(unsigned long); int main(void) { return _Znwm(-1ul) != 0; }' >"$tmp/bare.c"
+need bare -O2 "$tmp/bare.c" "$shim"
+under "$tmp/bare"
+is 'operator new in C fails: the program ends' "$status" 134
+one_line 'operator new in C fails: one line' 'out of memory in operator new, and no C\+\+ runtime'
+
 # All of them are one symbol each, so that none is served by the library behind the shim.
 need no-builtin -O0 -fno-builtin entry_points.c
 under "$tmp/no-builtin" blocks_in_scope

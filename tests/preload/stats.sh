@@ -104,6 +104,20 @@ text ARENASHIM_STATS=text "$tmp/routing" library_draws
 like 'text: modules that take no part are named' "$err" '^ +5  libmod\.so$'
 like 'text: and the setting that would change it' "$err" 'ARENASHIM_MODULES=\+libmod\.so would route'
 
+need overflow -O2 overflow.c
+text ARENASHIM_STATS=text ARENASHIM_OVERFLOW=fallback ARENASHIM_CAPACITY=64K "$tmp/overflow" fallback
+like 'text: what overflowed to the next allocator' "$err" '^ +overflow +[1-9][0-9]*$'
+if [ "$(uname -m)" = x86_64 ]; then
+    text ARENASHIM_STATS=text "$tmp/routing" generated_code
+    [ "$out" = 'no executable memory' ] ||
+        like 'text: callers that are unknown' "$err" '^ +unknown caller +1$'
+    need threads -O2 threads.c
+    text ARENASHIM_STATS=text "$tmp/threads" stepped
+    like 'text: calls in signal handlers' "$err" '^ +in signal handlers +[1-9][0-9]*$'
+else
+    skip 'text: unknown callers, calls in signal handlers' 'their code is for x86-64'
+fi
+
 # ---- where to ----------------------------------------------------------------------------------
 
 cd "$tmp" || exit 99

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 
+#include "base/check.h"
 #include "base/parse.h"
 #include "base/text.h"
 
@@ -192,6 +193,21 @@ START_TEST(a_message_names_the_shim_and_ends_its_line)
 }
 END_TEST
 
+static void violate(void)
+{
+    check_failed("a < b", "some.c", 12);
+}
+
+START_TEST(a_violated_invariant_is_one_line_and_the_end)
+{
+    static struct capture capture;
+    capture_start(&capture);
+    int status = run_fresh("violate");
+    ck_assert_str_eq(capture_end(&capture), "arenashim: invariant violated: a < b (some.c:12)\n");
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+END_TEST
+
 START_TEST(a_short_message_is_one_write)
 {
     int ends[2];
@@ -371,6 +387,7 @@ static Suite *base_suite(void)
     tcase_add_test(texts, numbers_are_decimal);
     tcase_add_test(texts, addresses_are_hexadecimal);
     tcase_add_test(texts, a_message_names_the_shim_and_ends_its_line);
+    tcase_add_test(texts, a_violated_invariant_is_one_line_and_the_end);
     tcase_add_test(texts, a_short_message_is_one_write);
     tcase_add_test(texts, a_long_text_arrives_whole);
     tcase_add_test(texts, a_text_as_long_as_the_buffer_arrives_whole);
@@ -389,6 +406,7 @@ int main(int argc, char **argv)
     static const struct fresh cases[] = {
         {"write_past_a_file_size_limit", write_past_a_file_size_limit},
         {"write_under_a_timer", write_under_a_timer},
+        {"violate", violate},
         {NULL, NULL},
     };
     return run_suite(base_suite, cases, argc, argv);
