@@ -99,7 +99,9 @@ static bool is_second_copy(void)
 static void note_wrapper(void)
 {
     void *first = dlsym(RTLD_DEFAULT, "malloc");
-    if (object_of(first).dli_fbase != object_of((void *)start_shim).dli_fbase)
+    const void *object = object_of(first).dli_fbase;
+    const void *own = object_of((void *)start_shim).dli_fbase;
+    if (object && own && object != own)
         fixed.wrapper = (uintptr_t)first;
 }
 
