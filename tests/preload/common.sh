@@ -15,6 +15,8 @@
 #   stat_is DESCRIPTION FILTER WANTED
 #   one_line DESCRIPTION ERE            the last run's stderr is one line of the shim's that matches
 #   have TOOL                           true when the tool is there
+#   counts_lines                        true when the shim is that of the coverage build, which at exit
+#                                       allocates, opens files and says which it cannot write
 
 # shellcheck source=/dev/null
 . "${srcdir:-.}/tests/tap.sh"
@@ -33,6 +35,10 @@ arenashim=$(realpath "${ARENASHIM:-./arenashim}") status=0 out='' err=''
 
 have() {
     command -v "$1" >/dev/null 2>&1
+}
+
+counts_lines() {
+    grep -q __gcov_exit "$shim"
 }
 
 have jq || plan_skip 'jq is not installed'

@@ -29,10 +29,14 @@ try data 'the limit on data is met while an arena grows'
 try address_space 'there is no address space'
 try mappings 'there are no more mappings' 'a thread gets no arena: the system refuses memory for it'
 
-under "$tmp/cxx"
-routed 'operator new when nothing is left'
-is 'operator new when nothing is left: only the arena has memory' "$out" \
-    $'begin\nfails outside 1, inside 0'
+if counts_lines; then
+    skip 'operator new when nothing is left' 'what counts lines crashes without memory'
+else
+    under "$tmp/cxx"
+    routed 'operator new when nothing is left'
+    is 'operator new when nothing is left: only the arena has memory' "$out" \
+        $'begin\nfails outside 1, inside 0'
+fi
 
 # Limits that concern an arena only when its memory is locked, or never.
 for limits in '-l 0' '-m 1000' '-l 0 -m 1000'; do
