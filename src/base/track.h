@@ -35,6 +35,7 @@
 #define VALGRIND_MEMPOOL_TRIM(pool, start, size) ((void)(pool), (void)(start), (void)(size))
 #define VALGRIND_MAKE_MEM_NOACCESS(start, size) ((void)(start), (void)(size), 0)
 #define VALGRIND_MAKE_MEM_DEFINED(start, size) ((void)(start), (void)(size), 0)
+#define VALGRIND_DISCARD_TRANSLATIONS(start, size) ((void)(start), (void)(size))
 #define VALGRIND_HG_CLEAN_MEMORY(start, size) ((void)(start), (void)(size))
 #define VALGRIND_HG_DISABLE_CHECKING(start, size) ((void)(start), (void)(size))
 #define TRACK_SUPPRESS(start, size) ((void)(start), (void)(size))
@@ -128,6 +129,12 @@ static inline void track_roots(const void *start, size_t size)
 {
     if (__lsan_register_root_region)
         __lsan_register_root_region(start, size);
+}
+
+/* Code in this memory has changed; Valgrind may have translated it as it was. */
+static inline void track_code(const void *start, size_t size)
+{
+    VALGRIND_DISCARD_TRANSLATIONS(start, size);
 }
 
 /* Memory that the shim keeps in order by rules of its own. */

@@ -74,8 +74,9 @@ libarenashim_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 EXTRA_libarenashim_la_DEPENDENCIES = $(top_srcdir)/src/preload/exports.map
 EXTRA_DIST += src/preload/exports.map
 
-# The .la file serves nobody: the library is preloaded or linked by its own name.
+# The .la files serve nobody: the library is preloaded or linked by its own name, and loads its
+# module (src/wrap) by its path.
 install-exec-hook:
-	rm -f $(DESTDIR)$(libdir)/libarenashim.la
+	rm -f $(DESTDIR)$(libdir)/libarenashim.la $(DESTDIR)$(pkglibdir)/libarenashim-wrap.la
 uninstall-hook:
-	rm -f $(DESTDIR)$(libdir)/libarenashim.so
+	rm -f $(DESTDIR)$(libdir)/libarenashim.so $(DESTDIR)$(pkglibdir)/libarenashim-wrap.so

@@ -2,9 +2,15 @@
  * Putting a jump at the entry of a function: the first instructions are decoded, copied in a form
  * that does the same at another address, and overwritten by a jump. x86-64 only.
  *
- * Code pages are never writable and executable at once: the function's pages are written through
- * the kernel (/proc/self/mem), the copies lie in pages that become executable when they are
- * complete.
+ * Code pages are never writable and executable at once: see code.h.
+ *
+ * Unwinding: the jump, and the copy, lie outside of any function that an unwinder knows. Nothing is
+ * called from there: a call among the first instructions returns to the function itself. So no
+ * return address ever points to a copy, and backtraces and exceptions pass as before; only a
+ * signal, or a debugger's stop, within the few copied instructions sees a frame that is in no
+ * function.
+ *
+ * Calls are made by one thread at a time. None allocates or touches errno.
  */
 #ifndef WRAP_PATCH_H
 #define WRAP_PATCH_H
@@ -17,13 +23,15 @@
 
 /* What is known of a function. */
 struct patch_function {
-    uintptr_t start;
-    size_t size;        /* bytes of its code that are known to be its own; 0 when unknown */
-    uintptr_t text_end; /* end of the executable segment that holds it: nothing is read past it */
+    uintptr_t start;      /* its first byte */
+    size_t size;          /* bytes of its code that are known to be its own; 0 when unknown. No
+                             other function may start in them, but for another name of this one */
+    uintptr_t text_start; /* the readable, executable segment that holds it: nothing is read */
+    uintptr_t text_end;   /* outside, but all of it may be */
 };
 
 #define PATCH_BYTES_MAX 32
-#define PATCH_COPY_MAX 256
+#define PATCH_COPY_MAX 192
 
 struct patch {
     uintptr_t entry;                       /* first byte that is overwritten: behind an endbr64 */
@@ -36,10 +44,16 @@ struct patch {
  * messages, as in "cannot be wrapped: REASON". */
 const char *patch_plan(const struct patch_function *function, struct patch *patch);
 
+/* Writes what, at `address`, does as the overwritten instructions do and goes on behind them.
+ * Returns its length; 0 when something they refer to is out of reach. */
+size_t patch_copy(const struct patch *patch, uintptr_t address, unsigned char out[PATCH_COPY_MAX]);
+
 /*
  * Makes calls of the function go to `thunk` with r11 = named. Sets named->target to the copy of the
  * first instructions, which goes on in the function. NULL when done, else the reason; the function
- * is as it was then. A thread that is just inside the overwritten bytes must not exist.
+ * is as it was then. A thread that is just inside the overwritten bytes must not exist. A caller
+ * that jumps to the function for its own end (a tail call) does call it from now on, and uses up
+ * stack.
  */
 const char *patch_apply(const struct patch *patch, struct named_function *named, uintptr_t thunk);
 

@@ -1,0 +1,110 @@
+#include "wrap/branches.h"
+
+#include <emmintrin.h>
+#include <string.h>
+
+#include "wrap/instruction.h"
+
+/* ---- in the function ------------------------------------------------------------------------- */
+
+static const char *judge(const struct instruction *instruction, uintptr_t start, uintptr_t entry,
+                         uintptr_t end)
+{
+    if (instruction->target > entry && instruction->target < end)
+        return "a branch goes to its first bytes";
+    if (instruction->operand > entry && instruction->operand < end)
+        return "it refers to its first bytes";
+    if (instruction->flow != FLOW_CALL && instruction->target >= start &&
+        instruction->target <= entry)
+        return "its first instruction is the head of a loop";
+    return NULL;
+}
+
+/* A function of unknown size goes on behind an instruction from which execution does not come back
+ * when a branch of it went further before. */
+static bool goes_on(const struct instruction *instruction, uintptr_t *furthest)
+{
+    uintptr_t next = instruction->address + instruction->length;
+    if (instruction->flow == FLOW_BRANCH && instruction->target > *furthest)
+        *furthest = instruction->target;
+    return (instruction->flow != FLOW_JUMP && instruction->flow != FLOW_AWAY) || next <= *furthest;
+}
+
+static const char *in_function(const struct patch_function *function, uintptr_t entry,
+                               uintptr_t end)
+{
+    uintptr_t at = function->start, furthest = end;
+    uintptr_t stop = function->size ? function->start + function->size : function->text_end;
+    while (at < stop) {
+        struct instruction instruction;
+        if (!instruction_decode(&instruction, (const unsigned char *)at, function->text_end - at,
+                                at))
+            return function->size ? "it holds bytes that are no instruction" : NULL;
+        const char *reason = judge(&instruction, function->start, entry, end);
+        if (reason)
+            return reason;
+        if (function->size == 0 && !goes_on(&instruction, &furthest))
+            break;
+        at += instruction.length;
+    }
+    return NULL;
+}
+
+/* ---- in the segment -------------------------------------------------------------------------- */
+
+/* The end of a branch, whose last 4 bytes are the distance, decides by what is in front of them. */
+static bool is_branch(const unsigned char *distance, const unsigned char *text)
+{
+    size_t before = (size_t)(distance - text);
+    if (before >= 1 && (distance[-1] == 0xe8 || distance[-1] == 0xe9))
+        return true;
+    return before >= 2 && distance[-2] == 0x0f && distance[-1] >> 4 == 0x8;
+}
+
+static bool lands(const unsigned char *distance, const unsigned char *text, uintptr_t first,
+                  uint32_t count)
+{
+    int32_t value;
+    memcpy(&value, distance, sizeof value);
+    uintptr_t target = (uintptr_t)distance + sizeof value + (uintptr_t)value;
+    return target - first < count && is_branch(distance, text);
+}
+
+/* True when one of 16 distances, in the 19 bytes from `at`, may lead to [first, first + count):
+ * in arithmetic of 32 bits. Unsigned compares are signed ones with the sign turned. */
+static bool may_land(const unsigned char *at, uintptr_t first, uint32_t count)
+{
+    const __m128i sign = _mm_set1_epi32((int)0x80000000);
+    const __m128i bound = _mm_xor_si128(_mm_set1_epi32((int)count), sign);
+    __m128i hits = _mm_setzero_si128();
+    for (int shift = 0; shift < 4; shift++) {
+        int start = (int)((uintptr_t)at + (unsigned)shift + 4 - first);
+        __m128i ends = _mm_add_epi32(_mm_set1_epi32(start), _mm_setr_epi32(0, 4, 8, 12));
+        __m128i distances = _mm_loadu_si128((const __m128i *)(at + shift));
+        __m128i places = _mm_xor_si128(_mm_add_epi32(ends, distances), sign);
+        hits = _mm_or_si128(hits, _mm_cmplt_epi32(places, bound));
+    }
+    return _mm_movemask_epi8(hits) != 0;
+}
+
+static const char *in_segment(const struct patch_function *function, uintptr_t entry, uintptr_t end)
+{
+    const unsigned char *text = (const unsigned char *)function->text_start;
+    const unsigned char *stop = (const unsigned char *)function->text_end;
+    uintptr_t first = entry + 1;
+    uint32_t count = (uint32_t)(end - first);
+    for (const unsigned char *at = text; stop - at >= 4; at += 16) {
+        if (stop - at >= 19 && !may_land(at, first, count))
+            continue;
+        for (const unsigned char *p = at; p < at + 16 && stop - p >= 4; p++)
+            if (lands(p, text, first, count))
+                return "a branch goes to its first bytes";
+    }
+    return NULL;
+}
+
+const char *branches_forbid(const struct patch_function *function, uintptr_t entry, uintptr_t end)
+{
+    const char *reason = in_function(function, entry, end);
+    return reason ? reason : in_segment(function, entry, end);
+}

@@ -1,0 +1,25 @@
+# Wrapping functions that the user named: a module of its own, loaded only when specs ask for it, so
+# that the decoder it needs stays out of every other process. One convenience library, linked by the
+# module and by the unit tests.
+if HAVE_WRAP
+noinst_LTLIBRARIES += src/wrap/libwrap.la
+src_wrap_libwrap_la_SOURCES = \
+	src/base/track.h \
+	src/shim/named.h \
+	src/wrap/branches.c \
+	src/wrap/branches.h \
+	src/wrap/code.c \
+	src/wrap/code.h \
+	src/wrap/instruction.c \
+	src/wrap/instruction.h \
+	src/wrap/patch.c \
+	src/wrap/patch.h
+src_wrap_libwrap_la_CFLAGS = $(shim_cflags)
+src_wrap_libwrap_la_LIBADD = $(ZYDIS_LIBS)
+
+pkglib_LTLIBRARIES = libarenashim-wrap.la
+libarenashim_wrap_la_SOURCES =
+libarenashim_wrap_la_LIBADD = src/wrap/libwrap.la
+libarenashim_wrap_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
+	-Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,--no-undefined
+endif
