@@ -26,6 +26,10 @@ include tests/kernels/local.mk
 include tests/shim/local.mk
 endif
 
+if HAVE_WRAP
+include tests/wrap/local.mk
+endif
+
 # A sanitizer's run-time library must be the first in the process and brings its own malloc, so a
 # build with sanitizers runs the unit tests alone.
 if !SANITIZERS

@@ -1,0 +1,484 @@
+/*
+ * Unit tests of patch.h: functions of every kind (samples.S) are patched in this process and called
+ * before and after, through a thunk that counts.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/track.h"
+#include "wrap/code.h"
+#include "wrap/instruction.h"
+#include "wrap/patch.h"
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
+
+typedef long any_function(long n, void (*helper)(void), const void *table, long count);
+
+extern char __executable_start[], etext[];
+extern void samples_helper(void);
+extern void samples_thunk(void);
+extern const void *const samples_table[];
+extern uintptr_t samples_last;
+extern long samples_calls;
+
+#define THUNK ((uintptr_t)&samples_thunk)
+
+/* ---- samples --------------------------------------------------------------------------------- */
+
+#define SHORT "it is too short for a jump"
+#define FIXED "its first instructions cannot be moved"
+#define LOOP "its first instruction is the head of a loop"
+#define INSIDE "a branch goes to its first bytes"
+
+/* name, bytes that are overwritten */
+#define ACCEPTED(X)                                                                                \
+    X(plain, 8)                                                                                    \
+    X(five_bytes, 5)                                                                               \
+    X(landing, 8)                                                                                  \
+    X(prefixes, 9)                                                                                 \
+    X(repeated, 7)                                                                                 \
+    X(returns, 5)                                                                                  \
+    X(load, 7)                                                                                     \
+    X(compare, 10)                                                                                 \
+    X(store, 10)                                                                                   \
+    X(vector, 8)                                                                                   \
+    X(load_address, 7)                                                                             \
+    X(after_push, 8)                                                                               \
+    X(on_o, 5)                                                                                     \
+    X(on_no, 5)                                                                                    \
+    X(on_b, 5)                                                                                     \
+    X(on_ae, 5)                                                                                    \
+    X(on_e, 5)                                                                                     \
+    X(on_ne, 5)                                                                                    \
+    X(on_be, 5)                                                                                    \
+    X(on_a, 5)                                                                                     \
+    X(on_s, 5)                                                                                     \
+    X(on_ns, 5)                                                                                    \
+    X(on_p, 5)                                                                                     \
+    X(on_np, 5)                                                                                    \
+    X(on_l, 5)                                                                                     \
+    X(on_ge, 5)                                                                                    \
+    X(on_le, 5)                                                                                    \
+    X(on_g, 5)                                                                                     \
+    X(branch_long, 8)                                                                              \
+    X(branch_twice, 7)                                                                             \
+    X(branch_first, 6)                                                                             \
+    X(branch_behind, 5)                                                                            \
+    X(jump_short, 5)                                                                               \
+    X(jump_long, 5)                                                                                \
+    X(jump_indirect, 6)                                                                            \
+    X(jump_register, 5)                                                                            \
+    X(count_rcx, 5)                                                                                \
+    X(count_ecx, 6)                                                                                \
+    X(with_loop, 5)                                                                                \
+    X(with_loope, 5)                                                                               \
+    X(with_loopne, 5)                                                                              \
+    X(call_first, 5)                                                                               \
+    X(call_second, 6)                                                                              \
+    X(call_next, 5)                                                                                \
+    X(call_register, 6)                                                                            \
+    X(call_high_register, 6)                                                                       \
+    X(call_memory, 5)                                                                              \
+    X(call_pointer, 6)                                                                             \
+    X(recursive, 9)                                                                                \
+    X(nop_one, 5)                                                                                  \
+    X(nop_more, 5)                                                                                 \
+    X(nop_five, 5)                                                                                 \
+    X(nop_mixed, 6)                                                                                \
+    X(nop_landing, 5)                                                                              \
+    X(nop_few, 7)                                                                                  \
+    X(short_traps, 5)                                                                              \
+    X(short_nops, 8)
+
+/* name, why not */
+#define REFUSED(X)                                                                                 \
+    X(short_crowded, SHORT)                                                                        \
+    X(short_at_border, SHORT)                                                                      \
+    X(short_falls_through, SHORT)                                                                  \
+    X(cut_instruction, SHORT)                                                                      \
+    X(loop_at_entry, LOOP)                                                                         \
+    X(loop_behind_landing, LOOP)                                                                   \
+    X(loop_to_landing, LOOP)                                                                       \
+    X(loop_inside, INSIDE)                                                                         \
+    X(loop_inside_late, INSIDE)                                                                    \
+    X(entered_from_afar, INSIDE)                                                                   \
+    X(branched_from_afar, INSIDE)                                                                  \
+    X(refers_to_itself, "it refers to its first bytes")                                            \
+    X(breakpoint, "it begins with a breakpoint")                                                   \
+    X(trap, FIXED)                                                                                 \
+    X(system_call, FIXED)                                                                          \
+    X(transaction, FIXED)                                                                          \
+    X(prefixed_jump, FIXED)                                                                        \
+    X(prefixed_address, FIXED)                                                                     \
+    X(call_early, FIXED)                                                                           \
+    X(call_stack, FIXED)                                                                           \
+    X(far_return, FIXED)                                                                           \
+    X(no_code, "it begins with bytes that are no instruction")                                     \
+    X(no_code_later, "it holds bytes that are no instruction")
+
+#define DECLARE(name, what) extern const char name[], name##_end[];
+ACCEPTED(DECLARE)
+REFUSED(DECLARE)
+DECLARE(spare, )
+DECLARE(changed, )
+DECLARE(twice, )
+DECLARE(unwritable, )
+
+#define LIST(name, what) {#name, name, name##_end, what},
+static const struct sample {
+    const char *name;
+    const char *start, *end;
+    size_t length;
+} samples[] = {ACCEPTED(LIST)};
+
+static const struct {
+    const char *name;
+    const char *start, *end;
+    const char *reason;
+} refused[] = {REFUSED(LIST)};
+
+static struct patch_function function_of(const char *start, const char *end)
+{
+    return (struct patch_function){(uintptr_t)start, (size_t)(end - start),
+                                   (uintptr_t)__executable_start, (uintptr_t)etext};
+}
+
+static const char *plan(const char *start, const char *end, struct patch *patch)
+{
+    struct patch_function known = function_of(start, end);
+    errno = ERANGE;
+    const char *reason = patch_plan(&known, patch);
+    ck_assert_int_eq(errno, ERANGE);
+    return reason;
+}
+
+static const char *apply(const struct patch *patch, struct named_function *named)
+{
+    errno = ERANGE;
+    const char *reason = patch_apply(patch, named, THUNK);
+    ck_assert_int_eq(errno, ERANGE);
+    return reason;
+}
+
+/* Samples see their return address: it is always this one. */
+__attribute__((noinline)) static long call(const char *start, long n)
+{
+    any_function *volatile f = (any_function *)(uintptr_t)start;
+    volatile long result = f(n, samples_helper, samples_table, n > 0 ? n : 0);
+    return result;
+}
+
+static const long arguments[] = {0, 1, 2, 3, 4, 5, 1000, -1, -2147483648L};
+
+/* ---- tests ----------------------------------------------------------------------------------- */
+
+START_TEST(a_function_does_what_it_did)
+{
+    const struct sample *sample = &samples[_i];
+    struct patch patch;
+    static struct named_function named[COUNT(samples)];
+
+    const char *reason = plan(sample->start, sample->end, &patch);
+    ck_assert_msg(!reason, "%s: %s", sample->name, reason);
+    ck_assert_msg(patch.length == sample->length, "%s: %zu bytes", sample->name, patch.length);
+    ck_assert(memcmp((const void *)patch.entry, patch.before, patch.length) == 0);
+    ck_assert_msg(patch.nops == (strncmp(sample->name, "nop_", 4) == 0 && patch.length < 7), "%s",
+                  sample->name);
+
+    long before[COUNT(arguments)];
+    for (int i = 0; i < COUNT(arguments); i++)
+        before[i] = call(sample->start, arguments[i]);
+    ck_assert_ptr_null(apply(&patch, &named[_i]));
+    for (int i = 0; i < COUNT(arguments); i++) {
+        long n = arguments[i], calls = samples_calls;
+        long after = call(sample->start, n);
+        ck_assert_msg(after == before[i], "%s(%ld): %ld, was %ld", sample->name, n, after,
+                      before[i]);
+        bool recurses = strcmp(sample->name, "recursive") == 0;
+        ck_assert_int_eq(samples_calls, calls + 1 + (recurses && n > 0 ? n : 0));
+        ck_assert_uint_eq(samples_last, (uintptr_t)&named[_i]);
+    }
+}
+END_TEST
+
+START_TEST(a_function_is_refused_with_the_reason)
+{
+    struct patch patch;
+    const char *reason = plan(refused[_i].start, refused[_i].end, &patch);
+    ck_assert_msg(reason && strcmp(reason, refused[_i].reason) == 0, "%s: %s", refused[_i].name,
+                  reason ? reason : "accepted");
+}
+END_TEST
+
+START_TEST(the_size_may_be_unknown)
+{
+    const struct sample *sample = &samples[_i];
+    struct patch known, unknown;
+    ck_assert_ptr_null(plan(sample->start, sample->end, &known));
+    struct patch_function function = function_of(sample->start, sample->start);
+    ck_assert_ptr_null(patch_plan(&function, &unknown));
+    ck_assert_uint_eq(unknown.length, known.length);
+}
+END_TEST
+
+START_TEST(branches_are_found_behind_a_return)
+{
+    struct patch patch;
+    struct patch_function function = function_of(loop_inside_late, loop_inside_late);
+    ck_assert_str_eq(patch_plan(&function, &patch), INSIDE);
+}
+END_TEST
+
+START_TEST(nothing_is_read_behind_the_segment)
+{
+    for (size_t kept = 1; kept < 8; kept++) {
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        char *text =
+            mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ck_assert(text != MAP_FAILED);
+        ck_assert_int_eq(mprotect(text + page, page, PROT_NONE), 0);
+        char *start = text + page - kept;
+        memcpy(start, spare, kept);
+        struct patch patch;
+        struct patch_function function = {(uintptr_t)start, 0, (uintptr_t)text,
+                                          (uintptr_t)text + page};
+        ck_assert_ptr_nonnull(patch_plan(&function, &patch));
+        function.size = kept;
+        ck_assert_ptr_nonnull(patch_plan(&function, &patch));
+        munmap(text, 2 * page);
+    }
+}
+END_TEST
+
+START_TEST(code_that_changed_is_left_alone)
+{
+    struct patch patch;
+    struct named_function named = {.target = 1};
+    ck_assert_ptr_null(plan(changed, changed_end, &patch));
+    static const unsigned char other[] = {0xb8, 9, 0, 0, 0};
+    ck_assert(code_write((uintptr_t)changed, other, sizeof other));
+    ck_assert_str_eq(apply(&patch, &named), "its code has changed meanwhile");
+    ck_assert_uint_eq(named.target, 1);
+    ck_assert_int_eq(call(changed, 0), 9);
+    ck_assert(code_write((uintptr_t)changed, patch.before, sizeof other));
+}
+END_TEST
+
+START_TEST(a_function_can_be_patched_twice)
+{
+    static struct named_function first, second;
+    struct patch patch;
+    ck_assert_ptr_null(plan(twice, twice_end, &patch));
+    ck_assert_ptr_null(apply(&patch, &first));
+    struct patch_function function = function_of(twice, twice_end);
+    function.size = 5;
+    ck_assert_ptr_null(patch_plan(&function, &patch));
+    ck_assert_ptr_null(apply(&patch, &second));
+    samples_calls = 0;
+    ck_assert_int_eq(call(twice, 1), 12);
+    ck_assert_int_eq(samples_calls, 2);
+    ck_assert_uint_eq(samples_last, (uintptr_t)&first);
+}
+END_TEST
+
+START_TEST(a_stub_goes_to_the_thunk)
+{
+    static struct named_function named;
+    named.target = (uintptr_t)spare;
+    errno = ERANGE;
+    uintptr_t stub = patch_stub(&named, THUNK);
+    ck_assert_int_eq(errno, ERANGE);
+    ck_assert_uint_ne(stub, 0);
+    samples_calls = 0;
+    ck_assert_int_eq(call((const char *)stub, 5), 8);
+    ck_assert_int_eq(samples_calls, 1);
+    ck_assert_uint_eq(samples_last, (uintptr_t)&named);
+}
+END_TEST
+
+/* As where /proc is not mounted, or code cannot be written by it. */
+START_TEST(without_a_way_to_write_code_nothing_changes)
+{
+    static struct named_function named;
+    struct patch patch;
+    ck_assert_ptr_null(plan(unwritable, unwritable_end, &patch));
+    struct rlimit files, none;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+    none = (struct rlimit){0, files.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const char *reason = apply(&patch, &named);
+    named.target = (uintptr_t)spare;
+    uintptr_t stub = patch_stub(&named, THUNK);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+
+    ck_assert_str_eq(reason, "code cannot be changed through /proc/thread-self/mem");
+    ck_assert(memcmp(unwritable, patch.before, patch.length) == 0);
+    ck_assert_uint_ne(stub, 0);
+    samples_calls = 0;
+    ck_assert_int_eq(call((const char *)stub, 5), 8);
+    ck_assert_int_eq(samples_calls, 1);
+    ck_assert_int_eq(call(unwritable, 1), 15);
+}
+END_TEST
+
+/* ---- elsewhere, and many --------------------------------------------------------------------- */
+
+#define STRIDE 32
+
+/* A segment with a copy of `spare` each STRIDE bytes. */
+static char *make_text(uintptr_t address, size_t count)
+{
+    char *text = mmap((void *)address, count * STRIDE, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert(text != MAP_FAILED);
+    memset(text, 0xcc, count * STRIDE);
+    for (size_t i = 0; i < count; i++)
+        memcpy(text + i * STRIDE, spare, (size_t)(spare_end - spare));
+    ck_assert_int_eq(mprotect(text, count * STRIDE, PROT_READ | PROT_EXEC), 0);
+    return text;
+}
+
+static void patch_text(char *text, size_t count, struct named_function *named, size_t stride)
+{
+    for (size_t i = 0; i < count; i += stride) {
+        struct patch patch;
+        struct patch_function function = {(uintptr_t)text + i * STRIDE, (size_t)(spare_end - spare),
+                                          (uintptr_t)text, (uintptr_t)text + count * STRIDE};
+        ck_assert_ptr_null(patch_plan(&function, &patch));
+        ck_assert_ptr_null(apply(&patch, &named[i]));
+    }
+}
+
+static bool writable_code_is_mapped(void)
+{
+    char line[4500];
+    bool found = false;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    ck_assert_ptr_nonnull(maps);
+    while (fgets(line, sizeof line, maps))
+        found |= strstr(line, " rwx") != NULL;
+    fclose(maps);
+    return found;
+}
+
+START_TEST(thousands_share_their_memory)
+{
+    enum { MANY = 3000 };
+    static struct named_function named[MANY];
+    char *text = make_text(0, MANY);
+    patch_text(text, MANY, named, 1);
+    for (size_t i = 0; i < MANY; i++) {
+        ck_assert_int_eq(call(text + i * STRIDE, (long)i), (long)i + 3);
+        ck_assert_uint_eq(samples_last, (uintptr_t)&named[i]);
+        ck_assert(i == 0 || named[i].target - named[i - 1].target < 128 ||
+                  named[i].target % 4096 < 64);
+    }
+    ck_assert(track_emulated() || !writable_code_is_mapped());
+}
+END_TEST
+
+static const uintptr_t far[] = {(uintptr_t)1 << 20, (uintptr_t)1 << 33, (uintptr_t)0x7e0000000000,
+                                (uintptr_t)0x300000000000};
+
+START_TEST(code_may_lie_anywhere)
+{
+    static struct named_function named[COUNT(far)][8];
+    char *text = make_text(far[_i], 8);
+    patch_text(text, 8, named[_i], 1);
+    for (size_t i = 0; i < 8; i++) {
+        ck_assert_int_eq(call(text + i * STRIDE, 1), 4);
+        ck_assert_uint_eq(samples_last, (uintptr_t)&named[_i][i]);
+    }
+    munmap(text, 8 * STRIDE);
+}
+END_TEST
+
+START_TEST(without_memory_near_it_a_function_stays)
+{
+    char *text = make_text((uintptr_t)0x200000000000, 1);
+    struct patch patch;
+    struct named_function named = {.target = 1};
+    struct patch_function function = {(uintptr_t)text, 0, (uintptr_t)text,
+                                      (uintptr_t)text + STRIDE};
+    ck_assert_ptr_null(patch_plan(&function, &patch));
+    struct rlimit all, none;
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &all), 0);
+    none = (struct rlimit){0, all.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+    const char *reason = apply(&patch, &named);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &all), 0);
+    ck_assert_str_eq(reason, "there is no memory near it");
+    ck_assert_uint_eq(named.target, 1);
+    ck_assert_int_eq(call(text, 1), 4);
+}
+END_TEST
+
+/* From far away branches become longer and still lead to the same place; distances cannot. */
+START_TEST(a_copy_may_lie_far_away)
+{
+    const struct sample *sample = &samples[_i];
+    struct patch patch;
+    unsigned char copy[PATCH_COPY_MAX], *place;
+    ck_assert_ptr_null(plan(sample->start, sample->end, &patch));
+    place = mmap((void *)0x100000000000, PATCH_COPY_MAX, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert(place != MAP_FAILED);
+    size_t length = patch_copy(&patch, (uintptr_t)place, copy);
+    ck_assert_uint_le(length, PATCH_COPY_MAX);
+    bool has_distance = false;
+    for (size_t done = 0; done < patch.length;) {
+        struct instruction instruction;
+        ck_assert(instruction_decode(&instruction, patch.before + done, patch.length - done,
+                                     patch.entry + done));
+        has_distance |= instruction.operand != 0;
+        done += instruction.length;
+    }
+    ck_assert_msg((length == 0) == has_distance, "%s: %zu", sample->name, length);
+    if (length != 0) {
+        memcpy(place, copy, length);
+        ck_assert_int_eq(mprotect(place, PATCH_COPY_MAX, PROT_READ | PROT_EXEC), 0);
+        for (int i = 0; i < COUNT(arguments); i++)
+            ck_assert_msg(call((const char *)place, arguments[i]) ==
+                              call(sample->start, arguments[i]),
+                          "%s(%ld)", sample->name, arguments[i]);
+    }
+    munmap(place, PATCH_COPY_MAX);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("patch");
+    TCase *one = tcase_create("one");
+    tcase_add_loop_test(one, a_copy_may_lie_far_away, 0, COUNT(samples));
+    tcase_add_loop_test(one, the_size_may_be_unknown, 0, COUNT(samples));
+    tcase_add_loop_test(one, a_function_does_what_it_did, 0, COUNT(samples));
+    tcase_add_loop_test(one, a_function_is_refused_with_the_reason, 0, COUNT(refused));
+    tcase_add_test(one, branches_are_found_behind_a_return);
+    tcase_add_test(one, nothing_is_read_behind_the_segment);
+    tcase_add_test(one, code_that_changed_is_left_alone);
+    tcase_add_test(one, a_function_can_be_patched_twice);
+    tcase_add_test(one, a_stub_goes_to_the_thunk);
+    tcase_add_test(one, without_a_way_to_write_code_nothing_changes);
+    suite_add_tcase(suite, one);
+
+    TCase *many = tcase_create("elsewhere, and many");
+    tcase_add_test(many, thousands_share_their_memory);
+    tcase_add_loop_test(many, code_may_lie_anywhere, 0, COUNT(far));
+    tcase_add_test(many, without_memory_near_it_a_function_stays);
+    suite_add_tcase(suite, many);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
