@@ -5,13 +5,15 @@
 
 #include "wrap/instruction.h"
 
+#define TARGETED "a branch goes to its first bytes"
+
 /* ---- in the function ------------------------------------------------------------------------- */
 
 static const char *judge(const struct instruction *instruction, uintptr_t start, uintptr_t entry,
                          uintptr_t end)
 {
     if (instruction->target > entry && instruction->target < end)
-        return "a branch goes to its first bytes";
+        return TARGETED;
     if (instruction->operand > entry && instruction->operand < end)
         return "it refers to its first bytes";
     if (instruction->flow != FLOW_CALL && instruction->target >= start &&
@@ -48,6 +50,49 @@ static const char *in_function(const struct patch_function *function, uintptr_t 
         at += instruction.length;
     }
     return NULL;
+}
+
+/* ---- around it ------------------------------------------------------------------------------- */
+
+/* What a short branch spans, and what decoding from anywhere takes to fall in with the instructions
+ * as they are. */
+#define SHORT_REACH 130
+#define FALL_IN 128
+
+/* Code of other functions: a library's own assembly enters functions at a second place. */
+static const char *in_neighbours(const struct patch_function *function, uintptr_t from,
+                                 uintptr_t to, uintptr_t entry, uintptr_t end)
+{
+    for (uintptr_t at = from; at < to;) {
+        struct instruction instruction;
+        if (!instruction_decode(&instruction, (const unsigned char *)at, function->text_end - at,
+                                at)) {
+            at++;
+            continue;
+        }
+        if (instruction.target > entry && instruction.target < end)
+            return TARGETED;
+        at += instruction.length;
+    }
+    return NULL;
+}
+
+static const char *in_code_before(const struct patch_function *function, uintptr_t entry,
+                                  uintptr_t end)
+{
+    uintptr_t from = function->text_start;
+    if (function->start - from > SHORT_REACH + FALL_IN)
+        from = function->start - SHORT_REACH - FALL_IN;
+    return in_neighbours(function, from, function->start, entry, end);
+}
+
+static const char *in_code_behind(const struct patch_function *function, uintptr_t entry,
+                                  uintptr_t end)
+{
+    uintptr_t to = function->text_end;
+    if (to - end > SHORT_REACH)
+        to = end + SHORT_REACH;
+    return in_neighbours(function, function->start + function->size, to, entry, end);
 }
 
 /* ---- in the segment -------------------------------------------------------------------------- */
@@ -98,7 +143,7 @@ static const char *in_segment(const struct patch_function *function, uintptr_t e
             continue;
         for (const unsigned char *p = at; p < at + 16 && stop - p >= 4; p++)
             if (lands(p, text, first, count))
-                return "a branch goes to its first bytes";
+                return TARGETED;
     }
     return NULL;
 }
@@ -106,5 +151,9 @@ static const char *in_segment(const struct patch_function *function, uintptr_t e
 const char *branches_forbid(const struct patch_function *function, uintptr_t entry, uintptr_t end)
 {
     const char *reason = in_function(function, entry, end);
+    if (!reason)
+        reason = in_code_before(function, entry, end);
+    if (!reason)
+        reason = in_code_behind(function, entry, end);
     return reason ? reason : in_segment(function, entry, end);
 }

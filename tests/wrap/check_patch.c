@@ -111,6 +111,8 @@ extern long samples_calls;
     X(loop_inside_late, INSIDE)                                                                    \
     X(entered_from_afar, INSIDE)                                                                   \
     X(branched_from_afar, INSIDE)                                                                  \
+    X(entered_from_before, INSIDE)                                                                 \
+    X(entered_from_behind, INSIDE)                                                                 \
     X(refers_to_itself, "it refers to its first bytes")                                            \
     X(breakpoint, "it begins with a breakpoint")                                                   \
     X(trap, FIXED)                                                                                 \

@@ -417,6 +417,25 @@ finish branched_from_afar
         .balign 4096, 0xcc
         {disp32} jne branched_from_afar + 2
 
+        .balign 16
+        xor %ecx, %ecx
+        jmp entered_from_before + 2
+begin entered_from_before
+        xor %eax, %eax
+        lea (%rdi,%rdi), %rax
+        ret
+finish entered_from_before
+
+begin entered_from_behind
+        xor %eax, %eax
+        lea (%rdi,%rdi), %rax
+        ret
+finish entered_from_behind
+        .balign 16
+        .skip 64, 0xcc
+        xor %ecx, %ecx
+        jmp entered_from_behind + 2
+
 begin refers_to_itself
         xor %eax, %eax
 1:      mov %rdi, %rax
