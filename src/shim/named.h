@@ -32,18 +32,27 @@ struct named_call {
     uint64_t token;                  /* of the scope; 0: none was opened */
 };
 
+/* On functions that keep every register but the one with their result: the compiler saves what they
+ * use, which is all of the caller's as soon as they call another function. They must be compiled
+ * for general registers only, and no function that is not may be inlined into them. */
+#ifdef __x86_64__
+#define NAMED_QUIET __attribute__((no_caller_saved_registers))
+#else
+#define NAMED_QUIET
+#endif
+
 /*
- * What the shim offers. enter and leave touch general registers only, so that the wrapper need not
- * save any other; each returns false, with nothing done, when it cannot do without: then the
- * wrapper saves every register that can hold an argument or a result (vector, x87, mask) and calls
- * the slow form. None touches errno. stack_bytes returns how many of function->stack_bytes above
- * `arguments` (the address behind the return address) can be read without a fault; general
- * registers only.
+ * What the shim offers. enter and leave keep every register, so that the wrapper need not save any;
+ * each returns false, with nothing done, when it cannot: then the wrapper saves every register and
+ * calls the slow form. Both forms of enter set call->token. None touches errno. stack_bytes returns
+ * how many of function->stack_bytes above `arguments` (the address behind the return address) can
+ * be read without a fault, a multiple of 16; general registers only. The wrapper asks it when not
+ * all lie in the page of the return address.
  */
 struct named_host {
-    bool (*enter)(struct named_call *call);
+    bool (*enter)(struct named_call *call) NAMED_QUIET;
     void (*enter_slowly)(struct named_call *call);
-    bool (*leave)(struct named_call *call);
+    bool (*leave)(struct named_call *call) NAMED_QUIET;
     void (*leave_slowly)(struct named_call *call);
     size_t (*stack_bytes)(const struct named_function *function, uintptr_t arguments);
     const char *specs; /* ARENASHIM_SCOPES without `thread` and `process`; "" when there are none */
