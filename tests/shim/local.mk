@@ -10,6 +10,7 @@ shim_tests = \
 	tests/shim/check_region \
 	tests/shim/check_block \
 	tests/shim/check_scope \
+	tests/shim/check_stack \
 	tests/shim/check_stats \
 	tests/shim/check_signal \
 	tests/shim/check_model
@@ -42,6 +43,10 @@ tests_shim_check_block_LDADD = $(shim_tests_ldadd)
 tests_shim_check_scope_SOURCES = tests/shim/check_scope.c tests/shim/harness.h
 tests_shim_check_scope_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_scope_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_stack_SOURCES = tests/shim/check_stack.c tests/shim/harness.h
+tests_shim_check_stack_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_stack_LDADD = $(shim_tests_ldadd)
 
 tests_shim_check_stats_SOURCES = tests/shim/check_stats.c tests/shim/harness.h
 tests_shim_check_stats_CFLAGS = $(shim_tests_cflags)
