@@ -17,6 +17,17 @@ src_wrap_libwrap_la_SOURCES = \
 src_wrap_libwrap_la_CFLAGS = $(shim_cflags)
 src_wrap_libwrap_la_LIBADD = $(ZYDIS_LIBS)
 
+# What wrapped calls run into. Whom it asks (wrap_host) is defined by who links it.
+noinst_LTLIBRARIES += src/wrap/libthunk.la
+src_wrap_libthunk_la_SOURCES = \
+	src/base/compiler.h \
+	src/shim/named.h \
+	src/wrap/thunk.S \
+	src/wrap/thunk.c \
+	src/wrap/thunk.h \
+	src/wrap/unwind.c
+src_wrap_libthunk_la_CFLAGS = $(shim_cflags)
+
 pkglib_LTLIBRARIES = libarenashim-wrap.la
 libarenashim_wrap_la_SOURCES =
 libarenashim_wrap_la_LIBADD = src/wrap/libwrap.la

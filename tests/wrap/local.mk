@@ -6,3 +6,20 @@ endif
 tests_wrap_check_patch_SOURCES = tests/wrap/check_patch.c tests/wrap/samples.S
 tests_wrap_check_patch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_wrap_check_patch_LDADD = src/wrap/libwrap.la $(CHECK_LIBS)
+
+if HAVE_CHECK
+check_PROGRAMS += tests/wrap/check_thunk tests/wrap/check_unwind
+TESTS += tests/wrap/check_thunk tests/wrap/check_unwind
+endif
+tests_wrap_check_thunk_SOURCES = \
+	tests/wrap/check_thunk.c \
+	tests/wrap/fake_host.c \
+	tests/wrap/fake_host.h \
+	tests/wrap/registers.S \
+	tests/wrap/registers.h
+tests_wrap_check_thunk_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread -Wno-psabi
+tests_wrap_check_thunk_LDADD = src/wrap/libthunk.la $(CHECK_LIBS) -lm
+tests_wrap_check_unwind_SOURCES = tests/wrap/check_unwind.cc tests/wrap/fake_host.c tests/wrap/fake_host.h
+tests_wrap_check_unwind_CFLAGS = $(AM_CFLAGS)
+tests_wrap_check_unwind_CXXFLAGS = $(AM_CXXFLAGS) $(CHECK_CFLAGS) -pthread
+tests_wrap_check_unwind_LDADD = src/wrap/libthunk.la $(CHECK_LIBS)

@@ -1,0 +1,272 @@
+/*
+ * wrap_thunk: see thunk.h.
+ *
+ * The frame, from rbp:
+ *
+ *    16        arguments on the stack
+ *     8        return address
+ *     0        rbp of the caller
+ *    -8        r11 of the caller
+ *   -16        rbx and r12 of the caller: while the host is asked, rax and rdi are kept there
+ *   -40        struct named_call, which the personality routine finds here: see unwind.c
+ *   -48        the address to call
+ *   -64        xmm8, while arguments are copied
+ *   rsp        the copied arguments
+ *
+ * enter and leave touch no register but rax, their result. The vector register that the copying
+ * uses is written by SSE forms, which leave its upper part alone.
+ *
+ * The code is cut into pieces, each with unwind information of its own: those in which a scope may
+ * be open have the personality routine.
+ */
+
+#define R11 -8
+#define RBX -16
+#define R12 -24
+#define CALL -40
+#define FUNCTION CALL
+#define TARGET -48
+#define XMM8 -64
+#define FRAME 64
+#define ARGUMENTS 16
+
+/* Offsets in named.h, which thunk.c checks. */
+#define FUNCTION_TARGET 0
+#define FUNCTION_STACK_BYTES 8
+#define HOST_ENTER 0
+#define HOST_ENTER_SLOWLY 8
+#define HOST_LEAVE 16
+#define HOST_LEAVE_SLOWLY 24
+#define HOST_STACK_BYTES 32
+
+#define PAGE 4096
+
+	/* What a C function may overwrite and is not kept in rbx and r12 already. */
+	.macro push_general
+	pushq %rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset rbp, -16
+	movq %rsp, %rbp
+	.cfi_def_cfa_register rbp
+	pushq %rcx
+	pushq %rdx
+	pushq %rsi
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	.endm
+
+	.macro pop_general
+	movq -8(%rbp), %rcx
+	movq -16(%rbp), %rdx
+	movq -24(%rbp), %rsi
+	movq -32(%rbp), %r8
+	movq -40(%rbp), %r9
+	movq -48(%rbp), %r10
+	movq -56(%rbp), %r11
+	leave
+	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
+	.endm
+
+	/* A further piece, in which the frame stands. */
+	.macro piece
+	.cfi_endproc
+	.cfi_startproc
+	.cfi_def_cfa rbp, 16
+	.cfi_offset rbp, -16
+	.cfi_offset rbx, RBX - ARGUMENTS
+	.cfi_offset r12, R12 - ARGUMENTS
+	.endm
+
+	/* The same with a scope that may be open. */
+	.macro open_piece
+	piece
+	.cfi_personality 0x1b, wrap_personality /* relative to here, 4 bytes */
+	.endm
+
+	.text
+	.globl wrap_thunk
+	.hidden wrap_thunk
+	.hidden wrap_host
+	.hidden wrap_personality
+	.hidden wrap_state_mask
+	.hidden wrap_state_bytes
+	.type wrap_thunk, @function
+	.p2align 6
+wrap_thunk:
+	.cfi_startproc
+	endbr64
+	pushq %rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset rbp, -16
+	movq %rsp, %rbp
+	.cfi_def_cfa_register rbp
+	subq $FRAME, %rsp
+	movq %rbx, RBX(%rbp)
+	movq %r12, R12(%rbp)
+	piece
+	movq %rax, %rbx
+	movq %rdi, %r12
+	movq %r11, FUNCTION(%rbp)
+	movq FUNCTION_TARGET(%r11), %rax
+	movq %rax, TARGET(%rbp)
+
+	/* What lies in the page of the return address can be read. */
+	leal ARGUMENTS - 8(%rbp), %edi
+	movq FUNCTION_STACK_BYTES(%r11), %rax
+	andl $PAGE - 1, %edi
+	leaq 8(%rdi, %rax), %rdi
+	cmpq $PAGE, %rdi
+	ja .Lnext_page
+.Lcounted:
+	leaq ARGUMENTS + FRAME + 63(%rax), %rdi
+	andq $-64, %rdi
+	negq %rdi
+	leaq ARGUMENTS(%rbp, %rdi), %rsp
+	testq %rax, %rax
+	je .Lcopied
+
+	/* From the highest address down, so that the stack grows page by page. */
+	movups %xmm8, XMM8(%rbp)
+	testb $48, %al
+	jne .Lcopy_16
+.Lcopy_64:
+	movups ARGUMENTS - 16(%rbp, %rax), %xmm8
+	movups %xmm8, -16(%rsp, %rax)
+	movups ARGUMENTS - 32(%rbp, %rax), %xmm8
+	movups %xmm8, -32(%rsp, %rax)
+	movups ARGUMENTS - 48(%rbp, %rax), %xmm8
+	movups %xmm8, -48(%rsp, %rax)
+	movups ARGUMENTS - 64(%rbp, %rax), %xmm8
+	movups %xmm8, -64(%rsp, %rax)
+	subq $64, %rax
+	jne .Lcopy_64
+.Lcopied_all:
+	movups XMM8(%rbp), %xmm8
+.Lcopied:
+
+	leaq CALL(%rbp), %rdi
+	movq wrap_host(%rip), %rax
+	call *HOST_ENTER(%rax)
+	open_piece
+	testb %al, %al
+	je .Lenter_slowly
+.Lentered:
+	movq %rbx, %rax
+	movq %r12, %rdi
+	movq R11(%rbp), %r11
+	call *TARGET(%rbp)
+	movq %rax, %rbx
+	movq %rdi, %r12
+	leaq CALL(%rbp), %rdi
+	movq wrap_host(%rip), %rax
+	call *HOST_LEAVE(%rax)
+	piece
+	testb %al, %al
+	je .Lleave_slowly
+.Lleft:
+	movq %rbx, %rax
+	movq %r12, %rdi
+	movq RBX(%rbp), %rbx
+	movq R12(%rbp), %r12
+	leave
+	.cfi_remember_state
+	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
+	.cfi_restore rbx
+	.cfi_restore r12
+	ret
+	.cfi_restore_state
+
+.Lcopy_16:
+	movups ARGUMENTS - 16(%rbp, %rax), %xmm8
+	movups %xmm8, -16(%rsp, %rax)
+	subq $16, %rax
+	testb $48, %al
+	jne .Lcopy_16
+	testq %rax, %rax
+	jne .Lcopy_64
+	jmp .Lcopied_all
+.Lnext_page:
+	movq %r11, %rdi
+	movq wrap_host(%rip), %rax
+	movq HOST_STACK_BYTES(%rax), %rax
+	call call_keeping_general
+	jmp .Lcounted
+.Lenter_slowly:
+	leaq CALL(%rbp), %rdi
+	movq wrap_host(%rip), %rax
+	movq HOST_ENTER_SLOWLY(%rax), %rax
+	call call_keeping_state
+	jmp .Lentered
+	open_piece
+.Lleave_slowly:
+	leaq CALL(%rbp), %rdi
+	movq wrap_host(%rip), %rax
+	movq HOST_LEAVE_SLOWLY(%rax), %rax
+	call call_keeping_state
+	piece
+	jmp .Lleft
+	.cfi_endproc
+	.size wrap_thunk, . - wrap_thunk
+
+/* Calls rax with rdi and with the address of the arguments, and returns its result; all other
+ * general registers stay. */
+	.type call_keeping_general, @function
+call_keeping_general:
+	.cfi_startproc
+	push_general
+	andq $-16, %rsp
+	movq (%rbp), %rsi
+	addq $ARGUMENTS, %rsi
+	call *%rax
+	pop_general
+	ret
+	.cfi_endproc
+	.size call_keeping_general, . - call_keeping_general
+
+/*
+ * Calls rax with rdi; all other registers stay: vector, mask and x87 registers, too, and their
+ * control words. The x87 stack, which may hold results, is empty for it, as the ABI demands.
+ */
+	.type call_keeping_state, @function
+call_keeping_state:
+	.cfi_startproc
+	push_general
+	subq wrap_state_bytes(%rip), %rsp
+	andq $-64, %rsp
+	movq %rax, %rcx
+	movl wrap_state_mask(%rip), %eax
+	xorl %edx, %edx
+	testl %eax, %eax
+	je 1f
+	/* The header, which the instruction leaves alone in part. */
+	movq %rdx, 512(%rsp)
+	movq %rdx, 520(%rsp)
+	movq %rdx, 528(%rsp)
+	movq %rdx, 536(%rsp)
+	movq %rdx, 544(%rsp)
+	movq %rdx, 552(%rsp)
+	movq %rdx, 560(%rsp)
+	movq %rdx, 568(%rsp)
+	xsave64 (%rsp)
+	fninit
+	fldcw (%rsp)
+	call *%rcx
+	movl wrap_state_mask(%rip), %eax
+	xorl %edx, %edx
+	xrstor64 (%rsp)
+	jmp 2f
+1:	fxsave64 (%rsp)
+	fninit
+	fldcw (%rsp)
+	call *%rcx
+	fxrstor64 (%rsp)
+2:	pop_general
+	ret
+	.cfi_endproc
+	.size call_keeping_state, . - call_keeping_state
+
+	.section .note.GNU-stack, "", @progbits

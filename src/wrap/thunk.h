@@ -1,0 +1,30 @@
+/*
+ * What a call of a wrapped function runs into: it opens a scope, calls the function, and closes the
+ * scope, and neither the caller nor the function notices.
+ *
+ * More is kept than a function of the platform's ABI may rely on. Between functions of one unit the
+ * compiler knows which registers the callee uses, and keeps values in the others (gcc's -fipa-ra,
+ * on from -O2); other languages return values in registers of their own. So the function finds all
+ * registers as the caller left them, and the caller finds them as the function left them, rbp
+ * (which is back for the caller, as any function's) and the flags aside.
+ *
+ * Arguments on the stack are a copy for the function: it sees its own frame below the wrapper's. As
+ * many bytes are copied as function->stack_bytes says, a multiple of 16, or fewer where the stack
+ * ends. The stack is aligned for it as it was by the caller, up to 64 bytes.
+ */
+#ifndef WRAP_THUNK_H
+#define WRAP_THUNK_H
+
+#include "shim/named.h"
+
+/*
+ * Jumped to in place of the function, with r11 = struct named_function *, the return address at
+ * (%rsp), and everything else as the caller put it; the r11 that the function is to find at
+ * -16(%rsp). An address and no function: it cannot be called from C.
+ */
+extern const char wrap_thunk[] __attribute__((visibility("hidden")));
+
+/* Whom it asks; set before the first call. */
+extern const struct named_host *wrap_host __attribute__((visibility("hidden")));
+
+#endif
