@@ -55,7 +55,8 @@ src_shim_libcore_la_SOURCES = \
 	src/shim/stats.h \
 	src/shim/thread.c \
 	src/shim/thread.h
-src_shim_libcore_la_CFLAGS = $(shim_cflags)
+# Vector registers may hold the arguments of a wrapped call (named.h).
+src_shim_libcore_la_CFLAGS = $(shim_cflags) $(general_registers)
 
 # The compiler must not replace malloc + memset by a call of calloc, nor drop an allocation that
 # nobody uses; C++ exceptions (bad_alloc, a new_handler's) pass through; counters that lie side by

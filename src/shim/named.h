@@ -80,9 +80,9 @@ void named_settle(const struct config *config);
 void named_start(void);
 
 /* The first of the functions in struct named_host. */
-bool named_enter(struct named_call *call);
+bool named_enter(struct named_call *call) NAMED_QUIET;
 void named_enter_slowly(struct named_call *call);
-bool named_leave(struct named_call *call);
+bool named_leave(struct named_call *call) NAMED_QUIET;
 void named_leave_slowly(struct named_call *call);
 
 /* Ends the scopes of wrapped calls that a longjmp has left: those whose record lies at or below
