@@ -104,16 +104,16 @@ const char *patch_plan(const struct patch_function *function, struct patch *patc
 
 #define STUB_BYTES 32
 
-/* endbr64; mov $named, %r11; jmp *thunk(%rip); thunk: .quad */
+/* mov %r11, -8(%rsp); mov $named, %r11; jmp *thunk(%rip); thunk: .quad */
 static void write_stub(unsigned char out[STUB_BYTES], const struct named_function *named,
                        uintptr_t thunk)
 {
     static const unsigned char code[STUB_BYTES] = {
-        0xf3, 0x0f, 0x1e, 0xfa, 0x49, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0x25,
+        0x4c, 0x89, 0x5c, 0x24, 0xf8, 0x49, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0x25,
     };
     memcpy(out, code, sizeof code);
-    memcpy(out + 6, &named, sizeof named);
-    memcpy(out + 20, &thunk, sizeof thunk);
+    memcpy(out + 7, &named, sizeof named);
+    memcpy(out + 21, &thunk, sizeof thunk);
 }
 
 size_t patch_copy(const struct patch *patch, uintptr_t address, unsigned char out[PATCH_COPY_MAX])

@@ -49,16 +49,18 @@ const char *patch_plan(const struct patch_function *function, struct patch *patc
 size_t patch_copy(const struct patch *patch, uintptr_t address, unsigned char out[PATCH_COPY_MAX]);
 
 /*
- * Makes calls of the function go to `thunk` with r11 = named. Sets named->target to the copy of the
- * first instructions, which goes on in the function. NULL when done, else the reason; the function
- * is as it was then. A thread that is just inside the overwritten bytes must not exist. A caller
- * that jumps to the function for its own end (a tail call) does call it from now on, and uses up
- * stack.
+ * Makes calls of the function go to `thunk` with r11 = named, and the caller's r11 in the 8 bytes
+ * below the stack pointer: a compiler that knows a function keeps values in any register that the
+ * function leaves alone (-fipa-ra), so a thunk must leave every register as the function does. Sets
+ * named->target to the copy of the first instructions, which goes on in the function. NULL when
+ * done, else the reason; the function is as it was then. A thread that is just inside the
+ * overwritten bytes must not exist. A caller that jumps to the function for its own end (a tail
+ * call) does call it from now on, and uses up stack.
  */
 const char *patch_apply(const struct patch *patch, struct named_function *named, uintptr_t thunk);
 
-/* An address that, called, goes to `thunk` with r11 = named, anywhere in memory; 0 when there is no
- * memory. For callers that are redirected otherwise. */
+/* An address that, called, goes to `thunk` as above, anywhere in memory; 0 when there is no memory.
+ * For callers that are redirected otherwise. */
 uintptr_t patch_stub(struct named_function *named, uintptr_t thunk);
 
 #endif

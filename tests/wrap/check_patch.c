@@ -26,7 +26,8 @@ extern char __executable_start[], etext[];
 extern void samples_helper(void);
 extern void samples_thunk(void);
 extern const void *const samples_table[];
-extern uintptr_t samples_last;
+extern uintptr_t samples_last, samples_kept;
+extern void samples_keep(uintptr_t function, uintptr_t value);
 extern long samples_calls;
 
 #define THUNK ((uintptr_t)&samples_thunk)
@@ -303,6 +304,8 @@ START_TEST(a_stub_goes_to_the_thunk)
     ck_assert_int_eq(call((const char *)stub, 5), 8);
     ck_assert_int_eq(samples_calls, 1);
     ck_assert_uint_eq(samples_last, (uintptr_t)&named);
+    samples_keep(stub, 0x123456789abcdef0);
+    ck_assert_uint_eq(samples_kept, 0x123456789abcdef0);
 }
 END_TEST
 

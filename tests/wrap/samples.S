@@ -533,19 +533,30 @@ begin unwritable
         ret
 finish unwritable
 
-/* What patched functions go through: counts the call and notes the record. */
+/* What patched functions go through: counts the call, notes the record and the caller's r11. */
         .globl samples_thunk
 samples_thunk:
         incq samples_calls(%rip)
         mov %r11, samples_last(%rip)
+        mov -8(%rsp), %r11
+        mov %r11, samples_kept(%rip)
+        mov samples_last(%rip), %r11
         jmp *(%r11)
 
+/* Calls its first argument with a value in r11. */
+        .globl samples_keep
+samples_keep:
+        mov %rsi, %r11
+        jmp *%rdi
+
         .bss
-        .globl samples_calls, samples_last
+        .globl samples_calls, samples_last, samples_kept
         .balign 8
 samples_calls:
         .skip 8
 samples_last:
+        .skip 8
+samples_kept:
         .skip 8
 
         .section .note.GNU-stack, "", @progbits
