@@ -23,3 +23,16 @@ tests_wrap_check_unwind_SOURCES = tests/wrap/check_unwind.cc tests/wrap/fake_hos
 tests_wrap_check_unwind_CFLAGS = $(AM_CFLAGS)
 tests_wrap_check_unwind_CXXFLAGS = $(AM_CXXFLAGS) $(CHECK_CFLAGS) -pthread
 tests_wrap_check_unwind_LDADD = src/wrap/libthunk.la $(CHECK_LIBS)
+# FUZZ_FILES names further files to look at.
+check_PROGRAMS += tests/wrap/fuzz_patch tests/wrap/run_patched
+TESTS += tests/wrap/fuzz_patch.sh tests/wrap/run_patched.sh
+EXTRA_DIST += tests/wrap/fuzz_patch.sh tests/wrap/run_patched.sh
+
+wrap_programs_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
+tests_wrap_fuzz_patch_SOURCES = tests/wrap/fuzz_patch.c tests/wrap/library.c tests/wrap/library.h
+tests_wrap_fuzz_patch_CPPFLAGS = $(wrap_programs_cppflags)
+tests_wrap_fuzz_patch_LDADD = src/wrap/libwrap.la
+
+tests_wrap_run_patched_SOURCES = tests/wrap/run_patched.c tests/wrap/library.c tests/wrap/library.h
+tests_wrap_run_patched_CPPFLAGS = $(wrap_programs_cppflags)
+tests_wrap_run_patched_LDADD = src/wrap/libwrap.la

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Libraries at work with thousands of their functions patched: results are byte for byte those
+# without.
+#
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/tap.sh"
+
+run=$(realpath "${BUILDDIR:-.}")/tests/wrap/run_patched
+tmp=$(mktemp -d) || exit 99
+trap 'rm -rf "$tmp"' EXIT
+export PYTHONHASHSEED=0 LC_ALL=C
+
+# work NAME FUNCTIONS CALLS: how many of each there are at least
+work() {
+    local name=$1 status=0 patched calls
+    "$run" plain "$name" >"$tmp/plain" 2>"$tmp/error" || status=$?
+    if [ "$status" -eq 77 ]; then
+        skip "$name" "$(<"$tmp/error")"
+        return
+    fi
+    is "$name: runs" "$status" 0
+    "$run" patched "$name" >"$tmp/patched" 2>"$tmp/counts"
+    is "$name: runs patched" "$?" 0
+    check "$name: the same results" cmp "$tmp/plain" "$tmp/patched"
+    check "$name: there are results" test -s "$tmp/plain"
+    read -r patched _ _ calls _ <"$tmp/counts"
+    check "$name: at least $2 functions are patched" test "$patched" -ge "$2"
+    check "$name: at least $3 calls" test "$calls" -ge "$3"
+    tap_comment "$(<"$tmp/counts")"
+}
+
+work math 500 5000
+work zlib 50 500
+work libc 1500 20000
+work sqlite 200 100000
+work crypto 3000 10000
+work python 1000 500000
+done_testing
