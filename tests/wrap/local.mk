@@ -24,8 +24,10 @@ tests_wrap_check_unwind_CFLAGS = $(AM_CFLAGS)
 tests_wrap_check_unwind_CXXFLAGS = $(AM_CXXFLAGS) $(CHECK_CFLAGS) -pthread
 tests_wrap_check_unwind_LDADD = src/wrap/libthunk.la $(CHECK_LIBS)
 # FUZZ_FILES names further files to look at.
+if !SANITIZERS
 check_PROGRAMS += tests/wrap/fuzz_patch tests/wrap/run_patched
 TESTS += tests/wrap/fuzz_patch.sh tests/wrap/run_patched.sh
+endif
 EXTRA_DIST += tests/wrap/fuzz_patch.sh tests/wrap/run_patched.sh
 
 wrap_programs_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
