@@ -11,6 +11,8 @@
 #define FUNCTION_ALIGNMENT 16
 
 #define TOO_SHORT "it is too short for a jump"
+#define UNMOVABLE "its first instructions cannot be moved"
+#define UNWRITABLE "code cannot be changed through /proc/thread-self/mem"
 
 /* ---- planning -------------------------------------------------------------------------------- */
 
@@ -54,7 +56,7 @@ static const char *refuse(const struct instruction *instruction)
     if (instruction->bytes[0] == 0xcc)
         return "it begins with a breakpoint";
     if (instruction->form == FORM_FIXED)
-        return "its first instructions cannot be moved";
+        return UNMOVABLE;
     return NULL;
 }
 
@@ -75,7 +77,7 @@ static const char *find_instructions(struct patch *patch, uintptr_t end, uintptr
             return TOO_SHORT;
         /* The call would return to bytes that are overwritten. */
         if (instruction.flow == FLOW_CALL && patch->length < JUMP_BYTES)
-            return "its first instructions cannot be moved";
+            return UNMOVABLE;
         if (instruction.flow == FLOW_JUMP || instruction.flow == FLOW_AWAY)
             return add_padding(patch, text_end);
     }
@@ -162,16 +164,12 @@ const char *patch_apply(const struct patch *patch, struct named_function *named,
     if (memcmp((const void *)patch->entry, patch->before, patch->length) != 0)
         return "its code has changed meanwhile";
     if (!code_fill(stub, code, STUB_BYTES + length))
-        return "code cannot be changed through /proc/thread-self/mem";
+        return UNWRITABLE;
 
-    uintptr_t target = named->target;
     /* A call may come as soon as the jump is there. */
     __atomic_store_n(&named->target, patch->nops ? patch->entry + patch->length : stub + STUB_BYTES,
                      __ATOMIC_RELEASE);
-    if (write_jump(patch, stub))
-        return NULL;
-    named->target = target;
-    return "code cannot be changed through /proc/thread-self/mem";
+    return write_jump(patch, stub) ? NULL : UNWRITABLE;
 }
 
 uintptr_t patch_stub(struct named_function *named, uintptr_t thunk)

@@ -106,6 +106,7 @@ extern long samples_calls;
     X(short_falls_through, SHORT)                                                                  \
     X(cut_instruction, SHORT)                                                                      \
     X(loop_at_entry, LOOP)                                                                         \
+    X(loop_at_entry_late, LOOP)                                                                    \
     X(loop_behind_landing, LOOP)                                                                   \
     X(loop_to_landing, LOOP)                                                                       \
     X(loop_inside, INSIDE)                                                                         \
@@ -232,32 +233,68 @@ START_TEST(the_size_may_be_unknown)
 }
 END_TEST
 
-START_TEST(branches_are_found_behind_a_return)
+START_TEST(a_loop_is_found_behind_a_return)
 {
     struct patch patch;
-    struct patch_function function = function_of(loop_inside_late, loop_inside_late);
-    ck_assert_str_eq(patch_plan(&function, &patch), INSIDE);
+    struct patch_function function = function_of(loop_at_entry_late, loop_at_entry_late);
+    ck_assert_str_eq(patch_plan(&function, &patch), LOOP);
 }
 END_TEST
 
+/* A page, behind which nothing can be read, with room for code. */
+static unsigned char *page_of_traps(size_t bytes)
+{
+    unsigned char *page =
+        mmap(NULL, bytes + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert(page != MAP_FAILED);
+    memset(page, 0xcc, bytes);
+    ck_assert_int_eq(mprotect(page + bytes, 4096, PROT_NONE), 0);
+    return page;
+}
+
 START_TEST(nothing_is_read_behind_the_segment)
 {
-    for (size_t kept = 1; kept < 8; kept++) {
-        size_t page = (size_t)sysconf(_SC_PAGESIZE);
-        char *text =
-            mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        ck_assert(text != MAP_FAILED);
-        ck_assert_int_eq(mprotect(text + page, page, PROT_NONE), 0);
-        char *start = text + page - kept;
+    size_t whole = (size_t)(spare_end - spare);
+    for (size_t kept = 1; kept <= whole; kept++) {
+        unsigned char *text = page_of_traps(4096);
+        unsigned char *start = text + 4096 - kept;
         memcpy(start, spare, kept);
         struct patch patch;
         struct patch_function function = {(uintptr_t)start, 0, (uintptr_t)text,
-                                          (uintptr_t)text + page};
-        ck_assert_ptr_nonnull(patch_plan(&function, &patch));
+                                          (uintptr_t)text + 4096};
+        /* Two instructions make up the bytes that are overwritten. */
+        ck_assert((patch_plan(&function, &patch) == NULL) == (kept >= whole - 1));
         function.size = kept;
-        ck_assert_ptr_nonnull(patch_plan(&function, &patch));
-        munmap(text, 2 * page);
+        ck_assert((patch_plan(&function, &patch) == NULL) == (kept >= whole - 1));
+        munmap(text, 8192);
     }
+}
+END_TEST
+
+START_TEST(long_branches_are_found_wherever_they_lie)
+{
+    static const unsigned char code[] = {0x31, 0xc0, 0x48, 0x8d, 0x04, 0x3f, 0xc3};
+    enum { TEXT = 4096, SIZE = sizeof code, OVERWRITTEN = 6 };
+    unsigned char *text = page_of_traps(TEXT);
+    unsigned char *start = text + 1024;
+    memcpy(start, code, SIZE);
+    struct patch_function function = {(uintptr_t)start, SIZE, (uintptr_t)text,
+                                      (uintptr_t)text + TEXT};
+    for (size_t at = 0; at + 5 <= TEXT; at++) {
+        if (at + 200 > 1024 && at < 1024 + 200)
+            continue;
+        for (int goes = 0; goes <= OVERWRITTEN; goes += 2) {
+            struct patch patch;
+            int32_t distance = (int32_t)(start + goes - (text + at + 5));
+            text[at] = at % 2 ? 0xe9 : 0xe8;
+            memcpy(text + at + 1, &distance, sizeof distance);
+            bool refuses = goes > 0 && goes < OVERWRITTEN;
+            ck_assert_msg((patch_plan(&function, &patch) != NULL) == refuses, "%zu to %d", at,
+                          goes);
+        }
+        memset(text + at, 0xcc, 5);
+    }
+    munmap(text, TEXT + 4096);
 }
 END_TEST
 
@@ -351,9 +388,9 @@ static char *make_text(uintptr_t address, size_t count)
     return text;
 }
 
-static void patch_text(char *text, size_t count, struct named_function *named, size_t stride)
+static void patch_text(char *text, size_t count, struct named_function *named)
 {
-    for (size_t i = 0; i < count; i += stride) {
+    for (size_t i = 0; i < count; i++) {
         struct patch patch;
         struct patch_function function = {(uintptr_t)text + i * STRIDE, (size_t)(spare_end - spare),
                                           (uintptr_t)text, (uintptr_t)text + count * STRIDE};
@@ -379,7 +416,7 @@ START_TEST(thousands_share_their_memory)
     enum { MANY = 3000 };
     static struct named_function named[MANY];
     char *text = make_text(0, MANY);
-    patch_text(text, MANY, named, 1);
+    patch_text(text, MANY, named);
     for (size_t i = 0; i < MANY; i++) {
         ck_assert_int_eq(call(text + i * STRIDE, (long)i), (long)i + 3);
         ck_assert_uint_eq(samples_last, (uintptr_t)&named[i]);
@@ -395,14 +432,16 @@ static const uintptr_t far[] = {(uintptr_t)1 << 20, (uintptr_t)1 << 33, (uintptr
 
 START_TEST(code_may_lie_anywhere)
 {
-    static struct named_function named[COUNT(far)][8];
-    char *text = make_text(far[_i], 8);
-    patch_text(text, 8, named[_i], 1);
-    for (size_t i = 0; i < 8; i++) {
-        ck_assert_int_eq(call(text + i * STRIDE, 1), 4);
-        ck_assert_uint_eq(samples_last, (uintptr_t)&named[_i][i]);
+    enum { FEW = 8 };
+    static struct named_function named[COUNT(far)][FEW];
+    for (int place = 0; place < COUNT(far); place++) {
+        char *text = make_text(far[place], FEW);
+        patch_text(text, FEW, named[place]);
+        for (size_t i = 0; i < FEW; i++) {
+            ck_assert_int_eq(call(text + i * STRIDE, 1), 4);
+            ck_assert_uint_eq(samples_last, (uintptr_t)&named[place][i]);
+        }
     }
-    munmap(text, 8 * STRIDE);
 }
 END_TEST
 
@@ -467,7 +506,8 @@ int main(void)
     tcase_add_loop_test(one, the_size_may_be_unknown, 0, COUNT(samples));
     tcase_add_loop_test(one, a_function_does_what_it_did, 0, COUNT(samples));
     tcase_add_loop_test(one, a_function_is_refused_with_the_reason, 0, COUNT(refused));
-    tcase_add_test(one, branches_are_found_behind_a_return);
+    tcase_add_test(one, a_loop_is_found_behind_a_return);
+    tcase_add_test(one, long_branches_are_found_wherever_they_lie);
     tcase_add_test(one, nothing_is_read_behind_the_segment);
     tcase_add_test(one, code_that_changed_is_left_alone);
     tcase_add_test(one, a_function_can_be_patched_twice);
@@ -477,7 +517,7 @@ int main(void)
 
     TCase *many = tcase_create("elsewhere, and many");
     tcase_add_test(many, thousands_share_their_memory);
-    tcase_add_loop_test(many, code_may_lie_anywhere, 0, COUNT(far));
+    tcase_add_test(many, code_may_lie_anywhere);
     tcase_add_test(many, without_memory_near_it_a_function_stays);
     suite_add_tcase(suite, many);
 

@@ -383,6 +383,15 @@ begin loop_to_landing
         ret
 finish loop_to_landing
 
+begin loop_at_entry_late
+        test %rdi, %rdi
+        jg 1f
+        mov %rdi, %rax
+        ret
+1:      dec %rdi
+        jmp loop_at_entry_late
+finish loop_at_entry_late
+
 begin loop_inside
         xor %eax, %eax
 1:      inc %rax
