@@ -35,14 +35,17 @@
 /* Set by the loader: an address near the end of the first thread's stack. */
 extern void *__libc_stack_end;
 
-/* All pages from here to the thread's descriptor can be read; 0: not looked at yet; above all
- * addresses: the descriptor is elsewhere. */
-static __thread uintptr_t known_from __attribute__((tls_model("initial-exec")));
+/* What is known of the thread's own stack: all pages from one address to the other, the thread's
+ * descriptor, can be read. Both are 0 until it has been looked at. */
+static __thread struct {
+    uintptr_t from, to;
+    bool elsewhere; /* the descriptor is not at the end of a stack */
+} known __attribute__((tls_model("initial-exec")));
 
-/* The thread that starts the process has its descriptor elsewhere. */
+/* The thread that starts the process. */
 __attribute__((constructor)) static void start_first_thread(void)
 {
-    known_from = UINTPTR_MAX;
+    known.elsewhere = true;
 }
 
 /* The first question, Linux 5.14, is one that memory checkers do not take for a use of the memory.
@@ -60,38 +63,44 @@ GENERAL_REGISTERS static bool is_readable(uintptr_t page)
     return readable;
 }
 
-/* Whether the page lies on the thread's own stack: there is no gap up to the descriptor. */
+/* Looks whether the page, which follows one that can be read, lies on the thread's own stack: there
+ * is no gap up to the descriptor. */
 GENERAL_REGISTERS static bool is_own_stack(uintptr_t page)
 {
-    uintptr_t descriptor = (uintptr_t)pthread_self();
-    uintptr_t known = known_from ? known_from : descriptor & -PAGE;
-    if (page >= known)
-        return page < descriptor;
-    if (known - page > LOOKED_AT)
+    if (known.elsewhere)
         return false;
-    for (uintptr_t next = page; next < known; next += PAGE)
+    uintptr_t descriptor = (uintptr_t)pthread_self();
+    uintptr_t known_from = known.from ? known.from : descriptor & -PAGE;
+    if (page >= known_from)
+        return page < descriptor;
+    if (known_from - page > LOOKED_AT)
+        return false;
+    for (uintptr_t next = page; next < known_from; next += PAGE)
         if (!is_readable(next))
             return false;
-    known_from = page;
+    known.to = descriptor;
+    known.from = page - PAGE;
     return true;
 }
 
-/* `page` follows one that belongs to the stack. */
-GENERAL_REGISTERS static OUT_OF_LINE bool goes_on(uintptr_t page)
+GENERAL_REGISTERS static OUT_OF_LINE size_t readable_bytes(uintptr_t arguments, uintptr_t end)
 {
-    return (uintptr_t)__libc_stack_end - page < FIRST_STACK || is_own_stack(page) ||
-           is_readable(page);
+    uintptr_t page = (arguments - 1) & -PAGE;
+    while (end - page > PAGE) {
+        page += PAGE;
+        if (!is_own_stack(page) && !is_readable(page))
+            return page <= arguments ? 0 : (page - arguments) & ~(size_t)15;
+    }
+    return end - arguments;
 }
 
 GENERAL_REGISTERS size_t named_stack_bytes(const struct named_function *function,
                                            uintptr_t arguments)
 {
     uintptr_t end = arguments + function->stack_bytes;
-    uintptr_t page = (arguments - 1) & -PAGE;
-    while (end - page > PAGE) {
-        page += PAGE;
-        if (!goes_on(page))
-            return page <= arguments ? 0 : (page - arguments) & ~(size_t)15;
-    }
-    return function->stack_bytes;
+    uintptr_t first_end = (uintptr_t)__libc_stack_end;
+    if (LIKELY(end <= first_end && first_end - arguments < FIRST_STACK) ||
+        LIKELY(arguments >= known.from && end <= known.to))
+        return function->stack_bytes;
+    return readable_bytes(arguments, end);
 }

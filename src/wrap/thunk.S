@@ -7,7 +7,7 @@
  *     8        return address
  *     0        rbp of the caller
  *    -8        r11 of the caller
- *   -16        rbx and r12 of the caller: while the host is asked, rax and rdi are kept there
+ *   -24        rbx and r12 of the caller: while the host is asked, rax and rdi are kept there
  *   -40        struct named_call, which the personality routine finds here: see unwind.c
  *   -48        the address to call
  *   -64        xmm8, while arguments are copied
@@ -29,6 +29,10 @@
 #define XMM8 -64
 #define FRAME 64
 #define ARGUMENTS 16
+
+/* What is usually copied; and where rsp is then, as far from the arguments as a multiple of 64. */
+#define USUAL 256
+#define USUAL_RSP (ARGUMENTS - 384)
 
 /* Offsets in named.h, which thunk.c checks. */
 #define FUNCTION_TARGET 0
@@ -113,7 +117,8 @@ wrap_thunk:
 	movq FUNCTION_TARGET(%r11), %rax
 	movq %rax, TARGET(%rbp)
 
-	/* What lies in the page of the return address can be read. */
+	/* What lies in the page of the return address can be read. All is copied from the highest
+	 * address down, so that the stack grows page by page. */
 	leal ARGUMENTS - 8(%rbp), %edi
 	movq FUNCTION_STACK_BYTES(%r11), %rax
 	andl $PAGE - 1, %edi
@@ -121,29 +126,23 @@ wrap_thunk:
 	cmpq $PAGE, %rdi
 	ja .Lnext_page
 .Lcounted:
-	leaq ARGUMENTS + FRAME + 63(%rax), %rdi
-	andq $-64, %rdi
-	negq %rdi
-	leaq ARGUMENTS(%rbp, %rdi), %rsp
-	testq %rax, %rax
-	je .Lcopied
-
-	/* From the highest address down, so that the stack grows page by page. */
+	cmpq $USUAL, %rax
+	jne .Lcopy_unusual
+	leaq USUAL_RSP(%rbp), %rsp
 	movups %xmm8, XMM8(%rbp)
-	testb $48, %al
-	jne .Lcopy_16
-.Lcopy_64:
-	movups ARGUMENTS - 16(%rbp, %rax), %xmm8
-	movups %xmm8, -16(%rsp, %rax)
-	movups ARGUMENTS - 32(%rbp, %rax), %xmm8
-	movups %xmm8, -32(%rsp, %rax)
-	movups ARGUMENTS - 48(%rbp, %rax), %xmm8
-	movups %xmm8, -48(%rsp, %rax)
-	movups ARGUMENTS - 64(%rbp, %rax), %xmm8
-	movups %xmm8, -64(%rsp, %rax)
-	subq $64, %rax
-	jne .Lcopy_64
-.Lcopied_all:
+.Lcopy_usual:
+	.irp offset, 240, 224, 208, 192, 176, 160, 144, 128, 112, 96, 80, 64
+	movups ARGUMENTS + \offset(%rbp), %xmm8
+	movups %xmm8, \offset(%rsp)
+	.endr
+	/* The caller has just written these, in words, and a longer load would have to wait until
+	 * they are in the cache. */
+	.irp offset, 56, 40, 24, 8
+	movq ARGUMENTS + \offset(%rbp), %rax
+	movq ARGUMENTS + \offset - 8(%rbp), %rdi
+	movq %rax, \offset(%rsp)
+	movq %rdi, \offset - 8(%rsp)
+	.endr
 	movups XMM8(%rbp), %xmm8
 .Lcopied:
 
@@ -180,15 +179,31 @@ wrap_thunk:
 	ret
 	.cfi_restore_state
 
+	/* Any other number of bytes. */
+.Lcopy_unusual:
+	leaq ARGUMENTS + FRAME + 63(%rax), %rdi
+	andq $-64, %rdi
+	negq %rdi
+	leaq ARGUMENTS(%rbp, %rdi), %rsp
+	testq %rax, %rax
+	je .Lcopied
+	cmpq $USUAL, %rax
+	jb .Lcopy_8
+	movups %xmm8, XMM8(%rbp)
 .Lcopy_16:
 	movups ARGUMENTS - 16(%rbp, %rax), %xmm8
 	movups %xmm8, -16(%rsp, %rax)
 	subq $16, %rax
-	testb $48, %al
+	cmpq $USUAL, %rax
 	jne .Lcopy_16
-	testq %rax, %rax
-	jne .Lcopy_64
-	jmp .Lcopied_all
+	jmp .Lcopy_usual
+.Lcopy_8:
+	movq ARGUMENTS - 8(%rbp, %rax), %rdi
+	movq %rdi, -8(%rsp, %rax)
+	subq $8, %rax
+	jne .Lcopy_8
+	jmp .Lcopied
+
 .Lnext_page:
 	movq %r11, %rdi
 	movq wrap_host(%rip), %rax
