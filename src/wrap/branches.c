@@ -97,22 +97,23 @@ static const char *in_code_behind(const struct patch_function *function, uintptr
 
 /* ---- in the segment -------------------------------------------------------------------------- */
 
-/* The end of a branch, whose last 4 bytes are the distance, decides by what is in front of them. */
-static bool is_branch(const unsigned char *distance, const unsigned char *text)
-{
-    size_t before = (size_t)(distance - text);
-    if (before >= 1 && (distance[-1] == 0xe8 || distance[-1] == 0xe9))
-        return true;
-    return before >= 2 && distance[-2] == 0x0f && distance[-1] >> 4 == 0x8;
-}
-
-static bool lands(const unsigned char *distance, const unsigned char *text, uintptr_t first,
-                  uint32_t count)
+/* Judges 4 bytes as the end of a branch, which it is by what is in front of them. A function is not
+ * entered by a conditional branch; its parts that are hardly ever run are. */
+static const char *judge_distance(const unsigned char *distance,
+                                  const struct patch_function *function, uintptr_t entry,
+                                  uintptr_t end)
 {
     int32_t value;
     memcpy(&value, distance, sizeof value);
     uintptr_t target = (uintptr_t)distance + sizeof value + (uintptr_t)value;
-    return target - first < count && is_branch(distance, text);
+    if (target < function->start || target >= end)
+        return NULL;
+    size_t before = (uintptr_t)distance - function->text_start;
+    bool plain = before >= 1 && (distance[-1] == 0xe8 || distance[-1] == 0xe9);
+    bool conditional = before >= 2 && distance[-2] == 0x0f && distance[-1] >> 4 == 0x8;
+    if (target > entry)
+        return plain || conditional ? TARGETED : NULL;
+    return conditional ? "it is a part of another function" : NULL;
 }
 
 /* True when one of 16 distances, in the 19 bytes from `at`, may lead to [first, first + count):
@@ -134,16 +135,17 @@ static bool may_land(const unsigned char *at, uintptr_t first, uint32_t count)
 
 static const char *in_segment(const struct patch_function *function, uintptr_t entry, uintptr_t end)
 {
-    const unsigned char *text = (const unsigned char *)function->text_start;
     const unsigned char *stop = (const unsigned char *)function->text_end;
-    uintptr_t first = entry + 1;
-    uint32_t count = (uint32_t)(end - first);
-    for (const unsigned char *at = text; stop - at >= 4; at += 16) {
-        if (stop - at >= 19 && !may_land(at, first, count))
+    uint32_t count = (uint32_t)(end - function->start);
+    const unsigned char *at = (const unsigned char *)function->text_start;
+    for (; stop - at >= 4; at += 16) {
+        if (stop - at >= 19 && !may_land(at, function->start, count))
             continue;
-        for (const unsigned char *p = at; p < at + 16 && stop - p >= 4; p++)
-            if (lands(p, text, first, count))
-                return TARGETED;
+        for (const unsigned char *p = at; p < at + 16 && stop - p >= 4; p++) {
+            const char *reason = judge_distance(p, function, entry, end);
+            if (reason)
+                return reason;
+        }
     }
     return NULL;
 }

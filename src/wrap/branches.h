@@ -9,8 +9,9 @@
 #include "wrap/patch.h"
 
 /*
- * NULL when no branch is seen that goes behind the first byte of [entry, end), and none from the
- * function itself to its first instruction; else the reason, as patch_plan's. Looks at each
+ * NULL when no branch is seen that goes behind the first byte of [entry, end), none from the
+ * function itself to its first instruction, and no conditional one from elsewhere; else the reason,
+ * as patch_plan's. Looks at each
  * instruction of the function, or, when its size is unknown, as far as it hangs together by forward
  * branches; at the code around it, as far as short branches reach; and for branches with a 32-bit
  * distance, at all of the segment: the parts of a function that are hardly ever run lie elsewhere.

@@ -115,6 +115,7 @@ extern long samples_calls;
     X(branched_from_afar, INSIDE)                                                                  \
     X(entered_from_before, INSIDE)                                                                 \
     X(entered_from_behind, INSIDE)                                                                 \
+    X(cold_part, "it is a part of another function")                                               \
     X(refers_to_itself, "it refers to its first bytes")                                            \
     X(breakpoint, "it begins with a breakpoint")                                                   \
     X(trap, FIXED)                                                                                 \

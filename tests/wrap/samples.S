@@ -445,6 +445,14 @@ finish entered_from_behind
         xor %ecx, %ecx
         jmp entered_from_behind + 2
 
+begin cold_part
+        mov $7, %eax
+        ret
+finish cold_part
+        .balign 256, 0xcc
+        test %rdi, %rdi
+        {disp32} js cold_part
+
 begin refers_to_itself
         xor %eax, %eax
 1:      mov %rdi, %rax
