@@ -102,13 +102,17 @@
 wrap_thunk:
 	.cfi_startproc
 	endbr64
+	/* rbp comes to lie next to the return address, where those look who follow such frames. */
+	movq %rbx, RBX - 8(%rsp)
+	.cfi_offset rbx, RBX - ARGUMENTS
+	movq -8(%rsp), %rbx
 	pushq %rbp
 	.cfi_def_cfa_offset 16
 	.cfi_offset rbp, -16
 	movq %rsp, %rbp
 	.cfi_def_cfa_register rbp
 	subq $FRAME, %rsp
-	movq %rbx, RBX(%rbp)
+	movq %rbx, R11(%rbp)
 	movq %r12, R12(%rbp)
 	piece
 	movq %rax, %rbx

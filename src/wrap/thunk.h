@@ -19,8 +19,8 @@
 
 /*
  * Jumped to in place of the function, with r11 = struct named_function *, the return address at
- * (%rsp), and everything else as the caller put it; the r11 that the function is to find at
- * -16(%rsp). An address and no function: it cannot be called from C.
+ * (%rsp), and everything else as the caller put it; the r11 that the function is to find in
+ * the 8 bytes below. An address and no function: it cannot be called from C.
  */
 extern const char wrap_thunk[] __attribute__((visibility("hidden")));
 

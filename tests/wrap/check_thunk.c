@@ -17,6 +17,7 @@
 
 #include "fake_host.h"
 #include "registers.h"
+#include "shim/stack.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define FAR __attribute__((noinline))
@@ -185,6 +186,37 @@ START_TEST(the_host_is_asked_at_the_end_of_a_page)
         limited += next_page;
     }
     ck_assert_uint_ge(limited, 4);
+}
+END_TEST
+
+static unsigned small_calls;
+static FAR void on_small_stack(void)
+{
+    small_calls++;
+}
+WRAPPED(on_small_stack);
+
+/* A coroutine's first call: behind the return address, or a little later, the stack ends. */
+START_TEST(the_stack_may_end)
+{
+    enum { PAGE = 4096, PAGES = 16 };
+    choose_host(_i);
+    fake_stack_function = named_stack_bytes;
+    for (int behind = -1; behind <= PROT_READ; behind++) {
+        char *stack = mmap(NULL, (PAGES + 1) * PAGE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ck_assert_ptr_ne(stack, MAP_FAILED);
+        char *end = stack + PAGES * PAGE;
+        ck_assert_int_eq(behind < 0 ? munmap(end, PAGE) : mprotect(end, PAGE, behind), 0);
+        fake_asked = small_calls = 0;
+        for (size_t space = 0; space <= 512; space += 8)
+            registers_call_on(end - space, wrapped_on_small_stack);
+        ck_assert_uint_eq(small_calls, 65);
+        ck_assert_uint_eq(fake_asked, 32);
+        assert_scopes(65);
+        munmap(stack, PAGES * PAGE);
+    }
+    fake_stack_function = NULL;
 }
 END_TEST
 
@@ -528,6 +560,7 @@ static Suite *thunk_suite(void)
     tcase_add_loop_test(tcase, registers_that_the_function_leaves_alone_stay, 0, HOSTS);
     tcase_add_loop_test(tcase, stack_arguments_are_copied, 0, HOSTS);
     tcase_add_loop_test(tcase, the_host_is_asked_at_the_end_of_a_page, 0, HOSTS);
+    tcase_add_loop_test(tcase, the_stack_may_end, 0, HOSTS);
     tcase_add_loop_test(tcase, every_class_of_argument_and_result, 0, HOSTS);
     tcase_add_loop_test(tcase, vectors, 0, HOSTS);
     tcase_add_loop_test(tcase, pthread_exit_closes, 0, HOSTS);

@@ -12,6 +12,7 @@ __thread struct fake_calls fake_calls;
 bool fake_slow, fake_no_scope;
 size_t fake_stack_bytes = SIZE_MAX;
 unsigned fake_asked;
+size_t (*fake_stack_function)(const struct named_function *function, uintptr_t arguments);
 void (*fake_in_slow_form)(void);
 
 #define GENERAL_REGISTERS __attribute__((target("general-regs-only")))
@@ -117,10 +118,9 @@ static void leave_slowly(struct named_call *call)
 static GENERAL_REGISTERS size_t stack_bytes(const struct named_function *function,
                                             uintptr_t arguments)
 {
-    if (arguments % 16 != 0)
-        abort();
     fake_asked++;
-    size_t bytes = function->stack_bytes;
+    size_t bytes =
+        fake_stack_function ? fake_stack_function(function, arguments) : function->stack_bytes;
     if (bytes > fake_stack_bytes)
         bytes = fake_stack_bytes;
     ruin_general();

@@ -24,11 +24,16 @@ struct fake_calls {
 };
 extern __thread struct fake_calls fake_calls;
 
-extern bool fake_slow;                  /* enter and leave return false */
-extern bool fake_no_scope;              /* enter opens none */
-extern size_t fake_stack_bytes;         /* what stack_bytes answers at most */
-extern unsigned fake_asked;             /* how often it was asked */
-extern void (*fake_in_slow_form)(void); /* called by the slow forms when set */
+extern bool fake_slow;          /* enter and leave return false */
+extern bool fake_no_scope;      /* enter opens none */
+extern size_t fake_stack_bytes; /* what stack_bytes answers at most */
+extern unsigned fake_asked;     /* how often it was asked */
+
+/* Asked in place of the above when set. */
+extern size_t (*fake_stack_function)(const struct named_function *function, uintptr_t arguments);
+
+/* Called by the slow forms when set. */
+extern void (*fake_in_slow_form)(void);
 
 /* Open scopes of the thread. */
 static inline unsigned fake_open(void)
@@ -53,7 +58,7 @@ static inline unsigned fake_open(void)
             ".type wrapped_" #name ", @function\n"                                                 \
             "wrapped_" #name ":\n"                                                                 \
             ".cfi_startproc\n"                                                                     \
-            "movq %r11, -16(%rsp)\n"                                                               \
+            "movq %r11, -8(%rsp)\n"                                                                \
             "leaq named_" #name "(%rip), %r11\n"                                                   \
             "jmp wrap_thunk\n"                                                                     \
             ".cfi_endproc\n"                                                                       \

@@ -193,6 +193,23 @@ registers_target:
 	.cfi_endproc
 	.size registers_target, . - registers_target
 
+	.globl registers_call_on
+	.type registers_call_on, @function
+registers_call_on:
+	.cfi_startproc
+	pushq %rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset rbp, -16
+	movq %rsp, %rbp
+	.cfi_def_cfa_register rbp
+	movq %rdi, %rsp
+	call *%rsi
+	leave
+	.cfi_def_cfa rsp, 8
+	ret
+	.cfi_endproc
+	.size registers_call_on, . - registers_call_on
+
 	.bss
 	.globl registers_in, registers_seen, registers_result, registers_out
 	.globl registers_vectors, registers_skew, registers_keep

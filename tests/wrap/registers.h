@@ -32,4 +32,7 @@ extern int registers_keep;      /* registers_target loads nothing */
 void registers_call(void (*function)(void));
 void registers_target(void);
 
+/* Calls the function on another stack, with the return address in its last 8 bytes. */
+void registers_call_on(void *end_of_stack, void (*function)(void));
+
 #endif
