@@ -10,7 +10,11 @@ tests_wrap_check_patch_LDADD = src/wrap/libwrap.la $(CHECK_LIBS)
 if HAVE_CHECK
 check_PROGRAMS += tests/wrap/check_thunk tests/wrap/check_unwind
 TESTS += tests/wrap/check_thunk tests/wrap/check_unwind
+if !SANITIZERS
+TESTS += tests/wrap/gdb.sh
 endif
+endif
+EXTRA_DIST += tests/wrap/gdb.sh
 tests_wrap_check_thunk_SOURCES = \
 	tests/wrap/check_thunk.c \
 	tests/wrap/fake_host.c \
