@@ -89,7 +89,7 @@ GENERAL_REGISTERS static OUT_OF_LINE size_t readable_bytes(uintptr_t arguments, 
     while (end - page > PAGE) {
         page += PAGE;
         if (!is_own_stack(page) && !is_readable(page))
-            return page <= arguments ? 0 : (page - arguments) & ~(size_t)15;
+            return (page - arguments) & ~(size_t)15;
     }
     return end - arguments;
 }

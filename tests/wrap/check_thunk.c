@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/track.h"
 #include "fake_host.h"
 #include "registers.h"
 #include "shim/stack.h"
@@ -50,9 +51,10 @@ static void fill(struct registers *registers, unsigned seed)
     unsigned char *byte = (unsigned char *)registers;
     for (size_t i = 0; i < sizeof *registers; i++)
         byte[i] = (unsigned char)((seed = seed * 1103515245 + 12345) >> 16);
-    registers->mxcsr = 0x3f80 | (seed & 0x3f); /* rounds down; with flags of exceptions */
-    registers->x87_control = 0x0b7f;           /* rounds up */
-    for (int i = 0; i < 2; i++) {              /* numbers, for which nothing is raised */
+    /* Rounds down; with flags of exceptions, which Valgrind does not have. */
+    registers->mxcsr = 0x3f80 | (track_emulated() ? 0 : seed & 0x3f);
+    registers->x87_control = 0x0b7f; /* rounds up */
+    for (int i = 0; i < 2; i++) {    /* numbers, for which nothing is raised */
         registers->x87[i][7] |= 0x80;
         registers->x87[i][8] = 0xff;
         registers->x87[i][9] = 0x3f;
@@ -105,6 +107,8 @@ static void assert_found_as_loaded(void)
     assert_general(&registers_out, &registers_in, kept, COUNT(kept));
     ck_assert_uint_eq(registers_out.mxcsr, registers_in.mxcsr);
     ck_assert_uint_eq(registers_out.x87_control, registers_in.x87_control);
+    if (fake_slow)
+        ck_assert_uint_eq(fake_x87_control, registers_in.x87_control);
 }
 
 START_TEST(every_register_is_kept)

@@ -13,6 +13,7 @@ bool fake_slow, fake_no_scope;
 size_t fake_stack_bytes = SIZE_MAX;
 unsigned fake_asked;
 size_t (*fake_stack_function)(const struct named_function *function, uintptr_t arguments);
+uint16_t fake_x87_control;
 void (*fake_in_slow_form)(void);
 
 #define GENERAL_REGISTERS __attribute__((target("general-regs-only")))
@@ -58,6 +59,7 @@ static void require_abi(uintptr_t frame)
         uint32_t further[4];
     } environment;
     __asm__ volatile("fnstenv %0\n fldcw %0" : "=m"(environment));
+    fake_x87_control = environment.control;
     if (environment.tags != 0xffff || frame % 16 != 0)
         abort();
 }
@@ -72,6 +74,8 @@ static GENERAL_REGISTERS void close_scope(struct named_call *call)
 {
     if (!call->token)
         return;
+    if (call->token > serial || !call->function->target)
+        __builtin_trap(); /* not what enter was given */
     fake_calls.last_left = call->token;
     fake_calls.left++;
     call->token = 0;

@@ -32,6 +32,9 @@ extern unsigned fake_asked;     /* how often it was asked */
 /* Asked in place of the above when set. */
 extern size_t (*fake_stack_function)(const struct named_function *function, uintptr_t arguments);
 
+/* What the slow forms found in the x87 control word. */
+extern uint16_t fake_x87_control;
+
 /* Called by the slow forms when set. */
 extern void (*fake_in_slow_form)(void);
 
