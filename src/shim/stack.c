@@ -39,24 +39,26 @@ extern void *__libc_stack_end;
  * descriptor, can be read. Both are 0 until it has been looked at. */
 static __thread struct {
     uintptr_t from, to;
-    bool elsewhere; /* the descriptor is not at the end of a stack */
 } known __attribute__((tls_model("initial-exec")));
 
-/* The thread that starts the process. */
-__attribute__((constructor)) static void start_first_thread(void)
+/* The thread that starts the process: its descriptor is not at the end of its stack. */
+static pthread_t first_thread;
+
+__attribute__((constructor)) static void note_first_thread(void)
 {
-    known.elsewhere = true;
+    first_thread = pthread_self();
 }
 
 /* The first question, Linux 5.14, is one that memory checkers do not take for a use of the memory.
  * For the second the kernel reads a set of signals before it rejects the unknown operation. */
 GENERAL_REGISTERS static bool is_readable(uintptr_t page)
 {
-    enum { POPULATE_READ = 22, NO_OPERATION = ~0, KERNEL_SET = 8 };
+    enum { POPULATE_READ = 22, NO_OPERATION = ~0 };
+    const size_t kernel_set = 8;
     int kept = errno;
     bool readable = syscall(SYS_madvise, page, PAGE, POPULATE_READ) == 0;
     if (!readable && errno != EFAULT && errno != ENOMEM) {
-        syscall(SYS_rt_sigprocmask, NO_OPERATION, page, NULL, KERNEL_SET);
+        syscall(SYS_rt_sigprocmask, NO_OPERATION, page, NULL, kernel_set);
         readable = errno == EINVAL;
     }
     errno = kept;
@@ -67,7 +69,7 @@ GENERAL_REGISTERS static bool is_readable(uintptr_t page)
  * is no gap up to the descriptor. */
 GENERAL_REGISTERS static bool is_own_stack(uintptr_t page)
 {
-    if (known.elsewhere)
+    if (pthread_self() == first_thread)
         return false;
     uintptr_t descriptor = (uintptr_t)pthread_self();
     uintptr_t known_from = known.from ? known.from : descriptor & -PAGE;
