@@ -178,6 +178,7 @@ void debug_goes_round(struct thread *thread)
     thread->quarantine_bytes = 0;
     thread->touched =
         region_discard(thread->memory, thread->committed) ? thread->memory : thread->committed;
+    region_forbid(thread->memory, thread->committed);
     thread->committed = thread->memory;
     thread_commit(thread, thread->memory + fixed.config.capacity);
 }

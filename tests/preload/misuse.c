@@ -230,6 +230,19 @@ static void stale_realloc(void)
 }
 
 /* Frees are ignored, as they are without any switch. */
+/* Of the last scope before the arena's addresses come again, past its capacity. */
+static void stale_across_a_round(void)
+{
+    char *last = NULL;
+    for (char *next = NULL; next >= last;) {
+        last = next;
+        ARENA_SCOPE("round") {
+            next = (char *)opaque(malloc(100000)) + 99999;
+        }
+    }
+    *(volatile char *)opaque(last);
+}
+
 static void stale_free(void)
 {
     void *kept = NULL, *inner = NULL;
@@ -271,6 +284,7 @@ int main(int argc, char **argv)
         {"stale_write_nested", stale_write_nested},
         {"stale_of_a_dead_thread", stale_of_a_dead_thread},
         {"stale_realloc", stale_realloc},
+        {"stale_across_a_round", stale_across_a_round},
         {"stale_free", stale_free},
     };
     /* So that each run has a call that is routed. */

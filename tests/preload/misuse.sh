@@ -95,6 +95,10 @@ stale stale_realloc "$block 'resized'"
 under ARENASHIM_DEBUG=quarantine "$tmp/misuse" stale_read
 like 'stale_read: the site of the scope' "$err" \
     "'stale' \([^ ]*misuse\.c:$(grep -n 'ARENA_SCOPE("stale")' "$here/misuse.c" | cut -d: -f1)\)\$"
+under ARENASHIM_DEBUG=quarantine ARENASHIM_CAPACITY=16K ARENASHIM_LIMIT=1M "$tmp/misuse" \
+    stale_across_a_round
+is 'stale_across_a_round: faults' "$status:$(said)" \
+    '139:arenashim: stray access to an arena: ADDRESS'
 for switches in quarantine verify,poison,quarantine; do
     under ARENASHIM_DEBUG=$switches "$tmp/misuse" stale_free
     is "stale_free, $switches: ignored" "$status:$out:$err" '0:went on:'
