@@ -230,6 +230,16 @@ static void stale_realloc(void)
 }
 
 /* Frees are ignored, as they are without any switch. */
+/* Behind the last block. */
+static void stale_beside(void)
+{
+    char *block;
+    ARENA_SCOPE("beside") {
+        block = opaque(malloc(24));
+    }
+    *(volatile char *)opaque(block + 2000);
+}
+
 /* Of the last scope before the arena's addresses come again, past its capacity. */
 static void stale_across_a_round(void)
 {
@@ -284,6 +294,7 @@ int main(int argc, char **argv)
         {"stale_write_nested", stale_write_nested},
         {"stale_of_a_dead_thread", stale_of_a_dead_thread},
         {"stale_realloc", stale_realloc},
+        {"stale_beside", stale_beside},
         {"stale_across_a_round", stale_across_a_round},
         {"stale_free", stale_free},
     };

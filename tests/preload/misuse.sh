@@ -92,6 +92,7 @@ stale stale_read "$block 'stale'"
 stale stale_write_nested "$block 'inner'"
 stale stale_of_a_dead_thread "$block 'of a thread'"
 stale stale_realloc "$block 'resized'"
+stale stale_beside "in memory of scope 'beside'"
 under ARENASHIM_DEBUG=quarantine "$tmp/misuse" stale_read
 like 'stale_read: the site of the scope' "$err" \
     "'stale' \([^ ]*misuse\.c:$(grep -n 'ARENA_SCOPE("stale")' "$here/misuse.c" | cut -d: -f1)\)\$"
