@@ -1,11 +1,12 @@
 /*
- * Unit tests of what the shim does when the kernel refuses: the program is linked so that calls of
- * mmap, mprotect, madvise and a few more come to the functions below, which refuse what a test says
- * (strict overcommit, address space used up, locked memory), and pass on the rest. A fault at every
- * call of a whole program is tests/resources/faults.sh.
+ * Unit tests of what the shim and libarena do when the kernel refuses: the program is linked so
+ * that calls of mmap, mprotect, madvise and a few more come to the functions below, which refuse
+ * what a test says (strict overcommit, address space used up, locked memory), and pass on the rest.
+ * A fault at every call of a whole program is tests/resources/faults.sh.
  */
 #include "../shim/harness.h"
 
+#include <arenashim/arena.h>
 #include <sys/resource.h>
 
 /* ---- the seam -------------------------------------------------------------------------------- */
@@ -491,6 +492,31 @@ static void fork_refused(void)
     pthread_join(thread, NULL);
 }
 
+/* ---- libarena -------------------------------------------------------------------------------- */
+
+static void *make_arena(void *error)
+{
+    errno = 0;
+    struct arena *arena = arena_thread();
+    *(int *)error = errno;
+    return arena;
+}
+
+START_TEST(a_thread_arena_that_is_refused_is_none)
+{
+    int error;
+    refuse.budget = 0;
+    ck_assert_ptr_null(in_thread(make_arena, &error));
+    ck_assert_int_eq(error, ENOMEM);
+    reset();
+    refuse.value = EAGAIN;
+    ck_assert_ptr_null(in_thread(make_arena, &error));
+    ck_assert_int_eq(error, EAGAIN);
+    reset();
+    ck_assert_ptr_nonnull(in_thread(make_arena, &error));
+}
+END_TEST
+
 /* ---- suite ----------------------------------------------------------------------------------- */
 
 static const struct fresh cases[] = {
@@ -532,6 +558,11 @@ static Suite *faults_suite(void)
     TCase *process = tcase_create("process");
     tcase_add_loop_test(process, refusals, 0, COUNT(cases) - 1);
     suite_add_tcase(suite, process);
+
+    TCase *thread_arena = tcase_create("libarena");
+    tcase_add_checked_fixture(thread_arena, reset, reset);
+    tcase_add_test(thread_arena, a_thread_arena_that_is_refused_is_none);
+    suite_add_tcase(suite, thread_arena);
     return suite;
 }
 
