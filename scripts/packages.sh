@@ -41,4 +41,4 @@ need_packages() {
 # What the build needs on a bare Debian system.
 # shellcheck disable=SC2034 # used by the scripts that source this
 build_packages=(autoconf automake libtool pkg-config make gcc g++ libc6-dev check valgrind
-    libzydis-dev)
+    libzydis-dev libiberty-dev)

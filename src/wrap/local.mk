@@ -4,6 +4,8 @@
 if HAVE_WRAP
 noinst_LTLIBRARIES += src/wrap/libwrap.la
 src_wrap_libwrap_la_SOURCES = \
+	src/base/text.c \
+	src/base/text.h \
 	src/base/track.h \
 	src/shim/named.h \
 	src/wrap/branches.c \
@@ -12,10 +14,26 @@ src_wrap_libwrap_la_SOURCES = \
 	src/wrap/code.h \
 	src/wrap/instruction.c \
 	src/wrap/instruction.h \
+	src/wrap/loader.c \
+	src/wrap/loader.h \
+	src/wrap/memory.c \
+	src/wrap/memory.h \
+	src/wrap/names.c \
+	src/wrap/names.h \
+	src/wrap/object.c \
+	src/wrap/object.h \
 	src/wrap/patch.c \
-	src/wrap/patch.h
+	src/wrap/patch.h \
+	src/wrap/refuse.c \
+	src/wrap/refuse.h \
+	src/wrap/slots.c \
+	src/wrap/slots.h \
+	src/wrap/spec.c \
+	src/wrap/spec.h \
+	src/wrap/symbols.c \
+	src/wrap/symbols.h
 src_wrap_libwrap_la_CFLAGS = $(shim_cflags)
-src_wrap_libwrap_la_LIBADD = $(ZYDIS_LIBS)
+src_wrap_libwrap_la_LIBADD = $(ZYDIS_LIBS) $(IBERTY_LIBS)
 
 # What wrapped calls run into. Whom it asks (wrap_host) is defined by who links it.
 noinst_LTLIBRARIES += src/wrap/libthunk.la

@@ -42,3 +42,11 @@ tests_wrap_fuzz_patch_LDADD = src/wrap/libwrap.la
 tests_wrap_run_patched_SOURCES = tests/wrap/run_patched.c tests/wrap/library.c tests/wrap/library.h
 tests_wrap_run_patched_CPPFLAGS = $(wrap_programs_cppflags)
 tests_wrap_run_patched_LDADD = src/wrap/libwrap.la
+
+if HAVE_CHECK
+check_PROGRAMS += tests/wrap/check_names
+TESTS += tests/wrap/check_names
+endif
+tests_wrap_check_names_SOURCES = tests/wrap/check_names.c
+tests_wrap_check_names_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_wrap_check_names_LDADD = src/wrap/libwrap.la $(CHECK_LIBS)

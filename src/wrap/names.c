@@ -1,0 +1,135 @@
+#include "wrap/names.h"
+
+#include <ctype.h>
+#include <libiberty/demangle.h>
+#include <string.h>
+
+#include "wrap/spec.h"
+
+enum form { FORM_BARE, FORM_PARAMETERS, FORM_RESULT };
+
+static const int form_options[] = {
+    [FORM_BARE] = DMGL_ANSI,
+    [FORM_PARAMETERS] = DMGL_PARAMS | DMGL_ANSI | DMGL_RET_DROP,
+    [FORM_RESULT] = DMGL_PARAMS | DMGL_ANSI,
+};
+
+bool name_set(struct name *name, const char *symbol)
+{
+    size_t length = strcspn(symbol, "@");
+    if (length >= sizeof name->plain)
+        length = sizeof name->plain - 1;
+    memcpy(name->plain, symbol, length);
+    name->plain[length] = '\0';
+    name->part = false;
+    name->made = 0;
+    for (char *dot = strchr(name->plain + 1, '.'); dot; dot = strchr(dot + 1, '.')) {
+        if (strncmp(dot, ".cold", 5) == 0)
+            return false;
+        if (strncmp(dot, ".part.", 6) == 0)
+            name->part = true;
+    }
+    memcpy(name->symbol, name->plain, length + 1);
+    char *end = name->part ? NULL : strchr(name->plain + 1, '.');
+    if (end)
+        *end = '\0';
+    name->mangled = strncmp(name->plain, "_Z", 2) == 0;
+    return true;
+}
+
+struct output {
+    char *text;
+    size_t length;
+};
+
+static void append(const char *bytes, size_t count, void *context)
+{
+    struct output *output = context;
+    size_t room = NAME_MAX_LENGTH - 1 - output->length;
+    if (count > room)
+        count = room;
+    memcpy(output->text + output->length, bytes, count);
+    output->length += count;
+}
+
+/* The C++ name in that form; "" when the symbol only looks like one. */
+static const char *demangle(struct name *name, enum form form)
+{
+    char *text = name->forms[form];
+    if (!(name->made & 1U << form)) {
+        struct output output = {text, 0};
+        if (!cplus_demangle_v3_callback(name->plain, form_options[form], append, &output))
+            output.length = 0;
+        text[output.length] = '\0';
+        name->made |= 1U << form;
+    }
+    return text;
+}
+
+/* Words in C++ names that symbols abbreviate or do not hold. */
+static const char *const abbreviated[] = {
+    "std",      "allocator", "basic_string", "basic_istream", "basic_ostream", "basic_iostream",
+    "operator", "new",       "delete",       "co_await",      "unsigned",      "signed",
+    "char",     "wchar_t",   "char8_t",      "char16_t",      "char32_t",      "short",
+    "int",      "long",      "__int128",     "float",         "double",        "__float128",
+    "bool",     "void",      "auto",         "decltype",      "const",         "volatile",
+    "restrict", "noexcept",  "true",         "false",         "lambda",        "unnamed",
+    "default",  "anonymous", "namespace",    "clone",         "virtual",       "thunk",
+    "vtable",   "typeinfo",  "variable",     "function",      "reference",     "temporary",
+    "iostream", "covariant", "construction", "nullptr",       "requires",      "sizeof",
+};
+
+/*
+ * Demangling takes 100 times as long as looking for a word in the symbol, and compilers write most
+ * identifiers of a name into it as they are. So a word of the pattern that is missing there spares
+ * the demangling. The result is the first such word, of `length` bytes, 0 when there is none.
+ */
+static const char *find_identifier(const char *pattern, size_t *length)
+{
+    for (const char *at = pattern; *at != '\0' && *at != '[' && *at != '\\'; at += *length + 1) {
+        *length = 0;
+        while (isalnum((unsigned char)at[*length]) || at[*length] == '_')
+            ++*length;
+        char word[NAME_MAX_LENGTH];
+        bool usable = *length > 2 && *length < sizeof word && !isdigit((unsigned char)*at);
+        if (usable) {
+            memcpy(word, at, *length);
+            word[*length] = '\0';
+        }
+        for (size_t i = 0; usable && i < sizeof abbreviated / sizeof abbreviated[0]; i++)
+            usable = !strstr(abbreviated[i], word);
+        if (usable)
+            return at;
+        if (at[*length] == '\0')
+            break;
+    }
+    *length = 0;
+    return pattern;
+}
+
+static bool may_match(const struct name *name, const char *pattern)
+{
+    size_t length;
+    const char *identifier = find_identifier(pattern, &length);
+    return memmem(name->plain, strlen(name->plain), identifier, length) != NULL;
+}
+
+bool name_matches(struct name *name, const char *pattern)
+{
+    if (name->part && !strchr(pattern, '.'))
+        return false;
+    if (spec_fits(pattern, name->plain) || strcmp(pattern, name->symbol) == 0)
+        return true;
+    if (!name->mangled || !may_match(name, pattern))
+        return false;
+    for (enum form form = FORM_BARE; form <= FORM_RESULT; form++)
+        if (spec_fits(pattern, demangle(name, form)))
+            return true;
+    return false;
+}
+
+const char *name_shown(struct name *name)
+{
+    const char *shown = name->mangled ? demangle(name, FORM_PARAMETERS) : "";
+    return *shown != '\0' ? shown : name->plain;
+}

@@ -1,0 +1,94 @@
+#include "wrap/refuse.h"
+
+#include <elf.h>
+#include <fnmatch.h>
+#include <string.h>
+
+#include "wrap/spec.h"
+
+/* Texts of the shim's own modules, which are never unloaded. */
+static struct list own_names;
+
+void refuse_note_own(const struct object *object)
+{
+    const ElfW(Sym) *symbols = (const ElfW(Sym) *)object_address(object, DT_SYMTAB);
+    const char *names = (const char *)object_address(object, DT_STRTAB);
+    size_t count = symbols && names ? symbols_dynamic_count(object) : 0;
+    for (size_t i = 0; i < count; i++) {
+        unsigned type = ELF64_ST_TYPE(symbols[i].st_info);
+        if ((type != STT_FUNC && type != STT_NOTYPE) || names[symbols[i].st_name] == '\0')
+            continue;
+        const char **name = list_add(&own_names, sizeof *name);
+        if (name)
+            *name = names + symbols[i].st_name;
+    }
+}
+
+static bool is_own_name(const char *name, size_t length)
+{
+    const char *const *names = own_names.items;
+    for (size_t i = 0; i < own_names.count; i++)
+        if (strncmp(names[i], name, length) == 0 && names[i][length] == '\0')
+            return true;
+    return false;
+}
+
+static const struct {
+    const char *glob, *reason;
+    bool everywhere; /* every module has one */
+} refused[] = {
+    {"_start", "the program is started by it", true},
+    {"_init", "the dynamic linker runs it before anything else of the module", true},
+    {"_fini", "the dynamic linker runs it after everything else of the module", true},
+    {"_dl_relocate_static_pie", "the program is started by it", true},
+    {"frame_dummy", "the compiler made it, to start the module", true},
+    {"*register_tm_clones", "the compiler made it, to start the module", true},
+    {"__do_global_dtors_aux", "the compiler made it, to end the module", true},
+    {"__libc_start_*", "the program is started by it", false},
+    {"__libc_csu_*", "the program is started by it", true},
+    {"setjmp", "it returns more than once", false},
+    {"_setjmp", "it returns more than once", false},
+    {"sigsetjmp", "it returns more than once", false},
+    {"__sigsetjmp", "it returns more than once", false},
+    {"getcontext", "it returns more than once", false},
+    {"swapcontext", "it returns more than once", false},
+    {"vfork", "it returns more than once", false},
+    {"__vfork", "it returns more than once", false},
+    {"clone", "it returns on another stack", false},
+    {"__clone", "it returns on another stack", false},
+    {"__clone3", "it returns on another stack", false},
+    {"__restore_rt", "the kernel goes on with it after a signal, nobody calls it", false},
+    {"__fentry__", "it is not called as functions are", false},
+    {"mcount", "it is not called as functions are", false},
+    {"_mcount", "it is not called as functions are", false},
+    {"__morestack", "it is not called as functions are", false},
+    {"__tls_get_addr", "it is not called as functions are", false},
+    {"__x86_*", "it is not called as functions are", true},
+};
+#define REFUSED (sizeof refused / sizeof refused[0])
+
+bool refuse_silently(const char *name)
+{
+    for (size_t i = 0; i < REFUSED; i++)
+        if (refused[i].everywhere && fnmatch(refused[i].glob, name, 0) == 0)
+            return true;
+    return false;
+}
+
+const char *refuse_reason(const struct object *object, const struct symbol *symbol)
+{
+    enum object_kind kind = object_kind(object);
+    if (kind == OBJECT_OWN)
+        return "it belongs to the shim";
+    if (kind == OBJECT_LOADER)
+        return "it belongs to the dynamic linker";
+    if (symbol->indirect)
+        return "the code for it is chosen when it is bound (IFUNC)";
+    for (size_t i = 0; symbol->name && i < REFUSED; i++)
+        if (fnmatch(refused[i].glob, symbol->name, 0) == 0)
+            return refused[i].reason;
+    if (symbol->name && symbol->scope != SYMBOL_LOCAL &&
+        is_own_name(symbol->name, strcspn(symbol->name, "@")))
+        return "the shim itself calls it";
+    return NULL;
+}

@@ -1,0 +1,124 @@
+#include "wrap/slots.h"
+
+#include <elf.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "wrap/symbols.h"
+
+struct relocations {
+    const ElfW(Rela) * first;
+    size_t count;
+};
+
+/* Those of the dynamic linker's two tables that can hold slots: lazy ones and the rest. */
+static void find_relocations(const struct object *object, struct relocations tables[2])
+{
+    tables[0].first = (const ElfW(Rela) *)object_address(object, DT_JMPREL);
+    tables[0].count = object_value(object, DT_PLTRELSZ) / sizeof(ElfW(Rela));
+    tables[1].first = (const ElfW(Rela) *)object_address(object, DT_RELA);
+    tables[1].count = object_value(object, DT_RELASZ) / sizeof(ElfW(Rela));
+    for (size_t i = 0; i < 2; i++)
+        if (!tables[i].first)
+            tables[i].count = 0;
+}
+
+static bool is_slot(const ElfW(Rela) * relocation)
+{
+    unsigned type = ELF64_R_TYPE(relocation->r_info);
+    return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT;
+}
+
+static bool imports(const struct object *object, const char *const *names, size_t count)
+{
+    const ElfW(Sym) *symbols = (const ElfW(Sym) *)object_address(object, DT_SYMTAB);
+    const char *texts = (const char *)object_address(object, DT_STRTAB);
+    struct relocations tables[2];
+    find_relocations(object, tables);
+    for (size_t t = 0; symbols && texts && t < 2; t++) {
+        for (size_t i = 0; i < tables[t].count; i++) {
+            const ElfW(Rela) *relocation = &tables[t].first[i];
+            const char *name = texts + symbols[ELF64_R_SYM(relocation->r_info)].st_name;
+            for (size_t k = 0; is_slot(relocation) && k < count; k++)
+                if (strcmp(name, names[k]) == 0)
+                    return true;
+        }
+    }
+    return false;
+}
+
+size_t slots_importers(const struct object *objects, size_t object_count, const char *const *names,
+                       size_t count)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < object_count; i++)
+        found += imports(&objects[i], names, count);
+    return found;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* Whether the dynamic linker has made the page of this address read-only after relocation. */
+static bool is_sealed(const struct object *object, uintptr_t address, uintptr_t page)
+{
+    for (size_t i = 0; i < object->header_count; i++) {
+        const ElfW(Phdr) *header = &object->headers[i];
+        uintptr_t start = (object->base + header->p_vaddr) & ~(page - 1);
+        uintptr_t end = (object->base + header->p_vaddr + header->p_memsz) & ~(page - 1);
+        if (header->p_type == PT_GNU_RELRO && address >= start && address < end)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Stores a word as other threads may be reading it: at once. A page that holds code, too, is left
+ * alone: it would have to be writable, and then could not be executable.
+ */
+static bool store(const struct object *object, uintptr_t *word, uintptr_t value)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = (uintptr_t)word & ~(page - 1);
+    const ElfW(Phdr) *segment = object_segment(object, (uintptr_t)word);
+    if (!segment || (segment->p_flags & PF_X) || (uintptr_t)word % sizeof *word != 0)
+        return false;
+    bool writable = (segment->p_flags & PF_W) && !is_sealed(object, (uintptr_t)word, page);
+    if (!writable && mprotect((void *)start, page, PROT_READ | PROT_WRITE) != 0)
+        return false;
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    return writable || mprotect((void *)start, page, PROT_READ) == 0;
+}
+
+bool slots_redirect_symbols(const struct object *object, uintptr_t function, uintptr_t replacement)
+{
+    ElfW(Sym) *symbols = (ElfW(Sym) *)object_address(object, DT_SYMTAB);
+    size_t count = symbols ? symbols_dynamic_count(object) : 0;
+    bool done = false;
+    for (size_t i = 0; i < count; i++) {
+        ElfW(Sym) *symbol = &symbols[i];
+        if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol->st_info) != STT_FUNC ||
+            object->base + symbol->st_value != function)
+            continue;
+        if (!store(object, &symbol->st_value, replacement - object->base))
+            return false;
+        done = true;
+    }
+    return done;
+}
+
+bool slots_rewrite(const struct object *object, uintptr_t function, uintptr_t replacement)
+{
+    struct relocations tables[2];
+    find_relocations(object, tables);
+    bool done = true;
+    for (size_t t = 0; t < 2; t++) {
+        for (size_t i = 0; i < tables[t].count; i++) {
+            const ElfW(Rela) *relocation = &tables[t].first[i];
+            uintptr_t *slot = (uintptr_t *)(object->base + relocation->r_offset);
+            if (is_slot(relocation) && *slot == function && !store(object, slot, replacement))
+                done = false;
+        }
+    }
+    return done;
+}

@@ -1,0 +1,285 @@
+/*
+ * Specs and names: how specs are read, and which names of functions a pattern means.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wrap/names.h"
+#include "wrap/spec.h"
+
+/* ---- specs ----------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *text, *module, *name;
+    uintptr_t offset;
+    bool retain; /* given that true is what holds without a prefix */
+} read_specs[] = {
+    {"f", NULL, "f", 0, true},
+    {"libk.so!f", "libk.so", "f", 0, true},
+    {"main!main", "main", "main", 0, true},
+    {"/usr/lib/libk.so.1!spread_*", "/usr/lib/libk.so.1", "spread_*", 0, true},
+    {"reset:f", NULL, "f", 0, false},
+    {"retain:f", NULL, "f", 0, true},
+    {"reset:libk.so!f", "libk.so", "f", 0, false},
+    {"reset::f", NULL, "reset::f", 0, true},
+    {"retain::f(int)", NULL, "retain::f(int)", 0, true},
+    {"reset:reset::f", NULL, "reset::f", 0, false},
+    {"reset:retain:f", NULL, "retain:f", 0, false},
+    {"libk.so!reset:f", "libk.so", "reset:f", 0, true},
+    {"a::b(int, char const*)", NULL, "a::b(int, char const*)", 0, true},
+    {"lib[!k]*!f", "lib[!k]*", "f", 0, true},
+    {"lib[!]k]*!f", "lib[!]k]*", "f", 0, true},
+    {"f[!a]", NULL, "f[!a]", 0, true},
+    {"[!a!b]*", NULL, "[!a!b]*", 0, true},
+    {"a::operator!", NULL, "a::operator!", 0, true},
+    {"a::operator!=(a const&)", NULL, "a::operator!=(a const&)", 0, true},
+    {"libk.so!a::operator!", "libk.so", "a::operator!", 0, true},
+    {"a::operator[](int)", NULL, "a::operator[](int)", 0, true},
+    {"libk.so!a::operator[]!b", "libk.so", "a::operator[]!b", 0, true},
+    {"libk.so!+0x1180", "libk.so", NULL, 0x1180, true},
+    {"reset:main!+0xDeadBeef", "main", NULL, 0xdeadbeef, false},
+    {"m!+0xffffffffffffffff", "m", NULL, UINTPTR_MAX, true},
+};
+
+START_TEST(specs_are_read)
+{
+    struct spec spec;
+    const char *text = read_specs[_i].text;
+    ck_assert_ptr_null(spec_parse(text, strlen(text), true, &spec));
+    ck_assert_str_eq(spec.text, text);
+    ck_assert_pstr_eq(spec.module, read_specs[_i].module);
+    ck_assert_pstr_eq(spec.name, read_specs[_i].name);
+    ck_assert_uint_eq(spec.offset, read_specs[_i].offset);
+    ck_assert_int_eq(spec.retain, read_specs[_i].retain);
+}
+END_TEST
+
+START_TEST(a_prefix_decides_over_the_default)
+{
+    struct spec spec;
+    ck_assert_ptr_null(spec_parse("retain:f", 8, false, &spec));
+    ck_assert(spec.retain);
+    ck_assert_ptr_null(spec_parse("f", 1, false, &spec));
+    ck_assert(!spec.retain);
+}
+END_TEST
+
+static const struct {
+    const char *text, *reason;
+} malformed[] = {
+    {"", "no function is named"},
+    {"reset:", "no function is named"},
+    {"libk.so!", "no function is named"},
+    {"!f", "nothing stands before '!'"},
+    {"retain:!f", "nothing stands before '!'"},
+    {"+0x10", "an offset needs its module"},
+    {"m!+", "the offset is no hexadecimal number that begins with 0x"},
+    {"m!+0x", "the offset is no hexadecimal number that begins with 0x"},
+    {"m!+10", "the offset is no hexadecimal number that begins with 0x"},
+    {"m!+0x1g", "the offset is no hexadecimal number that begins with 0x"},
+    {"m!+0x10000000000000000", "the offset is no hexadecimal number that begins with 0x"},
+};
+
+START_TEST(malformed_specs_are_refused)
+{
+    struct spec spec;
+    const char *text = malformed[_i].text;
+    ck_assert_pstr_eq(spec_parse(text, strlen(text), true, &spec), malformed[_i].reason);
+}
+END_TEST
+
+START_TEST(a_spec_ends_at_its_length)
+{
+    struct spec spec;
+    ck_assert_ptr_null(spec_parse("m!fgh;x", 4, true, &spec));
+    ck_assert_str_eq(spec.text, "m!fg");
+    ck_assert_str_eq(spec.name, "fg");
+    ck_assert_ptr_null(spec_parse("m!+0x123", 7, true, &spec));
+    ck_assert_uint_eq(spec.offset, 0x12);
+}
+END_TEST
+
+START_TEST(lists_of_specs)
+{
+    struct list specs = {0};
+    ck_assert_uint_eq(specs_read(&specs, " a ;; m!b;\treset:c d ;", true), 0);
+    const struct spec *spec = specs.items;
+    ck_assert_uint_eq(specs.count, 3);
+    ck_assert_str_eq(spec[0].name, "a");
+    ck_assert_str_eq(spec[1].name, "b");
+    ck_assert_str_eq(spec[2].name, "c d");
+    ck_assert(!spec[2].retain);
+    ck_assert_uint_eq(specs_read(&specs, "", true), 0);
+    ck_assert_uint_eq(specs.count, 3);
+    list_free(&specs);
+}
+END_TEST
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *symbol, *pattern;
+    bool matches;
+} name_pairs[] = {
+    {"spread", "spread", true},
+    {"spread", "spread_*", false},
+    {"spread_all", "spread_*", true},
+    {"spread_all", "spread", false},
+    {"spread_all", "spread_[ab]ll", true},
+    {"spread", "?pread", true},
+    {"f@@VERSION_1", "f", true},
+    {"f@VERSION_1", "f", true},
+    /* C++ */
+    {"_Z3fooi", "_Z3fooi", true},
+    {"_Z3fooi", "_Z3foo*", true},
+    {"_Z3fooi", "foo", true},
+    {"_Z3fooi", "foo(int)", true},
+    {"_Z3fooi", "foo(char)", false},
+    {"_Z3fooi", "fo", false},
+    {"_Z3fooi", "foo*", true},
+    {"_Z3fooi", "f*)", true},
+    {"_Z3fooi", "*int)", true},
+    {"_Z3fooi", "*(int*", true},
+    {"_Z3food", "*double)", true},
+    {"_Z3food", "*ouble)", true},
+    {"_ZN2ns5Store3addERKSs", "ns::Store::add", true},
+    {"_ZN2ns5Store3addERKSs", "ns::*::add", true},
+    {"_ZN2ns5Store3addERKSs", "*::add", true},
+    {"_ZN2ns5Store3addERKSs", "*std::string*", true},
+    {"_ZN2ns5Store3addERKSs", "*basic_string*", false},
+    {"_ZN2ns5Store3addERKSs", "ns::Store::add(std::string const&)", true},
+    {"_ZN2ns5Store3addERKSs", "Store::add", false},
+    {"_ZN2ns5StoreC1Ev", "ns::Store::Store", true},
+    {"_ZN2ns5StoreC2Ev", "ns::Store::Store()", true},
+    {"_ZN2ns5StoreD0Ev", "ns::Store::~Store", true},
+    {"_ZN2nseqERKS_S1_", "ns::operator==", true},
+    {"_ZN2nsixEi", "ns::operator[](int)", true},
+    {"_ZN2ns1aIiEEvT_", "ns::a<int>", true},
+    {"_ZN2ns1aIiEEvT_", "ns::a<int>(int)", true},
+    {"_ZN2ns1aIiEEvT_", "void ns::a<int>(int)", true},
+    {"_ZN2ns1aIiEEvT_", "ns::a", false},
+    {"_ZN2ns1aIiEEvT_", "ns::a<*", true},
+    {"_ZN12_GLOBAL__N_14workEv", "(anonymous namespace)::work", true},
+    {"_ZN12_GLOBAL__N_14workEv", "(anonymous namespace)::work()", true},
+    {"_ZN12_GLOBAL__N_14workEv", "*::work", true},
+    {"_ZN5resetD1Ev", "reset::~reset", true},
+    {"_ZNSt6vectorIiSaIiEE9push_backERKi", "std::vector<int*>::push_back", true},
+    {"_ZNSs6appendEPKc", "std::string::append", true},
+    {"_Z", "_Z", true},
+    {"_Z", "f", false},
+    {"_Zq", "_Zq", true},
+    /* What compilers make of one function. */
+    {"f.isra.0", "f", true},
+    {"f.constprop.0", "f", true},
+    {"f.constprop.0.isra.0", "f", true},
+    {"f.isra.0", "f.isra.0", true},
+    {"f.isra.0", "f.isra.1", false},
+    {"f.part.0", "f", false},
+    {"f.part.0", "f*", false},
+    {"f.part.0", "f.part.0", true},
+    {"f.part.0", "f.*", true},
+    {"f.cold", "f", false},
+    {"f.cold", "f.cold", false},
+    {"f.cold", "*", false},
+    {"f.part.0.cold", "f.part*", false},
+    {"_Z3fooi.isra.0", "foo(int)", true},
+    {"_Z3fooi.cold", "foo", false},
+    {".hidden", ".hidden", true},
+};
+
+START_TEST(patterns_mean_names)
+{
+    static struct name name;
+    bool usable = name_set(&name, name_pairs[_i].symbol);
+    /* Asked twice: the forms that have been made serve again. */
+    for (int i = 0; i < 2; i++)
+        ck_assert_msg((usable && name_matches(&name, name_pairs[_i].pattern)) ==
+                          name_pairs[_i].matches,
+                      "%s, pattern %s", name_pairs[_i].symbol, name_pairs[_i].pattern);
+}
+END_TEST
+
+START_TEST(long_names_are_cut)
+{
+    static struct name name;
+    static char symbol[3 * NAME_MAX_LENGTH];
+    memset(symbol, 'a', sizeof symbol - 1);
+    ck_assert(name_set(&name, symbol));
+    ck_assert_uint_eq(strlen(name_shown(&name)), NAME_MAX_LENGTH - 1);
+    ck_assert(name_matches(&name, "a*"));
+    ck_assert(!name_matches(&name, symbol));
+    memcpy(symbol, "_Z4", 3);
+    ck_assert(name_set(&name, symbol));
+    ck_assert(!name_matches(&name, "aaaa*"));
+}
+END_TEST
+
+START_TEST(names_for_people)
+{
+    static struct name name;
+    name_set(&name, "_ZN2ns1aIiEEvT_");
+    ck_assert_str_eq(name_shown(&name), "ns::a<int>(int)");
+    name_set(&name, "plain@@V1");
+    ck_assert_str_eq(name_shown(&name), "plain");
+    name_set(&name, "_Zq");
+    ck_assert_str_eq(name_shown(&name), "_Zq");
+}
+END_TEST
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+START_TEST(lists_grow)
+{
+    struct list list = {0};
+    for (size_t i = 0; i < 100000; i++) {
+        size_t *item = list_add(&list, sizeof *item);
+        ck_assert_ptr_nonnull(item);
+        ck_assert_uint_eq(*item, 0);
+        *item = i;
+    }
+    for (size_t i = 0; i < list.count; i++)
+        ck_assert_uint_eq(((size_t *)list.items)[i], i);
+    list_free(&list);
+    ck_assert_uint_eq(list.count, 0);
+}
+END_TEST
+
+START_TEST(memory_is_zeroed_and_apart)
+{
+    char *before = NULL;
+    for (size_t bytes = 1; bytes < 100000; bytes += bytes / 7 + 1) {
+        char *memory = memory_take(bytes);
+        ck_assert_ptr_nonnull(memory);
+        ck_assert_uint_eq((uintptr_t)memory % 16, 0);
+        for (size_t i = 0; i < bytes; i++)
+            ck_assert_int_eq(memory[i], 0);
+        memset(memory, 1, bytes);
+        ck_assert_ptr_ne(memory, before);
+        before = memory;
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("names");
+    TCase *tests = tcase_create("names");
+    tcase_add_loop_test(tests, specs_are_read, 0, sizeof read_specs / sizeof read_specs[0]);
+    tcase_add_test(tests, a_prefix_decides_over_the_default);
+    tcase_add_loop_test(tests, malformed_specs_are_refused, 0,
+                        sizeof malformed / sizeof malformed[0]);
+    tcase_add_test(tests, a_spec_ends_at_its_length);
+    tcase_add_test(tests, lists_of_specs);
+    tcase_add_loop_test(tests, patterns_mean_names, 0, sizeof name_pairs / sizeof name_pairs[0]);
+    tcase_add_test(tests, long_names_are_cut);
+    tcase_add_test(tests, names_for_people);
+    tcase_add_test(tests, lists_grow);
+    tcase_add_test(tests, memory_is_zeroed_and_apart);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
