@@ -47,8 +47,15 @@ src_wrap_libthunk_la_SOURCES = \
 src_wrap_libthunk_la_CFLAGS = $(shim_cflags)
 
 pkglib_LTLIBRARIES = libarenashim-wrap.la
-libarenashim_wrap_la_SOURCES =
-libarenashim_wrap_la_LIBADD = src/wrap/libwrap.la
+libarenashim_wrap_la_SOURCES = \
+	src/wrap/apply.c \
+	src/wrap/apply.h \
+	src/wrap/listing.c \
+	src/wrap/listing.h \
+	src/wrap/wrap.c
+libarenashim_wrap_la_CFLAGS = $(shim_cflags)
+libarenashim_wrap_la_LIBADD = src/wrap/libwrap.la src/wrap/libthunk.la
 libarenashim_wrap_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
-	-Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,--no-undefined
+	-Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,--no-undefined \
+	-Wl,--exclude-libs,libiberty.a
 endif

@@ -27,7 +27,7 @@ static void find_relocations(const struct object *object, struct relocations tab
 static bool is_slot(const ElfW(Rela) * relocation)
 {
     unsigned type = ELF64_R_TYPE(relocation->r_info);
-    return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT;
+    return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT || type == R_X86_64_64;
 }
 
 static bool imports(const struct object *object, const char *const *names, size_t count)

@@ -4,12 +4,13 @@
  *
  * The function's entries in its module's dynamic symbol table are given another address. All
  * bindings from then on get that: lazy ones, those of libraries loaded later, and dlsym. What has
- * been bound before is rewritten, slot by slot: jump slots and addresses of functions
- * (R_X86_64_JUMP_SLOT, R_X86_64_GLOB_DAT) that hold the function's address. Memory that is
- * read-only is made writable for one store and is read-only again after it.
+ * been bound before is rewritten: every word that the dynamic linker has filled by a symbol's name
+ * (jump slots, addresses of functions in the GOT, and in data such as a C++ vtable), and that holds
+ * the function's address. Memory that is read-only is made writable for one store and is read-only
+ * again after it.
  *
- * Not caught: calls that do not go through such a slot (inside the module, by a pointer that was
- * taken before, through a table of constants such as a C++ vtable).
+ * Not caught: calls inside of the module that go to the function directly, and addresses that the
+ * program has copied before. dladdr no longer finds the function's name.
  */
 #ifndef WRAP_SLOTS_H
 #define WRAP_SLOTS_H
@@ -29,7 +30,7 @@ size_t slots_importers(const struct object *objects, size_t object_count, const 
  * address `function`. False, with nothing changed, when the memory cannot be written. */
 bool slots_redirect_symbols(const struct object *object, uintptr_t function, uintptr_t replacement);
 
-/* Replaces `function` in the slots of one object. False when one of them could not be written. */
+/* Replaces `function` in what one object has bound. False when one of them could not be written. */
 bool slots_rewrite(const struct object *object, uintptr_t function, uintptr_t replacement);
 
 #endif

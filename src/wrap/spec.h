@@ -32,9 +32,8 @@ struct spec {
     /* What came of it, for messages. */
     size_t matched;                          /* functions */
     size_t failed;                           /* of them cannot be wrapped */
-    size_t failed_said;                      /* how many of these the last message counted */
     const char *failed_name, *failed_reason; /* of the first of them */
-    bool failed_not_exported;
+    bool failed_not_exported, failed_said;
     bool module_seen; /* a module was looked through */
     bool stripped;    /* one that has no symbol table but the dynamic one */
     bool unmatched_said;
