@@ -50,3 +50,14 @@ endif
 tests_wrap_check_names_SOURCES = tests/wrap/check_names.c
 tests_wrap_check_names_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_wrap_check_names_LDADD = src/wrap/libwrap.la $(CHECK_LIBS)
+
+# They preload a library, before which a sanitizer's cannot stand.
+if !SANITIZERS
+TESTS += tests/wrap/names.sh
+endif
+EXTRA_DIST += \
+	tests/wrap/host_lib.c \
+	tests/wrap/named.c \
+	tests/wrap/named.cc \
+	tests/wrap/named_lib.c \
+	tests/wrap/names.sh

@@ -1,0 +1,104 @@
+/*
+ * Stands in for the shim: a library to preload that loads the wrapping part, offers it an enter and
+ * a leave that count, and at exit writes the counts to the file of HOST_COUNTS: one line for each
+ * function that was called, "CALLS LABEL retain|reset STACK_BYTES".
+ *
+ * HOST_WRAP is the module to load; ARENASHIM_SCOPES and its kin are what they are for the shim.
+ */
+#pragma GCC target("general-regs-only")
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shim/named.h"
+
+#define FUNCTIONS_MAX 5000
+
+static const struct named_function *functions[FUNCTIONS_MAX];
+static unsigned long calls[FUNCTIONS_MAX];
+static size_t open_calls;
+
+NAMED_QUIET static bool enter(struct named_call *call)
+{
+    size_t i = 0;
+    while (i < FUNCTIONS_MAX - 1 && functions[i] && functions[i] != call->function)
+        i++;
+    functions[i] = call->function;
+    calls[i]++;
+    open_calls++;
+    call->token = 1;
+    return true;
+}
+
+/* Never called. */
+static void enter_slowly(struct named_call *call)
+{
+    (void)call;
+}
+
+NAMED_QUIET static bool leave(struct named_call *call)
+{
+    open_calls -= call->token;
+    return true;
+}
+
+static void leave_slowly(struct named_call *call)
+{
+    (void)call;
+}
+
+static size_t stack_bytes(const struct named_function *function, uintptr_t arguments)
+{
+    (void)arguments;
+    return function->stack_bytes;
+}
+
+static const char *setting(const char *name)
+{
+    const char *value = getenv(name);
+    return value ? value : "";
+}
+
+/* Exported, so that the hash table, which has no word of undefined symbols alone, counts all. */
+int host_is_there = 1;
+
+__attribute__((destructor)) static void report(void)
+{
+    FILE *file = getenv("HOST_COUNTS") ? fopen(getenv("HOST_COUNTS"), "w") : NULL;
+    if (!file)
+        return;
+    for (size_t i = 0; i < FUNCTIONS_MAX && functions[i]; i++)
+        fprintf(file, "%lu %s %s %zu\n", calls[i], functions[i]->site.label,
+                functions[i]->retain ? "retain" : "reset", functions[i]->stack_bytes);
+    if (open_calls > 0)
+        fprintf(file, "open: %zu\n", open_calls);
+    fclose(file);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    static struct named_host host = {
+        .enter = enter,
+        .enter_slowly = enter_slowly,
+        .leave = leave,
+        .leave_slowly = leave_slowly,
+        .stack_bytes = stack_bytes,
+        .stack = 256,
+    };
+    host.specs = setting("ARENASHIM_SCOPES");
+    host.file = setting("ARENASHIM_SCOPE_FILE");
+    host.retain = strcmp(setting("ARENASHIM_END"), "reset") != 0;
+    host.strict = strcmp(setting("ARENASHIM_SCOPE_STRICT"), "1") == 0;
+    host.list = strcmp(setting("ARENASHIM_SCOPE_LIST"), "1") == 0;
+    if (*host.specs == '\0' && *host.file == '\0')
+        return;
+    void *module = dlopen(setting("HOST_WRAP"), RTLD_NOW | RTLD_LOCAL);
+    named_start_function *begin =
+        module ? (named_start_function *)dlsym(module, NAMED_START) : NULL;
+    if (!begin) {
+        fprintf(stderr, "host: %s\n", dlerror());
+        _Exit(99);
+    }
+    begin(&host);
+}
