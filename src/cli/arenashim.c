@@ -21,23 +21,26 @@ static noreturn void help_command(int argc, char **argv);
 
 static void general_help(void)
 {
-    fputs(
-        "Usage: arenashim run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
-        "       arenashim check [--] PROGRAM [ARGUMENT]...\n"
-        "       arenashim help [COMMAND]\n"
-        "       arenashim --help | --version\n"
-        "\n"
-        "  run    run PROGRAM with libarenashim.so preloaded: in the scopes that it marks, malloc\n"
-        "         draws from the thread's arena\n"
-        "  check  do so under Valgrind, and fail on leaks and misuse\n"
-        "  help   describe a COMMAND and its options\n"
-        "\n"
-        "See arenashim(1) and libarenashim(7).\n",
-        stdout);
+    fputs("Usage: arenashim run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+          "       arenashim scopes [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+          "       arenashim check [--] PROGRAM [ARGUMENT]...\n"
+          "       arenashim help [COMMAND]\n"
+          "       arenashim --help | --version\n"
+          "\n"
+          "  run     run PROGRAM with libarenashim.so preloaded: in the scopes that it marks, "
+          "malloc\n"
+          "          draws from the thread's arena\n"
+          "  scopes  list the functions that specs of scopes mean in PROGRAM, and do not run it\n"
+          "  check   do so under Valgrind, and fail on leaks and misuse\n"
+          "  help    describe a COMMAND and its options\n"
+          "\n"
+          "See arenashim(1) and libarenashim(7).\n",
+          stdout);
 }
 
 static const struct command commands[] = {
     {"run", run_command, run_help},
+    {"scopes", scopes_command, scopes_help},
     {"check", check_command, check_help},
     {"help", help_command, general_help},
 };
@@ -47,7 +50,7 @@ static const struct command *find_command(const char *name)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(name, commands[i].name) == 0)
             return &commands[i];
-    usage_error("arenashim", "'%s' is not a command; there are run, check and help", name);
+    usage_error("arenashim", "'%s' is not a command; there are run, scopes, check and help", name);
 }
 
 static void help_command(int argc, char **argv)

@@ -20,6 +20,9 @@ enum {
 /* Values that getopt_long returns for long options; above every character. */
 enum { OPTION_HELP = 256, OPTION_VERSION, OPTION_OWN };
 
+/* What program_examine says of a program that is run all the same. */
+#define RUNS_WITHOUT "it runs without the shim"
+
 /* Options end at the first operand; getopt_long reports a missing value as ':' and prints
  * nothing itself (opterr is 0). There are no short options. */
 #define NO_SHORT_OPTIONS "+:"
@@ -27,10 +30,12 @@ enum { OPTION_HELP = 256, OPTION_VERSION, OPTION_OWN };
 /* The subcommands. argv[0] is the subcommand's name and getopt is about to read argv[1]. They
  * return only by exec or exit. */
 noreturn void run_command(int argc, char **argv);
+noreturn void scopes_command(int argc, char **argv);
 noreturn void check_command(int argc, char **argv);
 
 /* Print the subcommand's help on stdout. */
 void run_help(void);
+void scopes_help(void);
 void check_help(void);
 
 /* Reads --help and --version, all the options that `command` has, and leaves optind at the first

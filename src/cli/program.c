@@ -177,14 +177,15 @@ static const char *preloaded_sanitizer(const char *list)
     return NULL;
 }
 
-bool program_examine(const char *name, const char *path, const char *shim)
+enum program_reach program_examine(const char *name, const char *path, const char *shim,
+                                   const char *consequence)
 {
     const char *preloaded = preloaded_sanitizer(getenv("LD_PRELOAD"));
     if (preloaded) {
-        warnx("warning: LD_PRELOAD names the runtime of %s, which must come first; '%s' runs "
-              "without the shim",
-              preloaded, name);
-        return false;
+        warnx("warning: LD_PRELOAD names the runtime of %s, which must come before the shim in "
+              "'%s'; %s",
+              preloaded, name, consequence);
+        return PROGRAM_ENDANGERED;
     }
     char file[PATH_MAX], interpreter[PATH_MAX];
     strcpy(file, path);
@@ -195,9 +196,9 @@ bool program_examine(const char *name, const char *path, const char *shim)
     }
     struct obstacle found = find_obstacle(file, shim);
     if (found.reason && script)
-        warnx("warning: '%s', the interpreter of '%s', %s%s; it runs without the shim", file, name,
-              found.reason, found.sanitizer);
+        warnx("warning: '%s', the interpreter of '%s', %s%s; %s", file, name, found.reason,
+              found.sanitizer, consequence);
     else if (found.reason)
-        warnx("warning: '%s' %s%s; it runs without the shim", name, found.reason, found.sanitizer);
-    return !found.fatal;
+        warnx("warning: '%s' %s%s; %s", name, found.reason, found.sanitizer, consequence);
+    return !found.reason ? PROGRAM_REACHED : found.fatal ? PROGRAM_ENDANGERED : PROGRAM_NOT_REACHED;
 }

@@ -12,10 +12,18 @@
  * would fail for want of an executable file of that name. */
 bool program_find(const char *name, char path[PATH_MAX]);
 
+/* Whether a preloaded shim gets into a program. */
+enum program_reach {
+    PROGRAM_REACHED,
+    PROGRAM_NOT_REACHED, /* preloading does nothing */
+    PROGRAM_ENDANGERED,  /* the program might not even start: it must not be preloaded */
+};
+
 /* Prints one line on stderr when `shim` will not work in the program `path`, or in the interpreter
  * it names in its first line, and why: statically linked, another machine, more privileges than the
- * caller's, or a sanitizer's own malloc. `name` is what the user called it. False when the program
- * might not even start with the shim: it must not be preloaded. */
-bool program_examine(const char *name, const char *path, const char *shim);
+ * caller's, or a sanitizer's own malloc. `name` is what the user called it, and `consequence` what
+ * follows for the user. */
+enum program_reach program_examine(const char *name, const char *path, const char *shim,
+                                   const char *consequence);
 
 #endif

@@ -1,5 +1,6 @@
 /*
  * arenashim run: puts the settings and LD_PRELOAD into the environment and becomes the program.
+ * arenashim scopes: the same, and the shim ends the program before its main.
  */
 #include <err.h>
 #include <errno.h>
@@ -34,6 +35,27 @@ void run_help(void)
           stdout);
 }
 
+void scopes_help(void)
+{
+    fputs(
+        "Usage: arenashim scopes [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+        "List the functions that each --scope means in PROGRAM, where they are, and how calls of\n"
+        "them would be made scopes. PROGRAM is loaded, but its main does not run.\n\n",
+        stdout);
+    for (size_t i = SETTING_SCOPE; i <= SETTING_END; i++)
+        printf("  %-20s  %s\n", settings[i].usage, settings[i].summary);
+    fputs(
+        "  --help                print this help and exit\n"
+        "  --version             print the version and exit\n"
+        "\n"
+        "The other options of arenashim run are accepted, too.\n"
+        "\n"
+        "Exit status: 0 when the list was printed, 125 when arenashim fails or, with\n"
+        "--scope-strict, when one of them cannot be a scope, 126 when PROGRAM cannot be executed,\n"
+        "127 when it is not found. See arenashim(1).\n",
+        stdout);
+}
+
 static noreturn void missing_value(int option)
 {
     if (option == OPTION_SHIM)
@@ -59,7 +81,7 @@ static void list_options(struct option options[SETTINGS + 4])
 
 /* Applies the options before the operands and leaves optind at the first operand. Returns the
  * value of --shim, or NULL. */
-static const char *read_options(int argc, char **argv)
+static const char *read_options(int argc, char **argv, const char *command, void (*help)(void))
 {
     struct option options[SETTINGS + 4];
     list_options(options);
@@ -71,7 +93,7 @@ static const char *read_options(int argc, char **argv)
         case -1:
             return shim;
         case OPTION_HELP:
-            run_help();
+            help();
             finish_output();
         case OPTION_VERSION:
             print_version();
@@ -81,7 +103,7 @@ static const char *read_options(int argc, char **argv)
         case ':':
             missing_value(optopt);
         case '?':
-            bad_option("arenashim run", argument);
+            bad_option(command, argument);
         default:
             setting_apply((enum setting_id)(option - OPTION_SETTING), optarg);
         }
@@ -101,17 +123,46 @@ static void preload(const char *shim)
     free(list);
 }
 
+static noreturn void become(char **program)
+{
+    execvp(program[0], program);
+    err(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_INVOKE, "cannot run '%s'", program[0]);
+}
+
 void run_command(int argc, char **argv)
 {
     char shim[PATH_MAX], path[PATH_MAX];
-    const char *given = read_options(argc, argv);
+    const char *given = read_options(argc, argv, "arenashim run", run_help);
     settings_check();
     if (optind == argc)
         usage_error("arenashim run", "no program to run was given");
     char **program = argv + optind;
     locate_shim(given, shim);
-    if (!program_find(program[0], path) || program_examine(program[0], path, shim))
+    if (!program_find(program[0], path) ||
+        program_examine(program[0], path, shim, RUNS_WITHOUT) != PROGRAM_ENDANGERED)
         preload(shim);
-    execvp(program[0], program);
-    err(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_INVOKE, "cannot run '%s'", program[0]);
+    become(program);
+}
+
+/* Whatever keeps the shim out would let main run, and is an error here. */
+void scopes_command(int argc, char **argv)
+{
+    char shim[PATH_MAX], path[PATH_MAX];
+    const char *given = read_options(argc, argv, "arenashim scopes", scopes_help);
+    settings_check();
+    if (optind == argc)
+        usage_error("arenashim scopes", "no program to look at was given");
+    if (!settings_name_functions())
+        usage_error("arenashim scopes", "no function is named, by --scope or --scope-file");
+    char **program = argv + optind;
+    locate_shim(given, shim);
+    if (program_find(program[0], path)) {
+        if (program_examine(program[0], path, shim, "its functions cannot be listed") !=
+            PROGRAM_REACHED)
+            exit(EXIT_CANCELED);
+        preload(shim);
+    }
+    if (setenv("ARENASHIM_SCOPE_LIST", "1", 1) != 0)
+        err(EXIT_CANCELED, "cannot set ARENASHIM_SCOPE_LIST");
+    become(program);
 }

@@ -1,8 +1,10 @@
 #include "cli/settings.h"
 
 #include <err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/parse.h"
 #include "cli/cli.h"
@@ -12,9 +14,9 @@
 #define BYTES_ACCEPTED "a number of bytes from 4K to 1024G, with an optional suffix K, M or G"
 #define CAPACITY_DEFAULT "1M"
 
-/* The shim keeps these two in arrays of one byte more. */
+/* The shim keeps these in arrays of one byte more. */
 #define MODULES_LENGTH_MAX 1023
-#define STATS_FILE_LENGTH_MAX 4095
+#define FILE_LENGTH_MAX 4095
 
 static bool parse_bytes(const char *value, size_t *bytes)
 {
@@ -40,11 +42,38 @@ static bool accepts_overflow(const char *value)
     return parse_word(value, names, sizeof names / sizeof names[0], &index);
 }
 
+/* The shim reads specs; what can be no spec at all is refused here. */
 static bool accepts_scope(const char *value)
 {
-    static const char *const names[] = {"thread", "process"};
+    static const char *const prefixes[] = {"reset:", "retain:"};
+    if (strchr(value, ';'))
+        return false;
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        size_t length = strlen(prefixes[i]);
+        if (strncmp(value, prefixes[i], length) == 0 && value[length] != ':')
+            value += length;
+    }
+    size_t length = strlen(value);
+    return length > 0 && *value != '!' && *value != '+' &&
+           (value[length - 1] != '!' || strstr(value, "operator!"));
+}
+
+static bool accepts_scope_file(const char *value)
+{
+    return *value != '\0' && access(value, R_OK) == 0;
+}
+
+static bool accepts_end(const char *value)
+{
+    static const char *const names[] = {"retain", "reset"};
     size_t index;
     return parse_word(value, names, sizeof names / sizeof names[0], &index);
+}
+
+static bool accepts_stack(const char *value)
+{
+    size_t bytes;
+    return parse_size(value, &bytes) && bytes <= 4096 && bytes % 16 == 0;
 }
 
 static bool accepts_debug(const char *value)
@@ -61,10 +90,10 @@ static bool accepts_stats(const char *value)
     return parse_word(value, names, sizeof names / sizeof names[0], &index);
 }
 
-static bool accepts_stats_file(const char *value)
+static bool accepts_file(const char *value)
 {
     size_t length = strlen(value);
-    return length > 0 && length <= STATS_FILE_LENGTH_MAX;
+    return length > 0 && length <= FILE_LENGTH_MAX;
 }
 
 /* Every item of the comma list holds something besides its sign. */
@@ -102,9 +131,28 @@ const struct setting settings[SETTINGS] = {
                          "a comma list of marked, main, all and module name globs, each glob with "
                          "+ (the default) or - before it",
                          NULL, accepts_modules},
-    [SETTING_SCOPE] = {"scope", "ARENASHIM_SCOPES", "--scope=WHAT",
-                       "without marks: the process or each thread is a scope", "thread or process",
-                       NULL, accepts_scope},
+    [SETTING_SCOPE] = {"scope", "ARENASHIM_SCOPES", "--scope=SPEC",
+                       "each call of a function is a scope: [MODULE!]NAME; or thread, process",
+                       "thread, process, [MODULE!]NAME or MODULE!+0xOFFSET, the latter two with "
+                       "reset: or retain: before them when wanted",
+                       NULL, accepts_scope, .repeats = true},
+    [SETTING_SCOPE_FILE] = {"scope-file", "ARENASHIM_SCOPE_FILE", "--scope-file=FILE",
+                            "read further such functions from FILE, one a line", "a readable file",
+                            NULL, accepts_scope_file, .is_path = true},
+    [SETTING_SCOPE_STRICT] = {"scope-strict", "ARENASHIM_SCOPE_STRICT", "--scope-strict",
+                              "do not start when one of them cannot be a scope", "no value", "1",
+                              NULL},
+    [SETTING_END] = {"end", "ARENASHIM_END", "--end=HOW",
+                     "what their end does to live blocks: retain or reset (retain)",
+                     "retain or reset", NULL, accepts_end},
+    [SETTING_STACK] = {"stack", "ARENASHIM_STACK", "--stack=SIZE",
+                       "arguments on the stack that they are passed (256)",
+                       "a multiple of 16 from 0 to 4096", NULL, accepts_stack},
+    [SETTING_LEARN] = {"learn", "ARENASHIM_LEARN", "--learn=FILE",
+                       "keep in FILE which calls of malloc outlive scopes",
+                       "a file name of at "
+                       "most 4095 bytes",
+                       NULL, accepts_file, .is_path = true},
     [SETTING_DEBUG] = {"debug", "ARENASHIM_DEBUG", "--debug=LIST",
                        "look for misuse: poison, quarantine, verify, log",
                        "a comma list of poison, quarantine, verify and log", NULL, accepts_debug},
@@ -113,13 +161,29 @@ const struct setting settings[SETTINGS] = {
                        accepts_stats},
     [SETTING_STATS_FILE] = {"stats-file", "ARENASHIM_STATS_FILE", "--stats-file=FILE",
                             "write them to FILE; %p is the process, %h the host (stderr)",
-                            "a file name of at most 4095 bytes", NULL, accepts_stats_file},
+                            "a file name of at most 4095 bytes", NULL, accepts_file},
     [SETTING_NO_FOLLOW] = {"no-follow", "ARENASHIM_FOLLOW", "--no-follow",
                            "programs that PROGRAM starts run without the shim", "no value", "0",
                            NULL},
 };
 
 static bool applied[SETTINGS];
+
+/* The value to be set: as given, absolute, or behind the ones before. */
+static char *final_value(const struct setting *setting, const char *value, bool further)
+{
+    const char *before = further && setting->repeats ? getenv(setting->variable) : NULL;
+    char *made = NULL, *directory = NULL;
+    int length = -1;
+    if (before)
+        length = asprintf(&made, "%s;%s", before, value);
+    else if (!setting->is_path || *value == '/')
+        length = asprintf(&made, "%s", value);
+    else if ((directory = getcwd(NULL, 0)) != NULL)
+        length = asprintf(&made, "%s/%s", directory, value);
+    free(directory);
+    return length < 0 ? NULL : made;
+}
 
 void setting_apply(enum setting_id id, const char *value)
 {
@@ -129,9 +193,28 @@ void setting_apply(enum setting_id id, const char *value)
     if (setting->accepts && !setting->accepts(value))
         errx(EXIT_CANCELED, "--%s='%s' is not accepted; it takes %s", setting->option, value,
              setting->accepted);
-    if (setenv(setting->variable, value, 1) != 0)
+    char *made = final_value(setting, value, applied[id]);
+    if (!made || setenv(setting->variable, made, 1) != 0)
         err(EXIT_CANCELED, "cannot set %s", setting->variable);
+    free(made);
     applied[id] = true;
+}
+
+bool settings_name_functions(void)
+{
+    const char *file = getenv(settings[SETTING_SCOPE_FILE].variable);
+    const char *list = getenv(settings[SETTING_SCOPE].variable);
+    if (file && *file != '\0')
+        return true;
+    while (list && *list != '\0') {
+        size_t length = strcspn(list, ";");
+        bool is_word = (length == strlen("thread") && strncmp(list, "thread", length) == 0) ||
+                       (length == strlen("process") && strncmp(list, "process", length) == 0);
+        if (length > 0 && !is_word)
+            return true;
+        list += length + (list[length] != '\0');
+    }
+    return false;
 }
 
 /* What the shim will use, given a default for when it is told nothing that it accepts. */

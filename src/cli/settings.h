@@ -17,6 +17,11 @@ enum setting_id {
     SETTING_ALIGN,
     SETTING_MODULES,
     SETTING_SCOPE,
+    SETTING_SCOPE_FILE,
+    SETTING_SCOPE_STRICT,
+    SETTING_END,
+    SETTING_STACK,
+    SETTING_LEARN,
     SETTING_DEBUG,
     SETTING_STATS,
     SETTING_STATS_FILE,
@@ -32,6 +37,8 @@ struct setting {
     const char *accepted; /* completes "it takes ..." */
     const char *bare;     /* value of the option given without one; NULL: a value is required */
     bool (*accepts)(const char *value); /* NULL: the option takes no value, `bare` is meant */
+    bool is_path;                       /* made absolute: the program may change its directory */
+    bool repeats;                       /* further values are appended, behind semicolons */
 };
 
 extern const struct setting settings[SETTINGS];
@@ -39,6 +46,9 @@ extern const struct setting settings[SETTINGS];
 /* Puts `value` (NULL: none was given) into the setting's variable, or exits with EXIT_CANCELED
  * and one line that names the option, the value and what is accepted. */
 void setting_apply(enum setting_id id, const char *value);
+
+/* Whether the shim will be told of functions whose calls are scopes. */
+bool settings_name_functions(void);
 
 /* Exits likewise when the settings do not go together: a limit below the capacity, of which at
  * least one was applied here. To be called after the last setting_apply. */

@@ -93,28 +93,34 @@ refuses() {
 }
 
 bytes='a number of bytes from 4K to 1024G, with an optional suffix K, M or G'
+scope='thread, process, [MODULE!]NAME or MODULE!+0xOFFSET, the latter two with reset: or retain: '
+scope+='before them when wanted'
 modules='a comma list of marked, main, all and module name globs, each glob with + (the default) '
 modules+='or - before it'
 
 test_help() {
     local arguments
-    for arguments in --help help 'help run' 'help check' 'help help' 'help --help' 'run --help' \
-        'check --help' --hel; do
+    for arguments in --help help 'help run' 'help scopes' 'help check' 'help help' 'help --help' \
+        'run --help' 'scopes --help' 'check --help' --hel; do
         # shellcheck disable=SC2086
         capture "$arenashim" $arguments
         is "$arguments exits 0, stderr stays empty" "$status:$err" 0:
         like "$arguments shows the usage" "$out" '^Usage: arenashim '
     done
-    for arguments in --version 'run --version' 'check --version'; do
+    for arguments in --version 'run --version' 'scopes --version' 'check --version'; do
         # shellcheck disable=SC2086
         capture "$arenashim" $arguments
         is "$arguments exits 0, stderr stays empty" "$status:$err" 0:
         like "$arguments names the command" "$out" '^arenashim [0-9]'
     done
     capture "$arenashim" run --help
-    for arguments in capacity limit overflow align modules scope debug stats stats-file no-follow \
-        shim help version; do
+    for arguments in capacity limit overflow align modules scope scope-file scope-strict end stack \
+        learn debug stats stats-file no-follow shim help version; do
         like "run --help lists --$arguments" "$out" "^  --$arguments(=| |\[)"
+    done
+    capture "$arenashim" scopes --help
+    for arguments in scope scope-file scope-strict end help version; do
+        like "scopes --help lists --$arguments" "$out" "^  --$arguments(=| |\[)"
     done
     for arguments in --help --version 'help run' 'check --help'; do
         # The redirections are the inner shell's, so that `fails` can look at stdout of its own.
@@ -128,15 +134,16 @@ test_help() {
 
 test_usage_errors() {
     fails 'no command' 125 "no command was given; see 'arenashim --help'" "$arenashim"
-    fails 'unknown command' 125 "'walk' is not a command; there are run, check and help" \
+    fails 'unknown command' 125 "'walk' is not a command; there are run, scopes, check and help" \
         "$arenashim" walk
     fails 'help of an unknown command' 125 "'walk' is not a command" "$arenashim" help walk
     fails 'help of two commands' 125 "'help' takes one command; 'check'" \
         "$arenashim" help run check
     local command option
-    for command in run check; do
-        fails "$command: no program" 125 "no program to $command was given" "$arenashim" "$command"
-        fails "$command: no program after --" 125 "no program to $command was given" \
+    for command in run scopes check; do
+        fails "$command: no program" 125 "no program to .* was given; see 'arenashim $command" \
+            "$arenashim" "$command"
+        fails "$command: no program after --" 125 'no program to .* was given' \
             "$arenashim" "$command" --
         for option in --frob --no-follow=1 --frob=1 -x -xy --help=1; do
             fails "$command: bad option $option" 125 \
@@ -157,8 +164,16 @@ test_usage_errors() {
         "$arenashim" run --align
     fails '--modules without its value' 125 '--modules needs a value; it takes a comma list' \
         "$arenashim" run --modules
-    fails '--scope without its value' 125 '--scope needs a value; it takes thread or process' \
+    fails '--scope without its value' 125 '--scope needs a value; it takes thread, process, ' \
         "$arenashim" run --scope
+    fails '--scope-file without its value' 125 '--scope-file needs a value; it takes a readable' \
+        "$arenashim" scopes --scope-file
+    fails '--end without its value' 125 '--end needs a value; it takes retain or reset' \
+        "$arenashim" run --end
+    fails '--stack without its value' 125 '--stack needs a value; it takes a multiple of 16' \
+        "$arenashim" run --stack
+    fails '--learn without its value' 125 '--learn needs a value; it takes a file name' \
+        "$arenashim" run --learn
     fails '--debug without its value' 125 '--debug needs a value; it takes a comma list' \
         "$arenashim" run --debug
     fails '--stats-file without its value' 125 '--stats-file needs a value; it takes a file name' \
@@ -168,6 +183,7 @@ test_usage_errors() {
 }
 
 test_values() {
+    echo f >"$tmp/specs"
     accepts --capacity ARENASHIM_CAPACITY 4K 4096 64k 1M 3m 1g 1024G 0001M
     accepts --limit ARENASHIM_LIMIT 1M 1G 1024g
     accepts --overflow ARENASHIM_OVERFLOW grow fallback error abort
@@ -175,7 +191,22 @@ test_values() {
     accepts --modules ARENASHIM_MODULES marked main all 'libfoo.so*' +libfoo.so -libfoo.so \
         'main,+libsqlite3*,-libc.so*' "$(printf 'm%.0s' {1..1023})"
     accepts --stats ARENASHIM_STATS text json
-    accepts --scope ARENASHIM_SCOPES thread process
+    accepts --scope ARENASHIM_SCOPES thread process f 'libk.so!spread_*' 'reset:ns::f(int) const' \
+        reset::f 'retain:main!+0x1f' '[!a]*!f' 'ns::operator!' '*'
+    accepts --scope-file ARENASHIM_SCOPE_FILE "$tmp/specs"
+    accepts --end ARENASHIM_END retain reset
+    accepts --stack ARENASHIM_STACK 0 16 256 4096 4K
+    accepts --learn ARENASHIM_LEARN "$tmp/learnt" "$tmp/none/a b"
+    prints '--scope-strict sets ARENASHIM_SCOPE_STRICT' 1 run --scope-strict -- \
+        printenv ARENASHIM_SCOPE_STRICT
+    prints 'several --scope are joined' 'process;a!b;c' run --scope process --scope='a!b' \
+        --scope c -- printenv ARENASHIM_SCOPES
+    capture env ARENASHIM_SCOPES=old "$arenashim" run --scope=a --scope=b -- \
+        printenv ARENASHIM_SCOPES
+    is '--scope replaces what was inherited' "$status:$out" '0:a;b'
+    capture sh -c 'cd "$1" && "$0" run --scope-file=specs --learn=a/b -- \
+        sh -c "echo \$ARENASHIM_SCOPE_FILE \$ARENASHIM_LEARN"' "$arenashim" "$tmp"
+    is 'names of files are made absolute' "$status:$out" "0:$tmp/specs $tmp/a/b"
     accepts --debug ARENASHIM_DEBUG poison quarantine verify,poison log,log,verify
     # Without %p the shim would add an ending that tells processes apart.
     accepts --stats-file ARENASHIM_STATS_FILE "$tmp/stats.%p.%h" "$tmp/a file.%p"
@@ -189,7 +220,11 @@ test_values() {
     refuses --align 'a power of two from 16 to 4096' '' 0 1 8 15 24 48 4097 8192 64B -16 sixteen
     refuses --modules "$modules" '' , main, ,main main,,all + - main,- main,+,all \
         "$(printf 'm%.0s' {1..1024})"
-    refuses --scope 'thread or process' '' threads Process thread,process
+    refuses --scope "$scope" '' 'a;b' ';' '!f' 'm!' +0x10 reset: 'retain:!f' 'reset:+0x1'
+    refuses --scope-file 'a readable file' '' "$tmp/no-such-file"
+    refuses --end 'retain or reset' '' Reset keep
+    refuses --stack 'a multiple of 16 from 0 to 4096' '' 8 4112 -16 256B
+    refuses --learn 'a file name of at most 4095 bytes' '' "$(printf 'f%.0s' {1..4096})"
     refuses --debug 'a comma list of poison, quarantine, verify and log' '' all ,log poison, Poison \
         log,,verify
     refuses --stats 'text or json' '' xml JSON text,json
@@ -545,6 +580,44 @@ test_capabilities() {
         "arenashim: warning: '$tmp/capable' .*file capabilities"
 }
 
+# What the shim prints is tested elsewhere; this one does not start the program by itself.
+test_scopes() {
+    local none="no function is named, by --scope or --scope-file; see 'arenashim scopes --help'"
+    local arguments
+    fails 'scopes: nothing is named' 125 "$none" "$arenashim" scopes -- echo started
+    for arguments in thread process 'process --scope=thread'; do
+        # shellcheck disable=SC2086
+        fails "scopes: $arguments names no function" 125 "$none" \
+            "$arenashim" scopes --scope=$arguments -- echo started
+    done
+    fails 'scopes: an inherited variable names none' 125 "$none" \
+        env ARENASHIM_SCOPES='process;;thread' ARENASHIM_SCOPE_FILE= "$arenashim" scopes -- true
+    for arguments in --scope=f --scope=threads --scope-file="$tmp/specs" \
+        '--scope=thread --scope=f' '--scope=f --scope-strict --end=reset --stack=0 --capacity=2M'; do
+        # shellcheck disable=SC2086
+        prints "scopes: $arguments" "$tmp/other.so 1" scopes --shim="$tmp/other.so" $arguments -- \
+            sh -c 'echo "$LD_PRELOAD $ARENASHIM_SCOPE_LIST"'
+    done
+    capture env ARENASHIM_SCOPES='process;f' "$arenashim" scopes --shim="$tmp/other.so" -- \
+        printenv ARENASHIM_SCOPES
+    is 'scopes: an inherited variable names one' "$status:$out" '0:process;f'
+    capture env ARENASHIM_SCOPE_FILE=f "$arenashim" scopes --shim="$tmp/other.so" -- \
+        printenv ARENASHIM_SCOPE_LIST
+    is 'scopes: an inherited variable names a file' "$status:$out" 0:1
+    fails 'scopes: a missing program' 127 "cannot run 'no-such-program'" \
+        env PATH=/usr/bin:/bin "$arenashim" scopes --scope=f -- no-such-program
+    if [ -x "$tmp/static" ]; then
+        fails 'scopes: a static program does not run' 125 \
+            "warning: '$tmp/static' is statically linked.*; its functions cannot be listed" \
+            "$arenashim" scopes --scope=f -- "$tmp/static"
+    fi
+    if [ -x "$tmp/defines" ]; then
+        fails 'scopes: nor does one with a sanitizer' 125 \
+            "warning: '$tmp/defines' brings its own malloc.*; its functions cannot be listed" \
+            "$arenashim" scopes --scope=f -- "$tmp/defines"
+    fi
+}
+
 test_check() {
     local directory
     capture "$moved" check -- true
@@ -603,6 +676,7 @@ test_location
 test_shim_option
 test_static_program
 test_sanitizers
+test_scopes
 test_check
 test_odd_files
 test_privileges
