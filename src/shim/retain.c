@@ -150,6 +150,13 @@ static void count_overflow(struct thread *thread, uint32_t count)
         thread->need = need;
 }
 
+static void note_peak(const struct thread *thread, struct site_stats *stats)
+{
+    uint64_t bytes = (uint64_t)thread->retained.chunks.used * CHUNK_BYTES;
+    if (bytes > stats->peak)
+        stats->peak = bytes;
+}
+
 /* The first chunk of a run, or -1 when the overflow policy or the kernel refuses it. */
 static int take_chunks(struct thread *thread, uint32_t count, bool *clean)
 {
@@ -169,6 +176,7 @@ static int take_chunks(struct thread *thread, uint32_t count, bool *clean)
     uint64_t bytes = (uint64_t)chunks->used * CHUNK_BYTES;
     if (bytes > thread->high_water)
         thread->high_water = bytes;
+    note_peak(thread, thread_innermost(thread)->stats);
     return index;
 }
 
@@ -301,6 +309,7 @@ static void *draw_alone(struct thread *thread, const struct request *request)
     uintptr_t block = (start + BLOCK_HEADER + alignment - 1) & ~(alignment - 1);
     uint64_t header = make_header(request->caller, 0);
     chunks->table[index].drawn = 1;
+    thread->retained.runs++;
     store(block - BLOCK_HEADER, header);
     count_own(thread, request->size);
     if (UNLIKELY(fixed.checked))
@@ -478,9 +487,11 @@ static bool is_of_innermost(struct thread *thread, const struct chunk *chunk, co
     const struct frame *frame = thread_innermost(thread);
     if (!frame->retains)
         return false;
-    if (chunk == &r->chunks.table[r->current] && r->cursor != 0)
-        return (uintptr_t)block > r->start;
-    return (int32_t)(chunk->serial - (uint32_t)(frame->token >> 32)) >= 0;
+    if ((int32_t)(chunk->serial - (uint32_t)(frame->token >> 32)) >= 0)
+        return true;
+    uint32_t index = (uint32_t)(chunk - r->chunks.table);
+    return frame->first_block != 0 && chunks_index(&r->chunks, frame->first_block) == index &&
+           (uintptr_t)block > frame->first_block;
 }
 
 static void free_own(struct thread *thread, void *block)
@@ -647,15 +658,18 @@ static uint64_t learn_survivors(const struct thread *thread, const struct frame 
     uint64_t learned_sites = 0;
     if (r->cursor != 0)
         learned_sites = learn_in(r->start, r->cursor);
-    const struct chunk *table = r->chunks.table;
-    uint32_t since = (uint32_t)(frame->token >> 32);
+    if (r->refills == frame->refills && r->runs == frame->runs)
+        return learned_sites;
     for (uint32_t i = 0; i < r->chunks.count; i++) {
         bool is_current = i == r->current && r->cursor != 0;
-        if (table[i].run == 0 || is_current || (int32_t)(table[i].serial - since) < 0)
-            continue;
         uintptr_t start = block_base(chunks_address(&r->chunks, i));
         uintptr_t end = chunks_address(&r->chunks, i) + CHUNK_BYTES - BLOCK_HEADER;
-        learned_sites += learn_in(start, end);
+        if (frame->first_block >= start && frame->first_block < end)
+            start = frame->first_block;
+        else if ((int32_t)(r->chunks.table[i].serial - (uint32_t)(frame->token >> 32)) < 0)
+            continue;
+        if (r->chunks.table[i].run > 0 && !is_current)
+            learned_sites += learn_in(start, end);
     }
     return learned_sites;
 }
@@ -693,6 +707,8 @@ void retain_begin(struct thread *thread, struct frame *frame, const struct modul
     if (UNLIKELY(thread->depth == 1 && is_interrupted(r)))
         open_gate(r);
     frame->refills = r->refills;
+    frame->runs = r->runs;
+    frame->first_block = r->cursor;
     frame->outer_block = r->start; /* UINTPTR_MAX outside such scopes */
     frame->outer_module_start = r->module_start;
     frame->outer_module_size = r->module_size;
@@ -712,6 +728,7 @@ void retain_end(struct thread *thread, struct frame *frame)
     bool interrupted = is_interrupted(r);
     if (!interrupted) {
         close_gate(r);
+        note_peak(thread, frame->stats);
         if (frame->live > 0)
             note_survivors(thread, frame);
         if (is_empty(r) && r->cursor != block_base(chunks_address(&r->chunks, r->current)))

@@ -33,7 +33,8 @@ struct site_stats {
     uint64_t scopes;
     uint64_t calls;       /* blocks drawn */
     uint64_t bytes;       /* asked for in them */
-    uint64_t peak;        /* most bytes in use in one scope, nested scopes included */
+    uint64_t peak;        /* most bytes in use in one scope, nested scopes included; of one that
+                           * retains, in chunks of the thread */
     uint64_t overflows;   /* requests that did not fit in what was left of the capacity */
     uint64_t fallbacks;   /* of them, those that the next allocator served */
     uint64_t live_at_end; /* blocks that were dropped, not freed, when their scope ended */

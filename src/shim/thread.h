@@ -42,8 +42,11 @@ struct frame {
 
     /* Of a scope that retains what is alive. `retains` and `stack` are 0 in frames not in use. */
     bool retains;
-    uint32_t refills;      /* the thread's retained.refills at begin */
-    uintptr_t outer_top;   /* the thread's `top` at begin */
+    uint32_t refills; /* the thread's retained.refills and runs at begin */
+    uint32_t runs;
+    uintptr_t outer_top; /* the thread's `top` at begin */
+    uintptr_t
+        first_block; /* the cursor at begin: blocks at or above, in its chunk, are the scope's */
     uintptr_t outer_block; /* retained.start, module_start and module_size at begin */
     uintptr_t outer_module_start;
     uintptr_t outer_module_size;
@@ -59,7 +62,8 @@ struct retained {
     uintptr_t
         module_size;  /* the module that made the last routed call; 0 where nothing is routed */
     uint32_t current; /* the chunk that the cursor is in */
-    uint32_t refills; /* how often a chunk was taken */
+    uint32_t refills; /* how often the cursor went to the start of a chunk */
+    uint32_t runs;    /* how often a block got chunks of its own */
     bool busy;        /* a slow path is at work */
     struct chunks chunks;
 };
