@@ -260,6 +260,11 @@ START_TEST(nothing_is_read_behind_the_segment)
         unsigned char *text = page_of_traps(4096);
         unsigned char *start = text + 4096 - kept;
         memcpy(start, spare, kept);
+        if (kept == whole) {
+            start -= 32;
+            memcpy(start, spare, kept);
+            text[4095] = 0x48; /* a prefix of what is not there */
+        }
         struct patch patch;
         struct patch_function function = {(uintptr_t)start, 0, (uintptr_t)text,
                                           (uintptr_t)text + 4096};

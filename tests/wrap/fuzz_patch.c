@@ -283,9 +283,11 @@ static void check_boundaries(const struct patch *patch, uintptr_t base, const un
     for (size_t i = 1; i < patch->length; i++)
         if (marks[entry + i] & TARGET)
             error(entry, "objdump sees a branch to the overwritten bytes");
+    struct decoded original;
     for (size_t done = 0; done < patch->length;) {
-        struct decoded original;
-        if (!(marks[entry + done] & BEGINS)) {
+        /* To objdump, a wait is a part of the next instruction. */
+        if (!(marks[entry + done] & BEGINS) &&
+            (done == 0 || original.is.mnemonic != ZYDIS_MNEMONIC_FWAIT)) {
             error(entry, "objdump sees no instruction where one is copied");
             return;
         }
