@@ -1,7 +1,8 @@
 #include "wrap/branches.h"
 
-#include <emmintrin.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "wrap/instruction.h"
 
@@ -97,56 +98,76 @@ static const char *in_code_behind(const struct patch_function *function, uintptr
 
 /* ---- in the segment -------------------------------------------------------------------------- */
 
-/* Judges 4 bytes as the end of a branch, which it is by what is in front of them. A function is not
- * entered by a conditional branch; its parts that are hardly ever run are. */
-static const char *judge_distance(const unsigned char *distance,
-                                  const struct patch_function *function, uintptr_t entry,
-                                  uintptr_t end)
+/* For each byte of a segment, one bit: whether a branch with a 32-bit distance may go there, and
+ * whether a conditional one may. Whatever looks like a branch is one here. */
+static struct {
+    uintptr_t start, size;
+    unsigned char *any, *conditional; /* one mapping; NULL: there is none */
+} seen;
+
+static size_t bits(size_t size)
+{
+    return (size + 7) / 8;
+}
+
+static void see(unsigned char *marks, const unsigned char *distance)
 {
     int32_t value;
     memcpy(&value, distance, sizeof value);
-    uintptr_t target = (uintptr_t)distance + sizeof value + (uintptr_t)value;
-    if (target < function->start || target >= end)
-        return NULL;
-    size_t before = (uintptr_t)distance - function->text_start;
-    bool plain = before >= 1 && (distance[-1] == 0xe8 || distance[-1] == 0xe9);
-    bool conditional = before >= 2 && distance[-2] == 0x0f && distance[-1] >> 4 == 0x8;
-    if (target > entry)
-        return plain || conditional ? TARGETED : NULL;
-    return conditional ? "it is a part of another function" : NULL;
+    uintptr_t place = (uintptr_t)distance + sizeof value + (uintptr_t)value - seen.start;
+    if (place < seen.size)
+        marks[place / 8] |= (unsigned char)(1 << place % 8);
 }
 
-/* True when one of 16 distances, in the 19 bytes from `at`, may lead to [first, first + count):
- * in arithmetic of 32 bits. Unsigned compares are signed ones with the sign turned. */
-static bool may_land(const unsigned char *at, uintptr_t first, uint32_t count)
+static bool is_seen(const unsigned char *marks, uintptr_t address)
 {
-    const __m128i sign = _mm_set1_epi32((int)0x80000000);
-    const __m128i bound = _mm_xor_si128(_mm_set1_epi32((int)count), sign);
-    __m128i hits = _mm_setzero_si128();
-    for (int shift = 0; shift < 4; shift++) {
-        int start = (int)((uintptr_t)at + (unsigned)shift + 4 - first);
-        __m128i ends = _mm_add_epi32(_mm_set1_epi32(start), _mm_setr_epi32(0, 4, 8, 12));
-        __m128i distances = _mm_loadu_si128((const __m128i *)(at + shift));
-        __m128i places = _mm_xor_si128(_mm_add_epi32(ends, distances), sign);
-        hits = _mm_or_si128(hits, _mm_cmplt_epi32(places, bound));
-    }
-    return _mm_movemask_epi8(hits) != 0;
+    uintptr_t place = address - seen.start;
+    return place < seen.size && (marks[place / 8] >> place % 8 & 1);
 }
 
+static bool see_segment(uintptr_t start, uintptr_t end)
+{
+    if (seen.any && seen.start == start && seen.size == end - start)
+        return true;
+    branches_forget();
+    seen.start = start;
+    seen.size = end - start;
+    void *memory =
+        mmap(NULL, 2 * bits(seen.size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    seen.any = memory;
+    seen.conditional = seen.any + bits(seen.size);
+    const unsigned char *stop = (const unsigned char *)end;
+    for (const unsigned char *at = (const unsigned char *)start; stop - at >= 5; at++) {
+        if (*at == 0xe8 || *at == 0xe9)
+            see(seen.any, at + 1);
+        if (*at == 0x0f && at[1] >> 4 == 0x8 && stop - at >= 6)
+            see(seen.conditional, at + 2);
+    }
+    return true;
+}
+
+void branches_forget(void)
+{
+    if (seen.any)
+        munmap(seen.any, 2 * bits(seen.size));
+    seen.any = NULL;
+}
+
+/* A function is not entered by a conditional branch; its parts that are hardly ever run are. */
 static const char *in_segment(const struct patch_function *function, uintptr_t entry, uintptr_t end)
 {
-    const unsigned char *stop = (const unsigned char *)function->text_end;
-    uint32_t count = (uint32_t)(end - function->start);
-    const unsigned char *at = (const unsigned char *)function->text_start;
-    for (; stop - at >= 4; at += 16) {
-        if (stop - at >= 19 && !may_land(at, function->start, count))
-            continue;
-        for (const unsigned char *p = at; p < at + 16 && stop - p >= 4; p++) {
-            const char *reason = judge_distance(p, function, entry, end);
-            if (reason)
-                return reason;
-        }
-    }
+    int saved = errno;
+    bool done = see_segment(function->text_start, function->text_end);
+    errno = saved;
+    if (!done)
+        return "there is no memory to look for branches to it";
+    for (uintptr_t inside = entry + 1; inside < end; inside++)
+        if (is_seen(seen.any, inside) || is_seen(seen.conditional, inside))
+            return TARGETED;
+    if (is_seen(seen.conditional, entry) || is_seen(seen.conditional, function->start))
+        return "it is a part of another function";
     return NULL;
 }
 

@@ -18,4 +18,7 @@
  */
 const char *branches_forbid(const struct patch_function *function, uintptr_t entry, uintptr_t end);
 
+/* See patch_planned. */
+void branches_forget(void);
+
 #endif

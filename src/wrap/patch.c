@@ -102,6 +102,11 @@ const char *patch_plan(const struct patch_function *function, struct patch *patc
     return reason;
 }
 
+void patch_planned(void)
+{
+    branches_forget();
+}
+
 /* ---- applying -------------------------------------------------------------------------------- */
 
 #define STUB_BYTES 32

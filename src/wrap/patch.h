@@ -44,6 +44,10 @@ struct patch {
  * messages, as in "cannot be wrapped: REASON". */
 const char *patch_plan(const struct patch_function *function, struct patch *patch);
 
+/* Gives back what patch_plan keeps of a segment for the next function that lies in it: memory, a
+ * quarter of the segment's size. Must be called before another module can come to lie there. */
+void patch_planned(void);
+
 /* Writes what, at `address`, does as the overwritten instructions do and goes on behind them.
  * Returns its length; 0 when something they refer to is out of reach. */
 size_t patch_copy(const struct patch *patch, uintptr_t address, unsigned char out[PATCH_COPY_MAX]);

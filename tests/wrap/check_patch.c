@@ -161,6 +161,7 @@ static const char *plan(const char *start, const char *end, struct patch *patch)
     struct patch_function known = function_of(start, end);
     errno = ERANGE;
     const char *reason = patch_plan(&known, patch);
+    patch_planned();
     ck_assert_int_eq(errno, ERANGE);
     return reason;
 }
@@ -268,6 +269,7 @@ START_TEST(nothing_is_read_behind_the_segment)
         struct patch patch;
         struct patch_function function = {(uintptr_t)start, 0, (uintptr_t)text,
                                           (uintptr_t)text + 4096};
+        patch_planned();
         /* Two instructions make up the bytes that are overwritten. */
         ck_assert((patch_plan(&function, &patch) == NULL) == (kept >= whole - 1));
         function.size = kept;
@@ -291,6 +293,7 @@ START_TEST(long_branches_are_found_wherever_they_lie)
             continue;
         for (int goes = 0; goes <= OVERWRITTEN; goes += 2) {
             struct patch patch;
+            patch_planned();
             int32_t distance = (int32_t)(start + goes - (text + at + 5));
             text[at] = at % 2 ? 0xe9 : 0xe8;
             memcpy(text + at + 1, &distance, sizeof distance);
@@ -403,6 +406,7 @@ static void patch_text(char *text, size_t count, struct named_function *named)
         ck_assert_ptr_null(patch_plan(&function, &patch));
         ck_assert_ptr_null(apply(&patch, &named[i]));
     }
+    patch_planned();
 }
 
 static bool writable_code_is_mapped(void)
@@ -464,7 +468,11 @@ START_TEST(without_memory_near_it_a_function_stays)
     none = (struct rlimit){0, all.rlim_max};
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
     const char *reason = apply(&patch, &named);
+    patch_planned();
+    struct patch again;
+    const char *refusal = patch_plan(&function, &again);
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &all), 0);
+    ck_assert_str_eq(refusal, "there is no memory to look for branches to it");
     ck_assert_str_eq(reason, "there is no memory near it");
     ck_assert_uint_eq(named.target, 1);
     ck_assert_int_eq(call(text, 1), 4);

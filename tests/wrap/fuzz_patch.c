@@ -362,6 +362,7 @@ static void check_file(void)
         error(0, "the counts do not add up");
     if ((roomy + FEW) * 100 < (library.count - small - parts) * ACCEPTED_MIN)
         error(0, "too few are accepted");
+    patch_planned();
     free(marks);
 }
 

@@ -224,6 +224,7 @@ static void patch_all(void)
         }
         done++;
     }
+    patch_planned();
     calls = 0;
     fprintf(stderr, "%lu functions patched, ", done);
 }
