@@ -44,7 +44,9 @@ struct named_call {
 /*
  * What the shim offers. enter and leave keep every register, so that the wrapper need not save any;
  * each returns false, with nothing done, when it cannot: then the wrapper saves every register and
- * calls the slow form. Both forms of enter set call->token. None touches errno. stack_bytes returns
+ * calls the slow form. Both forms of enter set call->token, 0 when no scope was opened. Both
+ * forms of leave do nothing when it is 0, else close the scope and set it to 0: a call that is
+ * unwound while it is left is left once more. None touches errno. stack_bytes returns
  * how many of function->stack_bytes above `arguments` (the address behind the return address) can
  * be read without a fault, a multiple of 16; general registers only. The wrapper asks it when not
  * all lie in the page of the return address.

@@ -25,6 +25,7 @@
 #define R12 -24
 #define CALL -40
 #define FUNCTION CALL
+#define TOKEN (CALL + 8)
 #define TARGET -48
 #define XMM8 -64
 #define FRAME 64
@@ -153,9 +154,9 @@ wrap_thunk:
 	leaq CALL(%rbp), %rdi
 	movq wrap_host(%rip), %rax
 	call *HOST_ENTER(%rax)
-	open_piece
 	testb %al, %al
 	je .Lenter_slowly
+	open_piece
 .Lentered:
 	movq %rbx, %rax
 	movq %r12, %rdi
@@ -215,12 +216,13 @@ wrap_thunk:
 	call call_keeping_general
 	jmp .Lcounted
 .Lenter_slowly:
+	movq $0, TOKEN(%rbp)
+	open_piece
 	leaq CALL(%rbp), %rdi
 	movq wrap_host(%rip), %rax
 	movq HOST_ENTER_SLOWLY(%rax), %rax
 	call call_keeping_state
 	jmp .Lentered
-	open_piece
 .Lleave_slowly:
 	leaq CALL(%rbp), %rdi
 	movq wrap_host(%rip), %rax

@@ -32,13 +32,14 @@ static uint64_t serial;
 static void ruin_all(void)
 {
     ruin_general();
-    __asm__ volatile(
-        "fldz\n fldz\n fldz\n fldz\n fldz\n fldz\n fldz\n fldz\n emms\n"
-        "pushq $0\n stmxcsr (%%rsp)\n orl $0x3f, (%%rsp)\n ldmxcsr (%%rsp)\n"
-        "popq %%rax\n"
-        "pcmpeqd %%xmm0, %%xmm0\n"
-        ".irp n,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n movaps %%xmm0, %%xmm\\n\n .endr" ::
-            : "rax", "memory", "cc");
+    uint32_t mxcsr;
+    __asm__ volatile("fldz\n fldz\n fldz\n fldz\n fldz\n fldz\n fldz\n fldz\n emms\n"
+                     "stmxcsr %0\n orl $0x3f, %0\n ldmxcsr %0\n"
+                     "pcmpeqd %%xmm0, %%xmm0\n"
+                     ".irp n,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n movaps %%xmm0, %%xmm\\n\n .endr"
+                     : "=m"(mxcsr)
+                     :
+                     : "cc");
     if (__builtin_cpu_supports("avx"))
         __asm__ volatile(".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
                          "vcmptrueps %%ymm\\n, %%ymm\\n, %%ymm\\n\n .endr" ::
