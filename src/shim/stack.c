@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/track.h"
 
 #ifdef __x86_64__
 #define GENERAL_REGISTERS __attribute__((target("general-regs-only")))
@@ -49,18 +50,29 @@ __attribute__((constructor)) static void note_first_thread(void)
     first_thread = pthread_self();
 }
 
-/* The first question, Linux 5.14, is one that memory checkers do not take for a use of the memory.
- * For the second the kernel reads a set of signals before it rejects the unknown operation. */
+/* Slow, and not before Linux 5.14. */
+GENERAL_REGISTERS static bool can_populate(uintptr_t page)
+{
+    enum { POPULATE_READ = 22 };
+    return syscall(SYS_madvise, page, PAGE, POPULATE_READ) == 0;
+}
+
+/* The kernel reads a set of signals before it rejects the unknown operation. A memory checker would
+ * take that for a use of the memory. */
+GENERAL_REGISTERS static bool can_be_read_by_kernel(uintptr_t page)
+{
+    enum { NO_OPERATION = ~0 };
+    const size_t kernel_set = 8;
+    syscall(SYS_rt_sigprocmask, NO_OPERATION, page, NULL, kernel_set);
+    return errno == EINVAL;
+}
+
+/* The page before it can be read. */
 GENERAL_REGISTERS static bool is_readable(uintptr_t page)
 {
-    enum { POPULATE_READ = 22, NO_OPERATION = ~0 };
-    const size_t kernel_set = 8;
     int kept = errno;
-    bool readable = syscall(SYS_madvise, page, PAGE, POPULATE_READ) == 0;
-    if (!readable && errno != EFAULT && errno != ENOMEM) {
-        syscall(SYS_rt_sigprocmask, NO_OPERATION, page, NULL, kernel_set);
-        readable = errno == EINVAL;
-    }
+    bool readable = track_emulated() && can_populate(page - PAGE) ? can_populate(page)
+                                                                  : can_be_read_by_kernel(page);
     errno = kept;
     return readable;
 }
@@ -80,8 +92,10 @@ GENERAL_REGISTERS static bool is_own_stack(uintptr_t page)
     for (uintptr_t next = page; next < known_from; next += PAGE)
         if (!is_readable(next))
             return false;
-    known.to = descriptor;
+    /* A signal handler that comes in between, on a stack of its own, finds nothing known. */
     known.from = page - PAGE;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    known.to = descriptor;
     return true;
 }
 
