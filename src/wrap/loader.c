@@ -69,7 +69,10 @@ static uintptr_t make_bridge(uintptr_t near, uintptr_t target)
 
 const char *loader_watch(void (*changed)(void))
 {
-    unsigned char *place = find_place((unsigned char *)_r_debug.r_brk);
+    unsigned char *function = (unsigned char *)_r_debug.r_brk;
+    if (*function == 0xcc)
+        return "a debugger does so";
+    unsigned char *place = find_place(function);
     if (!place)
         return "its function for debuggers is not empty";
     uintptr_t bridge = make_bridge((uintptr_t)place, (uintptr_t)notified);

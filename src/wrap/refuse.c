@@ -87,7 +87,7 @@ const char *refuse_reason(const struct object *object, const struct symbol *symb
     for (size_t i = 0; symbol->name && i < REFUSED; i++)
         if (fnmatch(refused[i].glob, symbol->name, 0) == 0)
             return refused[i].reason;
-    if (symbol->name && symbol->scope != SYMBOL_LOCAL &&
+    if (symbol->name && symbol->scope == SYMBOL_EXPORTED &&
         is_own_name(symbol->name, strcspn(symbol->name, "@")))
         return "the shim itself calls it";
     return NULL;

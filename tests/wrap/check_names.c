@@ -1,12 +1,16 @@
 /*
- * Specs and names: how specs are read, and which names of functions a pattern means.
+ * Specs and names: how specs are read, which names of functions a pattern means, and what is known
+ * of the functions of loaded modules.
  */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "wrap/branches.h"
 #include "wrap/names.h"
+#include "wrap/patch.h"
 #include "wrap/spec.h"
+#include "wrap/symbols.h"
 
 /* ---- specs ----------------------------------------------------------------------------------- */
 
@@ -227,6 +231,137 @@ START_TEST(names_for_people)
 }
 END_TEST
 
+/* ---- symbols --------------------------------------------------------------------------------- */
+
+static int take_object(struct dl_phdr_info *info, size_t size, void *context)
+{
+    (void)size;
+    struct object *object = list_add(context, sizeof *object);
+    object_describe(info, object);
+    return 0;
+}
+
+/* The loaded object that a MODULE means. */
+static struct object find_object(const char *module)
+{
+    struct list objects = {0};
+    dl_iterate_phdr(take_object, &objects);
+    const struct object *object = objects.items;
+    size_t i = 0;
+    while (i < objects.count && !object_fits(&object[i], module))
+        i++;
+    ck_assert_uint_lt(i, objects.count);
+    struct object found = object[i];
+    list_free(&objects);
+    return found;
+}
+
+static const struct symbol *find_symbol(const struct symbols *symbols, const char *name)
+{
+    const struct symbol *symbol = symbols->list.items;
+    for (size_t i = 0; i < symbols->list.count; i++)
+        if (strncmp(symbol[i].name, name, strlen(name)) == 0 &&
+            strchr("@", symbol[i].name[strlen(name)]))
+            return &symbol[i];
+    return NULL;
+}
+
+START_TEST(symbols_of_the_program)
+{
+    struct object program = find_object("main");
+    struct symbols symbols;
+    ck_assert(program.is_program);
+    ck_assert(symbols_open(&program, &symbols));
+    ck_assert(!symbols.stripped);
+    const struct symbol *symbol = find_symbol(&symbols, "take_object");
+    ck_assert_ptr_nonnull(symbol);
+    ck_assert_uint_eq(symbol->address, (uintptr_t)take_object);
+    ck_assert_int_eq(symbol->scope, SYMBOL_LOCAL);
+    symbol = find_symbol(&symbols, "spec_parse");
+    ck_assert_ptr_nonnull(symbol);
+    ck_assert_uint_eq(symbol->address, (uintptr_t)spec_parse);
+    ck_assert_int_eq(symbol->scope, SYMBOL_LOCAL); /* hidden, so local since linking */
+    /* Undefined here, and no function. */
+    ck_assert_ptr_null(find_symbol(&symbols, "strlen"));
+    ck_assert_ptr_null(find_symbol(&symbols, "read_specs"));
+    symbols_close(&symbols);
+}
+END_TEST
+
+START_TEST(symbols_of_the_c_library)
+{
+    struct object library = find_object("libc.so*");
+    struct symbols symbols;
+    ck_assert(symbols_open(&library, &symbols));
+    const struct symbol *symbol = find_symbol(&symbols, "qsort");
+    ck_assert_ptr_nonnull(symbol);
+    ck_assert_uint_eq(symbol->address, (uintptr_t)qsort);
+    ck_assert_int_eq(symbol->scope, SYMBOL_EXPORTED);
+    ck_assert(!symbol->indirect);
+    symbol = find_symbol(&symbols, "strlen");
+    ck_assert_ptr_nonnull(symbol);
+    ck_assert(symbol->indirect);
+    symbols_close(&symbols);
+}
+END_TEST
+
+/* The compiler's own functions have exact sizes in both places. */
+START_TEST(the_unwind_table_knows_functions)
+{
+    struct object program = find_object("main");
+    uintptr_t start;
+    size_t size;
+    struct symbols symbols;
+    ck_assert(symbols_open(&program, &symbols));
+    static const char *const names[] = {"take_object", "spec_parse", "name_matches", "main"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct symbol *symbol = find_symbol(&symbols, names[i]);
+        ck_assert_ptr_nonnull(symbol);
+        size_t inside[] = {0, 1, symbol->size - 1};
+        for (size_t k = 0; k < 3; k++) {
+            ck_assert(symbols_unwind(&program, symbol->address + inside[k], &start, &size));
+            ck_assert_uint_eq(start, symbol->address);
+            ck_assert_uint_eq(size, symbol->size);
+        }
+    }
+    ck_assert(!symbols_unwind(&program, program.start, &start, &size));
+    ck_assert(!symbols_unwind(&program, program.end, &start, &size));
+    symbols_close(&symbols);
+}
+END_TEST
+
+/* A survey of all branches must not change what is said of any function. */
+START_TEST(a_survey_changes_nothing)
+{
+    struct object library = find_object("libc.so*");
+    struct symbols symbols;
+    ck_assert(symbols_open(&library, &symbols));
+    const struct symbol *symbol = symbols.list.items;
+    const ElfW(Phdr) *segment = object_segment(&library, symbol[0].address);
+    uintptr_t text = library.base + segment->p_vaddr;
+    const char **reasons = calloc(symbols.list.count, sizeof *reasons);
+    size_t refused = 0;
+    for (int surveyed = 0; surveyed < 2; surveyed++) {
+        if (surveyed)
+            branches_survey(text, text + segment->p_memsz);
+        for (size_t i = 0; i < symbols.list.count; i += 2) {
+            struct patch_function function = {symbol[i].address, symbol[i].size, text,
+                                              text + segment->p_memsz};
+            struct patch patch;
+            const char *reason = patch_plan(&function, &patch);
+            if (surveyed)
+                ck_assert_pstr_eq(reason, reasons[i]);
+            reasons[i] = reason;
+            refused += reason && strcmp(reason, "a branch goes to its first bytes") == 0;
+        }
+    }
+    ck_assert_uint_gt(refused, 0);
+    branches_forget();
+    free(reasons);
+    symbols_close(&symbols);
+}
+END_TEST
+
 /* ---- lists ----------------------------------------------------------------------------------- */
 
 START_TEST(lists_grow)
@@ -274,6 +409,10 @@ int main(void)
     tcase_add_loop_test(tests, patterns_mean_names, 0, sizeof name_pairs / sizeof name_pairs[0]);
     tcase_add_test(tests, long_names_are_cut);
     tcase_add_test(tests, names_for_people);
+    tcase_add_test(tests, symbols_of_the_program);
+    tcase_add_test(tests, symbols_of_the_c_library);
+    tcase_add_test(tests, the_unwind_table_knows_functions);
+    tcase_add_test(tests, a_survey_changes_nothing);
     tcase_add_test(tests, lists_grow);
     tcase_add_test(tests, memory_is_zeroed_and_apart);
     suite_add_tcase(suite, tests);
