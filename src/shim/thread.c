@@ -175,6 +175,7 @@ static void record_init(struct thread *thread, int slot)
     if (fixed.checked) {
         thread->checked = UINTPTR_MAX;
         track_pool(thread, BLOCK_RED_ZONE);
+        track_pool(&thread->retained, BLOCK_HEADER);
     }
 }
 
