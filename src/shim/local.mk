@@ -48,14 +48,14 @@ src_shim_libcore_la_SOURCES = \
 	src/shim/scope.h \
 	src/shim/sites.c \
 	src/shim/sites.h \
-	src/shim/stack.c \
-	src/shim/stack.h \
 	src/shim/start.c \
 	src/shim/start.h \
 	src/shim/stats.c \
 	src/shim/stats.h \
 	src/shim/thread.c \
-	src/shim/thread.h
+	src/shim/thread.h \
+	src/shim/stack.c \
+	src/shim/stack.h
 # Vector registers may hold the arguments of a wrapped call (named.h).
 src_shim_libcore_la_CFLAGS = $(shim_cflags) $(general_registers)
 

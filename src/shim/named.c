@@ -84,6 +84,7 @@ bool named_leave(struct named_call *call)
     if (UNLIKELY(frame->token != call->token || frame->pauses > 0 || fixed.checked))
         return call->token == 0;
     scope_close_innermost(thread);
+    call->token = 0;
     return true;
 }
 
@@ -97,7 +98,9 @@ void named_leave_slowly(struct named_call *call)
             continue;
         thread->left_open += thread->depth - depth;
         scope_close_down_to(thread, depth - 1);
+        break;
     }
+    call->token = 0;
     errno = saved_errno;
 }
 

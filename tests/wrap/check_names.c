@@ -330,38 +330,6 @@ START_TEST(the_unwind_table_knows_functions)
 }
 END_TEST
 
-/* A survey of all branches must not change what is said of any function. */
-START_TEST(a_survey_changes_nothing)
-{
-    struct object library = find_object("libc.so*");
-    struct symbols symbols;
-    ck_assert(symbols_open(&library, &symbols));
-    const struct symbol *symbol = symbols.list.items;
-    const ElfW(Phdr) *segment = object_segment(&library, symbol[0].address);
-    uintptr_t text = library.base + segment->p_vaddr;
-    const char **reasons = calloc(symbols.list.count, sizeof *reasons);
-    size_t refused = 0;
-    for (int surveyed = 0; surveyed < 2; surveyed++) {
-        if (surveyed)
-            branches_survey(text, text + segment->p_memsz);
-        for (size_t i = 0; i < symbols.list.count; i += 2) {
-            struct patch_function function = {symbol[i].address, symbol[i].size, text,
-                                              text + segment->p_memsz};
-            struct patch patch;
-            const char *reason = patch_plan(&function, &patch);
-            if (surveyed)
-                ck_assert_pstr_eq(reason, reasons[i]);
-            reasons[i] = reason;
-            refused += reason && strcmp(reason, "a branch goes to its first bytes") == 0;
-        }
-    }
-    ck_assert_uint_gt(refused, 0);
-    branches_forget();
-    free(reasons);
-    symbols_close(&symbols);
-}
-END_TEST
-
 /* ---- lists ----------------------------------------------------------------------------------- */
 
 START_TEST(lists_grow)
@@ -412,7 +380,6 @@ int main(void)
     tcase_add_test(tests, symbols_of_the_program);
     tcase_add_test(tests, symbols_of_the_c_library);
     tcase_add_test(tests, the_unwind_table_knows_functions);
-    tcase_add_test(tests, a_survey_changes_nothing);
     tcase_add_test(tests, lists_grow);
     tcase_add_test(tests, memory_is_zeroed_and_apart);
     suite_add_tcase(suite, tests);
