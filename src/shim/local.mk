@@ -1,5 +1,5 @@
-# base + arena + shim in one convenience library, linked by the shim and by the unit tests. What
-# thread.c has of thread-local storage comes first: aligned as it is, it would leave a gap.
+# base + arena + shim in one convenience library, linked by the shim and by the unit tests. stack.c
+# comes behind thread.c, whose aligned thread-local variables would leave a gap behind its own.
 noinst_LTLIBRARIES += src/shim/libcore.la
 src_shim_libcore_la_SOURCES = \
 	include/arenashim/scope.h \
