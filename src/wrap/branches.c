@@ -166,7 +166,7 @@ static const char *in_segment(const struct patch_function *function, uintptr_t e
     for (uintptr_t inside = entry + 1; inside < end; inside++)
         if (is_seen(seen.any, inside) || is_seen(seen.conditional, inside))
             return TARGETED;
-    if (is_seen(seen.conditional, entry) || is_seen(seen.conditional, function->start))
+    if (is_seen(seen.conditional, function->start))
         return "it is a part of another function";
     return NULL;
 }

@@ -264,7 +264,8 @@ START_TEST(nothing_is_read_behind_the_segment)
         if (kept == whole) {
             start -= 32;
             memcpy(start, spare, kept);
-            text[4095] = 0x48; /* a prefix of what is not there */
+            /* A call and a prefix of what is not there; below, a branch. */
+            memcpy(text + 4092, "\xe8\x0f\x1f\x48", 4);
         }
         struct patch patch;
         struct patch_function function = {(uintptr_t)start, 0, (uintptr_t)text,
@@ -273,6 +274,9 @@ START_TEST(nothing_is_read_behind_the_segment)
         /* Two instructions make up the bytes that are overwritten. */
         ck_assert((patch_plan(&function, &patch) == NULL) == (kept >= whole - 1));
         function.size = kept;
+        patch_planned();
+        if (kept == whole)
+            memcpy(text + 4091, "\x0f\x85", 2);
         ck_assert((patch_plan(&function, &patch) == NULL) == (kept >= whole - 1));
         munmap(text, 8192);
     }
@@ -291,7 +295,7 @@ START_TEST(long_branches_are_found_wherever_they_lie)
     for (size_t at = 0; at + 5 <= TEXT; at++) {
         if (at + 200 > 1024 && at < 1024 + 200)
             continue;
-        for (int goes = 0; goes <= OVERWRITTEN; goes += 2) {
+        for (int goes = 0; goes <= OVERWRITTEN; goes++) {
             struct patch patch;
             patch_planned();
             int32_t distance = (int32_t)(start + goes - (text + at + 5));
@@ -304,6 +308,22 @@ START_TEST(long_branches_are_found_wherever_they_lie)
         memset(text + at, 0xcc, 5);
     }
     munmap(text, TEXT + 4096);
+}
+END_TEST
+
+START_TEST(each_segment_is_looked_through)
+{
+    static const unsigned char code[] = {0x31, 0xc0, 0x48, 0x8d, 0x04, 0x3f, 0xc3};
+    for (int branches = 0; branches <= 1; branches++) {
+        unsigned char *text = page_of_traps(4096);
+        memcpy(text, code, sizeof code);
+        if (branches) /* jmp to the second instruction */
+            memcpy(text + 1000, "\xe9\x15\xfc\xff\xff", 5);
+        struct patch patch;
+        struct patch_function function = {(uintptr_t)text, sizeof code, (uintptr_t)text,
+                                          (uintptr_t)text + 4096};
+        ck_assert((patch_plan(&function, &patch) != NULL) == branches);
+    }
 }
 END_TEST
 
@@ -521,6 +541,7 @@ int main(void)
     tcase_add_loop_test(one, a_function_does_what_it_did, 0, COUNT(samples));
     tcase_add_loop_test(one, a_function_is_refused_with_the_reason, 0, COUNT(refused));
     tcase_add_test(one, a_loop_is_found_behind_a_return);
+    tcase_add_test(one, each_segment_is_looked_through);
     tcase_add_test(one, long_branches_are_found_wherever_they_lie);
     tcase_add_test(one, nothing_is_read_behind_the_segment);
     tcase_add_test(one, code_that_changed_is_left_alone);
