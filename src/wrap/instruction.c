@@ -230,7 +230,7 @@ static size_t move_call(const struct instruction *instruction, uintptr_t address
         if (!copy(instruction, address + push, out + push))
             return 0;
         jump = instruction->length;
-        out[push + instruction->modrm_at] ^= (2 ^ 4) << 3; /* call r/m64 to jmp r/m64 */
+        out[push + instruction->modrm_at] ^= 0x30; /* from /2, call, to /4, jmp */
     }
     out[0] = 0xff;
     out[1] = 0x35;
