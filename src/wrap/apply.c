@@ -389,6 +389,7 @@ void apply_object(const struct application *application, const struct object *ob
         sort_matches(&matches);
         look_at_names(object, &symbols, &matches);
         settle_all(application, object, &matches);
+        patch_planned();
         symbols_close(&symbols);
     }
     list_free(&matches);

@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wrap/branches.h"
 #include "wrap/names.h"
-#include "wrap/patch.h"
 #include "wrap/spec.h"
 #include "wrap/symbols.h"
 

@@ -131,6 +131,9 @@ counted 'a library that comes again is wrapped again, as one site' \
 wrapped 'plugin.so!p_sum;other.so!p_sum' "$named" open "$tmp/plugin.so" close open "$tmp/other.so" open "$tmp/plugin.so"
 counted 'another library in its place' '2 other.so!p_sum retain 256' \
     '4 plugin.so!p_sum retain 256'
+wrapped '*!k_sum;plugin.so!p_sum' "$named" open "$tmp/plugin.so" open "$tmp/other.so" calls
+counted 'dlopen: what was wrapped before stays as it is' '3 libnamed.so!k_sum retain 256' \
+    '2 plugin.so!p_sum retain 256'
 need user.so -shared -fPIC -O2 "$tmp/user.c"
 wrapped 'libnamed.so!k_looped' "$named" user "$tmp/user.so"
 counted 'dlopen: a library that calls a function wrapped before' \
