@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "wrap/code.h"
 #include "wrap/symbols.h"
 
 struct relocations {
@@ -73,16 +74,19 @@ static bool is_sealed(const struct object *object, uintptr_t address, uintptr_t 
 }
 
 /*
- * Stores a word as other threads may be reading it: at once. A page that holds code, too, is left
- * alone: it would have to be writable, and then could not be executable.
+ * Stores a word as other threads may be reading it: at once. Only in a page that holds code, too,
+ * as symbol tables of old linkers do, the kernel writes it: such a page is never made writable.
+ * Nobody looks symbols up then: at start, or in a module that is just being loaded.
  */
 static bool store(const struct object *object, uintptr_t *word, uintptr_t value)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t start = (uintptr_t)word & ~(page - 1);
     const ElfW(Phdr) *segment = object_segment(object, (uintptr_t)word);
-    if (!segment || (segment->p_flags & PF_X) || (uintptr_t)word % sizeof *word != 0)
+    if (!segment || (uintptr_t)word % sizeof *word != 0)
         return false;
+    if (segment->p_flags & PF_X)
+        return code_write((uintptr_t)word, &value, sizeof value);
     bool writable = (segment->p_flags & PF_W) && !is_sealed(object, (uintptr_t)word, page);
     if (!writable && mprotect((void *)start, page, PROT_READ | PROT_WRITE) != 0)
         return false;

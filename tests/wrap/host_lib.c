@@ -22,11 +22,16 @@ static size_t open_calls;
 NAMED_QUIET static bool enter(struct named_call *call)
 {
     size_t i = 0;
-    while (i < FUNCTIONS_MAX - 1 && functions[i] && functions[i] != call->function)
+    const struct named_function *seen = NULL;
+    while (i < FUNCTIONS_MAX - 1 &&
+           !__atomic_compare_exchange_n(&functions[i], &seen, call->function, false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED) &&
+           seen != call->function) {
+        seen = NULL;
         i++;
-    functions[i] = call->function;
-    calls[i]++;
-    open_calls++;
+    }
+    __atomic_fetch_add(&calls[i], 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&open_calls, 1, __ATOMIC_RELAXED);
     call->token = 1;
     return true;
 }
@@ -39,7 +44,7 @@ static void enter_slowly(struct named_call *call)
 
 NAMED_QUIET static bool leave(struct named_call *call)
 {
-    open_calls -= call->token;
+    __atomic_fetch_sub(&open_calls, call->token, __ATOMIC_RELAXED);
     return true;
 }
 

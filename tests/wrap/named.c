@@ -8,11 +8,14 @@
  *   open FILE      dlopen FILE, call its p_sum and p_looped by dlsym; "open-now" with RTLD_NOW
  *   user FILE      dlopen FILE and call its use_looped, which is linked with libnamed.so
  *   close          dlclose what was opened last
+ *   threads FILES  4 threads that dlopen one of the files (with commas between), call its p_sum and
+ *                  p_looped, and k_looped, and dlclose it, 200 times each
  *   fork           end in a child, too
  *   protections    name what is writable and should not be
  */
 #include <dlfcn.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +69,39 @@ static void *open_user(const char *file)
     int (*use)(int) = handle ? (int (*)(int))dlsym(handle, "use_looped") : NULL;
     printf("user %d\n", use ? use(3) : -1);
     return handle;
+}
+
+/* ---- threads --------------------------------------------------------------------------------- */
+
+enum { THREADS = 4, ROUNDS = 200 };
+
+static long wrong;
+
+static void *come_and_go(void *file)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        void *handle = dlopen(file, i % 2 ? RTLD_NOW : RTLD_LAZY);
+        int (*sum)(const int *, int) = (int (*)(const int *, int))dlsym(handle, "p_sum");
+        int (*looped)(int) = (int (*)(int))dlsym(handle, "p_looped");
+        if (sum(numbers, 3) != 18 || looped(1) != 42 || k_looped(1) != 42)
+            __atomic_fetch_add(&wrong, 1, __ATOMIC_RELAXED);
+        dlclose(handle);
+    }
+    return NULL;
+}
+
+static void run_threads(char *files)
+{
+    pthread_t threads[THREADS];
+    char *names[THREADS];
+    int count = 0;
+    for (char *name = strtok(files, ","); name; name = strtok(NULL, ","))
+        names[count++] = name;
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, come_and_go, names[i % count]);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    printf("threads %ld\n", wrong);
 }
 
 /* ---- protections ----------------------------------------------------------------------------- */
@@ -135,6 +171,8 @@ int main(int argc, char **argv)
             handle = open_plugin(argv[++i], RTLD_NOW);
         else if (strcmp(argv[i], "user") == 0)
             handle = open_user(argv[++i]);
+        else if (strcmp(argv[i], "threads") == 0)
+            run_threads(argv[++i]);
         else if (strcmp(argv[i], "close") == 0)
             printf("close %d\n", dlclose(handle));
         else if (strcmp(argv[i], "protections") == 0)

@@ -64,7 +64,7 @@ test_linking() {
     local name=$1 plain
     shift
     # shellcheck disable=SC2086
-    check "$name: compiles" $cc -O2 -D_GNU_SOURCE "$@" -o "$tmp/named" "$here/named.c" "${link[@]}"
+    check "$name: compiles" $cc -O2 -pthread -D_GNU_SOURCE "$@" -o "$tmp/named" "$here/named.c" "${link[@]}"
     capture "$tmp/named" calls dlsym
     plain=$out
     wrapped "$exported" "$tmp/named" calls dlsym protections
@@ -140,6 +140,24 @@ counted 'dlopen: a library that calls a function wrapped before' \
     '1 libnamed.so!k_looped retain 256'
 is 'with its result' "$out" 'user 42'
 
+cp "$tmp/plugin.so" "$tmp/third.so"
+wrapped 'plugin.so!p_[sl]*[md];third.so!p_[sl]*[md];k_looped' "$named" \
+    threads "$tmp/plugin.so,$tmp/third.so"
+is 'threads that load and unload: every call is caught' "$counts" '800 libnamed.so!k_looped retain 256
+400 plugin.so!p_looped retain 256
+400 plugin.so!p_sum retain 256
+400 third.so!p_looped retain 256
+400 third.so!p_sum retain 256'
+is 'threads that load and unload: results' "$status:$out" '0:threads 0'
+
+need libnamed.so -shared -fPIC -O2 -g -Wl,-z,noseparate-code named_lib.c
+wrapped 'libnamed.so!k_looped;libnamed.so!k_sum' "$named" calls dlsym protections
+counted 'symbols that lie among code' '5 libnamed.so!k_looped retain 256' \
+    '3 libnamed.so!k_sum retain 256'
+like 'symbols that lie among code: protections are what they were' "$out" '^protections'
+unlike 'symbols that lie among code: no page is open' "$out" 'has a page'
+need libnamed.so -shared -fPIC -O2 -g named_lib.c
+
 # ---- C++ ---------------------------------------------------------------------------------------
 
 need cxx -O2 named.cc
@@ -175,7 +193,7 @@ looped=$(offset k_looped)
 mkdir "$tmp/stripped"
 strip -o "$tmp/stripped/libnamed.so" "$tmp/libnamed.so"
 stripped=LD_LIBRARY_PATH=$tmp/stripped
-$cc -O2 -D_GNU_SOURCE -o "$tmp/movable" "$here/named.c" -L"$tmp" -lnamed
+$cc -O2 -pthread -D_GNU_SOURCE -o "$tmp/movable" "$here/named.c" -L"$tmp" -lnamed
 wrapped "libnamed.so!+$hidden" "$stripped" "$tmp/movable" calls
 counted 'stripped: by its offset' "1 libnamed.so!+$hidden retain 256"
 wrapped "reset:libnamed.so!+0x${hidden#0x}" LD_LIBRARY_PATH="$tmp" "$tmp/movable" calls
