@@ -13,6 +13,7 @@ LIBRARY = "libarenashim.so"
 FREED = 1  # in a block's header; see src/shim/header.h
 HEADER = 8
 ALIGNMENT = 16
+CHUNK = 32 << 10  # see src/shim/chunks.h
 THREAD_POINTERS = ("$fs_base", "$tpidr")
 NEAR = 1 << 20  # further from the thread pointer there is no thread-local variable
 
@@ -92,7 +93,8 @@ class Slot:
         frames = [self.record["frames"][i] for i in range(int(self.record["depth"]))]
         if not frames:
             return
-        self.cursor = int(self.record["words"]["cursor"])
+        # In a scope that retains no arena is in use.
+        self.cursor = int(self.record["words"]["cursor"]) or int(self.record["top"])
         ends = [int(frame["start"]) for frame in frames[1:]] + [self.cursor]
         for frame, end in zip(frames, ends):
             self.scopes.append(Scope(self, frame, end))
@@ -103,6 +105,9 @@ class Slot:
     def peak(self):
         return max(int(self.record["high_water"]), self.used())
 
+    def retained(self):
+        return int(self.record["retained"]["chunks"]["used"]) * CHUNK
+
 
 class Scope:
     """An open scope; [start, end) is what it has drawn itself."""
@@ -112,10 +117,58 @@ class Scope:
         self.start = int(frame["start"])
         self.end = end
         self.paused = int(frame["pauses"]) > 0
+        self.retains = bool(frame["retains"])
         self.place = slot.shim.site(slot.record, frame)
 
     def title(self):
         return "scope %d, %s" % (self.depth, self.place)
+
+    def extent(self):
+        if self.retains:
+            return "retains"
+        return "0x%x, %d bytes" % (self.start, self.end - self.start)
+
+
+class Chunks:
+    """What the scopes of a thread that retain have drawn; see src/shim/chunks.h, retain.h."""
+
+    def __init__(self, slot):
+        self.retained = slot.record["retained"]
+        self.chunks = self.retained["chunks"]
+        self.start = int(self.chunks["start"])
+        self.align = int(slot.shim.fixed["config"]["align"])
+
+    def hold(self, address):
+        return 0 <= address - self.start < int(self.chunks["count"]) * CHUNK
+
+    def describe(self, address):
+        index = (address - self.start) // CHUNK
+        if int(self.chunks["free"][index // 64]) >> index % 64 & 1:
+            return ["chunk %d, which is free" % index]
+        while int(self.chunks["table"][index]["run"]) == 0:
+            index -= 1
+        chunk = self.chunks["table"][index]
+        live = (int(chunk["drawn"]) - int(chunk["freed"]) - int(chunk["remote"])) & (1 << 32) - 1
+        start = self.start + index * CHUNK
+        current = int(self.retained["cursor"])
+        is_current = current != 0 and index == int(self.retained["current"])
+        end = current if is_current else start + int(chunk["run"]) * CHUNK
+        state = "the current one" if is_current else "%d blocks alive" % live
+        return ["chunk %d, %s" % (index, state), self._block(address, start, end)]
+
+    def _block(self, address, start, end):
+        words = read_words(start, end)
+        header = start + self.align - HEADER
+        while header < end and header <= address:
+            word = words[(header - start) // 8]
+            total = (word >> 1 & 0x7FFF) * ALIGNMENT or end - header
+            if header + HEADER <= address < header + total and word >> 16 != 0:
+                state = "freed" if word & FREED else "in use"
+                place = "block 0x%x, %d bytes, %s: at offset %d, drawn at 0x%x"
+                block = header + HEADER
+                return place % (block, total - HEADER, state, address - block, word >> 16)
+            header += total
+        return "no block"
 
 
 # ---- threads -------------------------------------------------------------------------------------
@@ -199,6 +252,7 @@ class ArenasCommand(gdb.Command):
     capacity   bytes that it keeps writable
     cursor     where its next block begins
     used       bytes drawn in open scopes
+    retained   bytes of chunks in use, of scopes that retain what is alive
     committed  bytes that are writable
     peak       the most that has been used since the program started"""
 
@@ -207,16 +261,15 @@ class ArenasCommand(gdb.Command):
 
     def invoke(self, argument, from_tty):
         no_arguments("arenas", argument)
-        row = "%4s  %-20s %12s  %-16s %12s %12s %12s\n"
-        gdb.write(row % ("slot", "thread", "capacity", "cursor", "used", "committed", "peak"))
+        row = "%4s  %-20s %12s  %-16s %12s %12s %12s %12s\n"
+        head = ("slot", "thread", "capacity", "cursor", "used", "retained", "committed", "peak")
+        gdb.write(row % head)
         for slot in Shim().slots():
             capacity = int(slot.record["capacity_end"]) - slot.memory
             committed = slot.committed - slot.memory
             cursor = "0x%x" % slot.cursor
-            gdb.write(
-                row
-                % (slot.number, slot.owner, capacity, cursor, slot.used(), committed, slot.peak())
-            )
+            sizes = (slot.used(), slot.retained(), committed, slot.peak())
+            gdb.write(row % ((slot.number, slot.owner, capacity, cursor) + sizes))
 
 
 class ScopesCommand(gdb.Command):
@@ -238,8 +291,7 @@ class ScopesCommand(gdb.Command):
             gdb.write("thread %s, slot %d:\n" % (slot.owner, slot.number))
             for scope in slot.scopes:
                 paused = ", paused" if scope.paused else ""
-                drawn = scope.end - scope.start
-                gdb.write("  %s: 0x%x, %d bytes%s\n" % (scope.title(), scope.start, drawn, paused))
+                gdb.write("  %s: %s%s\n" % (scope.title(), scope.extent(), paused))
         if none:
             gdb.write("no scope is open\n")
 
@@ -271,6 +323,8 @@ class OwnerCommand(gdb.Command):
         lines = ["0x%x is in slot %d, thread %s" % (address, number, slot.owner)]
         if address < slot.memory:
             lines.append("the shim's own record, or the guard behind it")
+        elif Chunks(slot).hold(address) and int(slot.record["checked"]) == 0:
+            lines += Chunks(slot).describe(address)
         elif address >= slot.committed:
             lines.append("address space that the arena has not grown to")
         elif int(slot.record["checked"]) != 0:

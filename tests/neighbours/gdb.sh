@@ -68,9 +68,9 @@ like 'malloc called from gdb: the program goes on' "$out" '^works'
 # ---- the script --------------------------------------------------------------------------------
 
 answers 'arenas' 'arenashim arenas' \
-    "slot thread capacity cursor used committed peak
- 0 1 (LWP N) 1048576 ADDRESS 3392 1048576 7344
- 1 2 (LWP N) 1048576 ADDRESS 1008 1048576 1008"
+    "slot thread capacity cursor used retained committed peak
+ 0 1 (LWP N) 1048576 ADDRESS 3392 0 1048576 7344
+ 1 2 (LWP N) 1048576 ADDRESS 1008 0 1048576 1008"
 answers 'scopes' 'arenashim scopes' \
     "thread 1 (LWP N), slot 0:
  scope 1, $outer: ADDRESS, 2336 bytes
@@ -125,7 +125,7 @@ like 'the selected frame stays' "$out" 'in main \(inspected\.c:'
 
 gdb_batch 'break puts' run 'arenashim scopes' 'arenashim arenas'
 like 'no scope' "$out" '^no scope is open'
-like 'an arena without a thread' "$out" '^ 1 none 1048576 ADDRESS 0 1048576 1008'
+like 'an arena without a thread' "$out" '^ 1 none 1048576 ADDRESS 0 0 1048576 1008'
 
 gdb_batch "source $script" 'help arenashim' 'help arenashim owner' -- "$tmp/inspected"
 like 'help' "$out" '^arenashim scopes -- List the open scopes of each thread'
@@ -149,6 +149,19 @@ if [ -n "$core" ]; then
 else
     skip 'a core file' 'the system leaves none here'
 fi
+
+# ---- scopes that retain ------------------------------------------------------------------------
+
+gdb_batch 'set environment ARENASHIM_END retain' "$stop" run "$again" 'arenashim scopes' \
+    'arenashim arenas' 'arenashim owner first' 'arenashim owner (char *)second + 199' \
+    'arenashim owner stale' 'arenashim owner (char *)last + 100'
+like 'retain: scopes' "$out" "^ scope 2, 'inner' .*: retains\$"
+like 'retain: arenas' "$out" '^ 0 1 \(LWP N\) 1048576 ADDRESS 0 32768 1048576 32768'
+like 'retain: a freed block' "$out" '^block ADDRESS, 104 bytes, freed: at offset 0, drawn at ADDRESS'
+like 'retain: a pointer into a block' "$out" '^block ADDRESS, 200 bytes, in use: at offset 199'
+like 'retain: a block that outlives its scope' "$out" '^block ADDRESS, 5000 bytes, in use'
+like 'retain: no block' "$out" '^chunk 0, the current one
+no block'
 
 # ---- what it cannot do -------------------------------------------------------------------------
 
