@@ -1,4 +1,4 @@
-# Built with everything else, run by bench/hot_paths.sh; no part of make check.
+# Built with everything else, run by bench/*.sh; no part of make check.
 noinst_LTLIBRARIES += bench/libempty.la
 bench_libempty_la_SOURCES = bench/empty.c bench/empty.h
 # A shared library that is not installed: -rpath makes libtool build one.
@@ -12,4 +12,11 @@ bench_hot_paths_CFLAGS = $(AM_CFLAGS) -fno-builtin-malloc -fno-builtin-calloc -f
 # Without a wrapper script, which would be measured, too.
 bench_hot_paths_LDFLAGS = $(AM_LDFLAGS) -no-install
 bench_hot_paths_LDADD = bench/libempty.la
-EXTRA_DIST += bench/README.md bench/hot_paths.sh
+
+noinst_PROGRAMS += bench/wrapped
+bench_wrapped_SOURCES = bench/wrapped.c bench/empty.h
+bench_wrapped_CPPFLAGS = -I$(top_srcdir)
+bench_wrapped_CFLAGS = $(bench_hot_paths_CFLAGS)
+bench_wrapped_LDFLAGS = $(AM_LDFLAGS) -no-install
+bench_wrapped_LDADD = bench/libempty.la
+EXTRA_DIST += bench/README.md bench/hot_paths.sh bench/wrapped.sh
