@@ -162,7 +162,7 @@ void scopes_command(int argc, char **argv)
             exit(EXIT_CANCELED);
         preload(shim);
     }
-    if (setenv("ARENASHIM_SCOPE_LIST", "1", 1) != 0)
+    if (setenv("ARENASHIM_SCOPE_LIST", "1", 1) != 0 || setenv("ARENASHIM_DISABLE", "0", 1) != 0)
         err(EXIT_CANCELED, "cannot set ARENASHIM_SCOPE_LIST");
     become(program);
 }

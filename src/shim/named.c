@@ -175,7 +175,7 @@ void named_start(void)
         text_str(&line, "no function is wrapped: " PART " cannot be loaded: ");
         text_str(&line, reason ? reason : "it is not beside libarenashim.so");
         text_end(&line);
-        if (fixed.named.strict)
+        if (fixed.named.strict || fixed.named.list)
             _exit(125);
     }
     errno = saved_errno;

@@ -27,7 +27,7 @@ const struct named_host *wrap_host;
 
 static struct list specs;   /* of struct spec */
 static struct list objects; /* of struct object: loaded at the last look */
-static pid_t process;       /* 0 until there are specs */
+static pid_t process;       /* that complains at its end of what has matched nothing; or 0 */
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
@@ -154,7 +154,8 @@ static bool is_open(const struct spec *spec)
            (spec->name && spec_is_glob(spec->name));
 }
 
-static void watch(void)
+/* False when libraries may come that are not noticed. */
+static bool watch(void)
 {
     const struct spec *spec = specs.items;
     bool open = false;
@@ -162,13 +163,14 @@ static void watch(void)
         open = open || is_open(&spec[i]);
     const char *reason = open ? loader_watch(on_change) : NULL;
     if (!reason)
-        return;
+        return true;
     struct text line;
     text_message(&line);
     text_str(&line, "functions of libraries that are loaded later will not be wrapped: the dynamic "
                     "linker cannot be watched: ");
     text_str(&line, reason);
     text_end(&line);
+    return false;
 }
 
 static void say_all(bool strict)
@@ -228,8 +230,8 @@ void arenashim_wrap_start(const struct named_host *host)
     say_all(host->strict);
     if (host->strict && malformed + count_bad() > 0)
         end_strictly(malformed + count_bad());
-    watch();
-    process = getpid();
+    if (watch())
+        process = getpid();
 }
 
 /* A fork child's specs are its parent's to complain of. */

@@ -601,6 +601,9 @@ test_scopes() {
     capture env ARENASHIM_SCOPES='process;f' "$arenashim" scopes --shim="$tmp/other.so" -- \
         printenv ARENASHIM_SCOPES
     is 'scopes: an inherited variable names one' "$status:$out" '0:process;f'
+    capture env ARENASHIM_DISABLE=1 "$arenashim" scopes --shim="$tmp/other.so" --scope=f -- \
+        printenv ARENASHIM_DISABLE
+    is 'scopes: the shim is not disabled' "$status:$out" 0:0
     capture env ARENASHIM_SCOPE_FILE=f "$arenashim" scopes --shim="$tmp/other.so" -- \
         printenv ARENASHIM_SCOPE_LIST
     is 'scopes: an inherited variable names a file' "$status:$out" 0:1

@@ -307,6 +307,27 @@ START_TEST(symbols_of_the_c_library)
 }
 END_TEST
 
+/* A file that has been replaced since it was loaded says nothing of addresses. */
+START_TEST(another_file_is_not_believed)
+{
+    struct object program = find_object("main");
+    struct symbols symbols;
+    static const char *const files[] = {"/bin/true", "/dev/null", "/nowhere", "/bin", ""};
+    program.is_program = false;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        program.path = files[i];
+        ck_assert(symbols_open(&program, &symbols));
+        ck_assert(symbols.stripped);
+        ck_assert_ptr_null(find_symbol(&symbols, "take_object"));
+        symbols_close(&symbols);
+    }
+    program.path = "/proc/self/exe";
+    ck_assert(symbols_open(&program, &symbols));
+    ck_assert_ptr_nonnull(find_symbol(&symbols, "take_object"));
+    symbols_close(&symbols);
+}
+END_TEST
+
 /* The compiler's own functions have exact sizes in both places. */
 START_TEST(the_unwind_table_knows_functions)
 {
@@ -381,6 +402,7 @@ int main(void)
     tcase_add_test(tests, names_for_people);
     tcase_add_test(tests, symbols_of_the_program);
     tcase_add_test(tests, symbols_of_the_c_library);
+    tcase_add_test(tests, another_file_is_not_believed);
     tcase_add_test(tests, the_unwind_table_knows_functions);
     tcase_add_test(tests, lists_grow);
     tcase_add_test(tests, memory_is_zeroed_and_apart);

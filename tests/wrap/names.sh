@@ -364,6 +364,52 @@ need nops -O2 -fpatchable-function-entry=16,0 named.cc
 wrapped 'shapes::scale(int)' ARENASHIM_SCOPE_LIST=1 "$tmp/nops"
 like 'the list: nops left for patching' "$out" 'entry \(nops\)'
 
+# ---- the command -------------------------------------------------------------------------------
+
+capture "$arenashim" scopes --scope='libnamed.so!k_s*' --scope='reset:main!main' -- "$named" calls
+is 'arenashim scopes: status and stderr' "$status:$err" 0:
+like 'arenashim scopes: a function' "$out" '^libnamed.so!k_s\*  retain .* entry +libnamed.so!k_sum$'
+like 'arenashim scopes: another' "$out" '^reset:main!main +reset .* entry +named!main$'
+unlike 'arenashim scopes: main does not run' "$out" '^calls'
+capture env ARENASHIM_DISABLE=1 "$arenashim" scopes --scope=k_sum --end=reset -- "$named" calls
+like 'arenashim scopes: where the shim is disabled, too' "$out" '^k_sum +reset .*k_sum$'
+capture "$arenashim" scopes --scope=k_sum --scope=nothing --scope-strict -- "$named" calls
+is 'arenashim scopes --scope-strict: status' "$status" 125
+mkdir "$tmp/alone"
+cp "$shim" "$tmp/alone"
+for option in --scope-strict --end=retain; do
+    for command in scopes run; do
+        [ "$command$option" != run--end=retain ] || continue
+        capture "$arenashim" $command --shim="$tmp/alone/${shim##*/}" $option --scope=k_sum -- \
+            "$named" calls
+        is "$command $option without the part that wraps: status" "$status:$out" 125:
+        one_line "$command $option without the part that wraps" 'no function is wrapped'
+    done
+done
+
+# ---- hash tables -------------------------------------------------------------------------------
+
+for style in sysv gnu both; do
+    need libnamed.so -shared -fPIC -O2 -g "-Wl,--hash-style=$style" named_lib.c
+    wrapped 'libnamed.so!k_*ed;libnamed.so!k_looped_too' "$named" calls dlsym
+    counted "a library with hash tables: $style" '1 libnamed.so!k_call_looped retain 256' \
+        '5 libnamed.so!k_looped retain 256' '1 libnamed.so!k_looped_too retain 256'
+done
+
+# ---- a debugger --------------------------------------------------------------------------------
+
+if have gdb; then
+    capture gdb -nx -q -batch -ex 'set startup-with-shell off' \
+        -ex "set environment HOST_WRAP=$wrap" -ex "set environment LD_PRELOAD=$host" \
+        -ex 'set environment ARENASHIM_SCOPES=plugin.so!p_sum' \
+        -ex "run open $tmp/plugin.so" "$named"
+    says 'gdb: what cannot be done is said' "functions of libraries that are loaded later will not \
+be wrapped: the dynamic linker cannot be watched: a debugger does so"
+    like 'gdb: the program runs' "$out" '^plugin 18'
+else
+    skip 'gdb: what cannot be done is said' 'gdb is not installed'
+fi
+
 # ---- many --------------------------------------------------------------------------------------
 
 for i in {1..1000}; do
