@@ -5,15 +5,67 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/track.h"
 #include "wrap/code.h"
 
 static void (*on_change)(void);
 
+/*
+ * dlopen may be called on the smallest of stacks, and C++ names take some 100 KiB to demangle: a
+ * stack of our own serves, one thread at a time, as the dynamic linker's lock is held.
+ */
+#define STACK_BYTES ((size_t)1 << 20)
+
+static void *stack_end; /* NULL under Valgrind, which takes the change for the program's mistake */
+
+/* Calls `function` with its stack below `end`, which is a multiple of 16. */
+void loader_call_on(void *end, void (*function)(void)) __attribute__((visibility("hidden")));
+
+__asm__(".text\n"
+        ".hidden loader_call_on\n"
+        ".globl loader_call_on\n"
+        ".type loader_call_on, @function\n"
+        "loader_call_on:\n"
+        ".cfi_startproc\n"
+        "endbr64\n"
+        "pushq %rbp\n"
+        ".cfi_def_cfa_offset 16\n"
+        ".cfi_offset rbp, -16\n"
+        "movq %rsp, %rbp\n"
+        ".cfi_def_cfa_register rbp\n"
+        "movq %rdi, %rsp\n"
+        "call *%rsi\n"
+        "leave\n"
+        ".cfi_def_cfa rsp, 8\n"
+        "ret\n"
+        ".cfi_endproc\n"
+        ".size loader_call_on, . - loader_call_on\n");
+
+static bool make_stack(void)
+{
+    if (track_emulated())
+        return true;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED)
+        return false;
+    mprotect(stack, page, PROT_NONE); /* or an overflow would go unnoticed, no more */
+    stack_end = stack + STACK_BYTES;
+    return true;
+}
+
 /* In place of the dynamic linker's empty function. */
 static void notified(void)
 {
-    if (_r_debug.r_state == RT_CONSISTENT)
+    if (_r_debug.r_state != RT_CONSISTENT)
+        return;
+    if (stack_end)
+        loader_call_on(stack_end, on_change);
+    else
         on_change();
 }
 
@@ -81,6 +133,8 @@ const char *loader_watch(void (*changed)(void))
     unsigned char jump[JUMP_BYTES] = {0xe9};
     int32_t distance = (int32_t)((intptr_t)bridge - (intptr_t)(place + JUMP_BYTES));
     memcpy(jump + 1, &distance, sizeof distance);
+    if (!make_stack())
+        return "there is no memory";
     on_change = changed;
     return code_write((uintptr_t)place, jump, sizeof jump)
                ? NULL

@@ -7,6 +7,7 @@
  *   dlsym          call it by addresses from dlsym, dlvsym and RTLD_NEXT
  *   open FILE      dlopen FILE, call its p_sum and p_looped by dlsym; "open-now" with RTLD_NOW
  *   user FILE      dlopen FILE and call its use_looped, which is linked with libnamed.so
+ *   small FILE     dlopen FILE on the smallest of stacks
  *   close          dlclose what was opened last
  *   threads FILES  4 threads that dlopen one of the files (with commas between), call its p_sum and
  *                  p_looped, and k_looped, and dlclose it, 200 times each
@@ -14,6 +15,7 @@
  *   protections    name what is writable and should not be
  */
 #include <dlfcn.h>
+#include <limits.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -104,6 +106,24 @@ static void run_threads(char *files)
     printf("threads %ld\n", wrong);
 }
 
+static void *open_only(void *file)
+{
+    return dlopen(file, RTLD_NOW);
+}
+
+static void *open_on_small_stack(char *file)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    void *handle;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN);
+    pthread_create(&thread, &attributes, open_only, file);
+    pthread_join(thread, &handle);
+    printf("small %d\n", handle != NULL);
+    return handle;
+}
+
 /* ---- protections ----------------------------------------------------------------------------- */
 
 /* The permissions of the mapping that holds the address, as in /proc/self/maps. */
@@ -171,6 +191,8 @@ int main(int argc, char **argv)
             handle = open_plugin(argv[++i], RTLD_NOW);
         else if (strcmp(argv[i], "user") == 0)
             handle = open_user(argv[++i]);
+        else if (strcmp(argv[i], "small") == 0)
+            handle = open_on_small_stack(argv[++i]);
         else if (strcmp(argv[i], "threads") == 0)
             run_threads(argv[++i]);
         else if (strcmp(argv[i], "close") == 0)

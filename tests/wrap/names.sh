@@ -181,6 +181,27 @@ wrapped 'reset::again' "$tmp/cxx"
 counted 'C++: a namespace with the name of a prefix' '1 cxx!reset::again() retain 256'
 is 'C++: results are what they were' "$out" '13 6 5.0 8 3 4'
 
+# Names of some 500 bytes, which take a deep stack to demangle.
+cat >"$tmp/deep.cc" <<'END'
+template <typename A, typename B> struct both { A a; B b; };
+template <typename A> using pair = both<A, both<A *, A &&>>;
+extern "C" int p_call(int n);
+template <typename A> __attribute__((noinline)) int deep_name(A *value, int n)
+{
+    static volatile int sum;
+    for (int i = 0; i < n; i++)
+        sum += value != nullptr;
+    return sum;
+}
+int p_call(int n)
+{
+    return deep_name(static_cast<pair<pair<pair<pair<pair<int>>>>> *>(nullptr), n);
+}
+END
+need deep.so -O2 -shared -fPIC "$tmp/deep.cc"
+wrapped 'deep_name*;(*' "$named" small "$tmp/deep.so"
+is 'C++: a library that is loaded on a small stack' "$status:$out" '0:small 1'
+
 # ---- functions without a symbol ----------------------------------------------------------------
 
 offset() {
