@@ -3,9 +3,9 @@
  * a leave that count, and at exit writes the counts to the file of HOST_COUNTS: one line for each
  * function that was called, "CALLS LABEL retain|reset STACK_BYTES".
  *
- * HOST_WRAP is the module to load; ARENASHIM_SCOPES and its kin are what they are for the shim.
+ * Compiled for general registers only, see NAMED_QUIET. HOST_WRAP is the module to load;
+ * ARENASHIM_SCOPES and its kin are what they are for the shim.
  */
-#pragma GCC target("general-regs-only")
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

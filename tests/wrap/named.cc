@@ -46,7 +46,8 @@ namespace reset {
 
 __attribute__((noinline)) int again()
 {
-    return 4;
+    static volatile int value = 4;
+    return value;
 }
 
 } // namespace reset

@@ -12,7 +12,13 @@
 #endif
 #define F(name) PASTE(NAME, name)
 
-int F(sum)(const int *numbers, int count)
+#ifdef __clang__
+#define AS_IT_IS __attribute__((noinline))
+#else
+#define AS_IT_IS __attribute__((noinline, noclone))
+#endif
+
+AS_IT_IS int F(sum)(const int *numbers, int count)
 {
     int sum = 0;
     for (int i = 0; i < count; i++)
@@ -20,7 +26,7 @@ int F(sum)(const int *numbers, int count)
     return sum;
 }
 
-__attribute__((noinline, noclone)) static int hidden(const char *text)
+AS_IT_IS static int hidden(const char *text)
 {
     int sum = 0;
     while (*text)
@@ -40,11 +46,10 @@ int F(alias)(const int *numbers, int count) __attribute__((alias(
 #define STRING(x) STRING_(x)
     STRING(F(sum)))));
 
-/* loop: dec %edi; jg loop: its first bytes are a branch target. Returns 42. */
+/* A loop that goes back to the first byte of the function. Returns 42. */
 #define LOOP(name)                                                                                 \
-    __asm__(".text\n.globl " name "\n.type " name ", @function\n" name ":\n"                       \
-            "mov $42, %eax\n"                                                                      \
-            ".L" name ": dec %edi\n jg " name "\n ret\n.size " name ", . - " name "\n");
+    __asm__(".text\n.globl " name "\n.type " name ", @function\n" name ":\n.Lhead_" name ":\n"     \
+            "mov $42, %eax\ndec %edi\njg .Lhead_" name "\nret\n.size " name ", . - " name "\n");
 LOOP(STRING(NAME) "looped")
 LOOP(STRING(NAME) "looped_too")
 __asm__(".hidden " STRING(NAME) "looped_local\n");

@@ -12,7 +12,7 @@ wrap=${shim%/*}/libarenashim-wrap.so
 [ -r "$wrap" ] || plan_skip 'the part that wraps functions is not built'
 here=$source_dir/tests/wrap
 
-need libarenashim-host.so -shared -fPIC -O2 -I"$source_dir/src" host_lib.c
+need libarenashim-host.so -shared -fPIC -O2 -mgeneral-regs-only -I"$source_dir/src" host_lib.c
 need libnamed.so -shared -fPIC -O2 -g named_lib.c
 need plugin.so -shared -fPIC -O2 -g -DNAME=p_ named_lib.c
 cp "$tmp/plugin.so" "$tmp/other.so"
