@@ -157,6 +157,14 @@ static void *fall_back(struct thread *thread, const struct request *request)
     return block;
 }
 
+/* What is left of the capacity for the innermost scope. */
+static size_t room_left(struct thread *thread)
+{
+    if (thread_innermost(thread)->retains)
+        return retain_room(thread);
+    return thread->capacity_end > hot.cursor ? thread->capacity_end - hot.cursor : 0;
+}
+
 __attribute__((noreturn)) static void abort_on_overflow(struct thread *thread,
                                                         const struct request *request)
 {
@@ -165,7 +173,7 @@ __attribute__((noreturn)) static void abort_on_overflow(struct thread *thread,
     text_str(&line, "overflow: ");
     text_uint(&line, request->size);
     text_str(&line, " bytes do not fit in the ");
-    text_uint(&line, thread->capacity_end > hot.cursor ? thread->capacity_end - hot.cursor : 0);
+    text_uint(&line, room_left(thread));
     text_str(&line, " left of a capacity of ");
     text_uint(&line, fixed.config.capacity);
     text_str(&line, "; scope ");
@@ -417,10 +425,8 @@ OUT_OF_LINE void block_free(void *block)
         next_early_free(block);
         return;
     }
-    if (UNLIKELY(fixed.retains) && retain_holds(block)) {
-        retain_free(block);
+    if (UNLIKELY(fixed.retains) && retain_free(block))
         return;
-    }
     struct thread *thread = hot.thread;
     uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
     if (!can_be_a_block(block))

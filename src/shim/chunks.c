@@ -180,15 +180,27 @@ void chunks_shorten(struct chunks *chunks, uint32_t index, uint32_t count)
     set_free(chunks, index + count, index + run);
 }
 
+void chunks_free_late(struct chunks *chunks, struct chunk *chunk)
+{
+    __atomic_fetch_add(&chunk->remote, 1, __ATOMIC_ACQ_REL);
+    if (chunk_live(chunk) == 0)
+        __atomic_store_n(&chunks->emptied, true, __ATOMIC_RELAXED);
+}
+
+bool chunks_were_emptied(const struct chunks *chunks)
+{
+    return __atomic_load_n(&chunks->emptied, __ATOMIC_RELAXED);
+}
+
 void chunks_reclaim(struct chunks *chunks, int current)
 {
+    __atomic_store_n(&chunks->emptied, false, __ATOMIC_RELAXED);
     for (uint32_t i = 0; i < chunks->count;) {
         uint32_t run = chunks->table[i].run;
         if (run > 0 && (int)i != current && chunk_live(&chunks->table[i]) == 0)
             chunks_release(chunks, i);
         i += run > 0 ? run : 1;
     }
-    chunks->reclaimed = chunks->used;
 }
 
 void chunks_trim(struct chunks *chunks, uint32_t kept)

@@ -32,7 +32,8 @@ struct chunk {
     uint32_t drawn;  /* blocks */
     uint32_t freed;  /* of them, by the owner */
     uint32_t remote; /* and by others; atomic */
-    uint32_t unused[3];
+    uint32_t alone;  /* where in the run its only block lies; 0: there may be several */
+    uint32_t unused[2];
 };
 
 struct chunks {
@@ -44,7 +45,7 @@ struct chunks {
     uint32_t used;                   /* in runs */
     uint32_t warm;                   /* free, but still holding pages */
     uint64_t late_frees;             /* by other threads, in chunks since released */
-    uint32_t reclaimed;              /* `used` after the last chunks_reclaim */
+    bool emptied;                    /* by frees of other threads, perhaps; atomic */
     uint64_t free[CHUNKS_MAX / 64];  /* bit set: free, of those below `count` */
     uint64_t clean[CHUNKS_MAX / 64]; /* bit set: reads as zero, of the free ones */
 };
@@ -67,6 +68,12 @@ void chunks_restart(struct chunks *chunks, uint32_t index, uint32_t serial);
 
 /* Makes a run of chunks shorter. */
 void chunks_shorten(struct chunks *chunks, uint32_t index, uint32_t count);
+
+/* Counts the free of a block by another thread than the owner. Any thread. */
+void chunks_free_late(struct chunks *chunks, struct chunk *chunk);
+
+/* Whether such frees may have emptied chunks since chunks_reclaim. */
+bool chunks_were_emptied(const struct chunks *chunks);
 
 /* Releases the runs, other than the one at `current` (or -1), that frees by other threads have
  * emptied. */

@@ -71,39 +71,56 @@ static void close_gate(struct retained *r)
     signal_fence();
 }
 
-static void open_gate(struct retained *r)
+static void restore_limit(struct retained *r)
 {
     if (!fixed.checked && r->cursor != 0)
         r->limit = chunks_address(&r->chunks, r->current) + CHUNK_BYTES;
+}
+
+static void open_gate(struct retained *r)
+{
+    signal_fence();
+    restore_limit(r);
     signal_fence();
     r->busy = false;
 }
 
 /* ---- fast paths ------------------------------------------------------------------------------ */
 
+/*
+ * Until a path has closed the gate, a signal handler's scope may move the cursor, and to another
+ * chunk. Where the cursor is what it was, and `gate` no further away than a chunk is long, both are
+ * of the current chunk.
+ */
+static ALWAYS_INLINE bool close_at(struct retained *r, uintptr_t cursor)
+{
+    r->limit = 0;
+    signal_fence();
+    if (LIKELY(r->cursor == cursor))
+        return true;
+    restore_limit(r);
+    return false;
+}
+
 static ALWAYS_INLINE void *take(struct thread *thread, size_t size, uintptr_t caller)
 {
     struct retained *r = &thread->retained;
-    uintptr_t gate = r->limit;
     uintptr_t cursor = r->cursor;
+    uintptr_t gate = r->limit;
     size_t total = (size + fixed.bias) & fixed.mask;
-    if (UNLIKELY((ptrdiff_t)size < 0 || cursor + total > gate ||
+    if (UNLIKELY((ptrdiff_t)size < 0 || total > gate - cursor || gate - cursor > CHUNK_BYTES ||
                  caller - r->module_start >= r->module_size || learn_may_know(caller)))
         return NULL;
-    r->limit = 0;
-    signal_fence();
-    if (UNLIKELY(r->cursor != cursor)) { /* a signal handler's scope came in between */
-        r->limit = gate;
+    if (UNLIKELY(!close_at(r, cursor)))
         return NULL;
-    }
-    /* Counted first: a chunk with a block that is not counted yet would pass for an empty one. */
-    hot.calls++;
-    signal_fence();
+    r->drawn++;
+    r->bytes += size;
+    *(uint64_t *)cursor = make_header(caller, total);
     r->cursor = cursor + total;
     signal_fence();
     r->limit = gate;
-    *(uint64_t *)cursor = make_header(caller, total);
-    hot.bytes += size;
+    if (cursor + BLOCK_HEADER == 0)
+        __builtin_unreachable(); /* spares the caller a test for NULL */
     return (void *)(cursor + BLOCK_HEADER);
 }
 
@@ -114,23 +131,21 @@ static ALWAYS_INLINE bool release(struct thread *thread, void *block)
     uintptr_t place = (uintptr_t)block - BLOCK_HEADER;
     uintptr_t cursor = r->cursor;
     uintptr_t gate = r->limit;
-    if (UNLIKELY(place < r->start || place >= cursor || gate == 0 || hot.cursor != 0 ||
-                 (uintptr_t)block % UNIT != 0))
+    if (UNLIKELY(place < r->start || place >= cursor || gate - cursor > CHUNK_BYTES ||
+                 hot.cursor != 0 || (uintptr_t)block % UNIT != 0))
         return false;
     uint64_t header = *(uint64_t *)place;
-    uintptr_t end = place + UNITS(header) * UNIT;
-    if (UNLIKELY((header & FREED) || end == place || end > cursor))
+    uintptr_t bytes = UNITS(header) * UNIT;
+    if (UNLIKELY((header & FREED) || bytes - 1 >= cursor - place))
+        return false;
+    if (UNLIKELY(!close_at(r, cursor)))
         return false;
     *(uint64_t *)place = header | FREED;
-    if (end == cursor) {
-        r->limit = 0;
-        signal_fence();
-        if (LIKELY(r->cursor == cursor))
-            r->cursor = place;
-        signal_fence();
-        r->limit = gate;
-    }
-    hot.freed++; /* last: see take() */
+    if (bytes == cursor - place)
+        r->cursor = place;
+    r->freed++;
+    signal_fence();
+    r->limit = gate;
     return true;
 }
 
@@ -144,10 +159,17 @@ static uint32_t capacity_in_chunks(void)
 
 static void count_overflow(struct thread *thread, uint32_t count)
 {
-    uint64_t need = (uint64_t)(thread->retained.chunks.used + count) * CHUNK_BYTES;
+    uint64_t need = ((uint64_t)thread->retained.chunks.used + count) * CHUNK_BYTES;
     thread_innermost(thread)->stats->overflows++;
     if (need > thread->need && need <= CAPACITY_MAX)
         thread->need = need;
+}
+
+size_t retain_room(const struct thread *thread)
+{
+    uint32_t capacity = capacity_in_chunks();
+    uint32_t used = thread->retained.chunks.used;
+    return capacity > used ? (capacity - used) * CHUNK_BYTES : 0;
 }
 
 static void note_peak(const struct thread *thread, struct site_stats *stats)
@@ -162,22 +184,41 @@ static int take_chunks(struct thread *thread, uint32_t count, bool *clean)
 {
     struct retained *r = &thread->retained;
     struct chunks *chunks = &r->chunks;
-    /* What other threads have freed is looked for before memory is added, but not on every such
-     * occasion: the search goes through all chunks. */
-    if (chunks_would_grow(chunks, count) &&
-        chunks->used > chunks->reclaimed + chunks->reclaimed / 8)
+    uint32_t capacity = capacity_in_chunks();
+    /* What others have freed is used again before memory is added. */
+    if ((chunks->used + count > capacity || chunks_would_grow(chunks, count)) &&
+        chunks_were_emptied(chunks))
         chunks_reclaim(chunks, r->cursor ? (int)r->current : -1);
-    if (chunks->used + count > capacity_in_chunks()) {
+    bool overflows = chunks->used + count > capacity;
+    int index = -1;
+    if (!overflows || fixed.config.overflow == OVERFLOW_GROW)
+        index = chunks_take(chunks, count, (uint32_t)thread->serial, clean);
+    if (overflows || index < 0)
         count_overflow(thread, count);
-        if (fixed.config.overflow != OVERFLOW_GROW)
-            return -1;
-    }
-    int index = chunks_take(chunks, count, (uint32_t)thread->serial, clean);
     uint64_t bytes = (uint64_t)chunks->used * CHUNK_BYTES;
     if (bytes > thread->high_water)
         thread->high_water = bytes;
     note_peak(thread, thread_innermost(thread)->stats);
     return index;
+}
+
+/* Moves what the paths counted to the current chunk. */
+static void count_chunk(struct retained *r)
+{
+    struct chunk *chunk = &r->chunks.table[r->current];
+    chunk->drawn += (uint32_t)(r->drawn - r->chunk_drawn);
+    chunk->freed += (uint32_t)(r->freed - r->chunk_freed);
+    r->chunk_drawn = r->drawn;
+    r->chunk_freed = r->freed;
+}
+
+/* Whether no block of the current chunk is alive. */
+static bool is_empty(struct retained *r)
+{
+    if (r->cursor == 0)
+        return false;
+    count_chunk(r);
+    return chunk_live(&r->chunks.table[r->current]) == 0;
 }
 
 static void use_chunk(struct thread *thread, uint32_t index)
@@ -196,15 +237,9 @@ static void restart(struct thread *thread)
     use_chunk(thread, r->current);
 }
 
-static bool is_empty(const struct retained *r)
-{
-    return r->cursor != 0 && chunk_live(&r->chunks.table[r->current]) == 0;
-}
-
 static bool refill(struct thread *thread)
 {
     bool clean;
-    scope_settle(thread);
     if (is_empty(&thread->retained)) {
         restart(thread);
         return true;
@@ -271,11 +306,10 @@ static void *draw_shared(struct thread *thread, const struct request *request)
     uint64_t header = make_header(request->caller, total);
     if (place > r->cursor) /* headers lead from one to the next without a break */
         store(r->cursor, make_header(0, place - r->cursor) | FREED);
-    hot.calls++;
-    signal_fence();
-    r->cursor = place + total;
     store(place, header);
-    hot.bytes += request->size;
+    r->cursor = place + total;
+    r->drawn++;
+    r->bytes += request->size;
     if (UNLIKELY(fixed.checked))
         enter_checked(thread, block, header, request->size, place + total);
     if (request->zeroed)
@@ -309,6 +343,7 @@ static void *draw_alone(struct thread *thread, const struct request *request)
     uintptr_t block = (start + BLOCK_HEADER + alignment - 1) & ~(alignment - 1);
     uint64_t header = make_header(request->caller, 0);
     chunks->table[index].drawn = 1;
+    chunks->table[index].alone = (uint32_t)(block - start);
     thread->retained.runs++;
     store(block - BLOCK_HEADER, header);
     count_own(thread, request->size);
@@ -441,14 +476,15 @@ static struct chunk *inspect(const struct thread *owner, const void *block, uint
     const struct chunks *chunks = &owner->retained.chunks;
     uint32_t index = chunks_index(chunks, (uintptr_t)block);
     struct chunk *chunk = &chunks->table[index];
-    uintptr_t run_start = chunks_address(chunks, index);
     uintptr_t run_end = chunks_address(chunks, index + chunk->run);
-    if (chunk->run == 0 || (uintptr_t)block < run_start + UNIT || (uintptr_t)block % UNIT != 0)
+    uintptr_t offset = (uintptr_t)block - chunks_address(chunks, index);
+    if (chunk->run == 0 || offset % UNIT != 0 || offset == 0 ||
+        (chunk->alone != 0 && chunk->alone != offset))
         return NULL;
     *header = load(block);
-    *end = UNITS(*header) == 0 ? run_end - BLOCK_HEADER
-                               : (uintptr_t)block - BLOCK_HEADER + UNITS(*header) * UNIT;
-    return *end <= run_end ? chunk : NULL;
+    *end = chunk->alone != 0 ? run_end - BLOCK_HEADER
+                             : (uintptr_t)block - BLOCK_HEADER + UNITS(*header) * UNIT;
+    return *end > (uintptr_t)block && *end <= run_end ? chunk : NULL;
 }
 
 /* Where blocks are checked: the last look at one. */
@@ -480,18 +516,33 @@ static struct chunk *mark(struct thread *owner, void *block)
     return chunk;
 }
 
-/* Whether a block was drawn in the thread's innermost scope. */
-static bool is_of_innermost(struct thread *thread, const struct chunk *chunk, const void *block)
+/* Whether a block was drawn in the scope, or in one inside. */
+static bool is_of(const struct retained *r, const struct frame *frame, const struct chunk *chunk,
+                  const void *block)
 {
-    const struct retained *r = &thread->retained;
-    const struct frame *frame = thread_innermost(thread);
-    if (!frame->retains)
-        return false;
     if ((int32_t)(chunk->serial - (uint32_t)(frame->token >> 32)) >= 0)
         return true;
     uint32_t index = (uint32_t)(chunk - r->chunks.table);
     return frame->first_block != 0 && chunks_index(&r->chunks, frame->first_block) == index &&
            (uintptr_t)block > frame->first_block;
+}
+
+/* The innermost scope that retains among the first `depth`; NULL when there is none. */
+static struct frame *retaining(struct thread *thread, uint64_t depth)
+{
+    while (depth > 0 && !thread->frames[depth - 1].retains)
+        depth--;
+    return depth > 0 ? &thread->frames[depth - 1] : NULL;
+}
+
+/* Takes the block off the count of the scope that it was drawn in. */
+static void uncount(struct thread *thread, const struct chunk *chunk, const void *block)
+{
+    struct frame *frame = retaining(thread, thread->depth);
+    while (frame && !is_of(&thread->retained, frame, chunk, block))
+        frame = retaining(thread, (uint64_t)(frame - thread->frames));
+    if (frame)
+        frame->live--;
 }
 
 static void free_own(struct thread *thread, void *block)
@@ -500,40 +551,49 @@ static void free_own(struct thread *thread, void *block)
     struct chunk *chunk = mark(thread, block);
     if (!chunk)
         return;
-    if (is_of_innermost(thread, chunk, block))
-        thread_innermost(thread)->live--;
+    uncount(thread, chunk, block);
     thread->freed++;
     chunk->freed++;
     uint32_t index = (uint32_t)(chunk - r->chunks.table);
-    if ((index != r->current || r->cursor == 0) && chunk_live(chunk) == 0) {
+    if ((index != r->current || r->cursor == 0) && chunk_live(chunk) == 0)
         chunks_release(&r->chunks, index);
-    }
 }
 
 /* By whoever is not the owner, or is not sure that the owner's counts are in order just now. */
-static void free_late(void *block)
+static void free_late(struct thread *owner, void *block)
 {
-    struct thread *owner = owner_of(block);
     struct chunk *chunk = mark(owner, block);
     if (chunk)
-        __atomic_fetch_add(&chunk->remote, 1, __ATOMIC_RELEASE);
+        chunks_free_late(&owner->retained.chunks, chunk);
 }
 
-OUT_OF_LINE void retain_free(void *block)
+static OUT_OF_LINE bool free_slowly(void *block)
 {
     struct thread *thread = hot.thread;
-    if (LIKELY(thread != NULL)) {
-        if (LIKELY(release(thread, block)))
-            return;
+    if (thread && chunks_hold(&thread->retained.chunks, (uintptr_t)block)) {
         struct retained *r = &thread->retained;
-        if (thread->depth > 0 && chunks_hold(&r->chunks, (uintptr_t)block) && !is_interrupted(r)) {
-            close_gate(r);
-            free_own(thread, block);
-            open_gate(r);
-            return;
+        if (thread->depth == 0 || is_interrupted(r)) {
+            free_late(thread, block);
+            return true;
         }
+        close_gate(r);
+        free_own(thread, block);
+        open_gate(r);
+        return true;
     }
-    free_late(block);
+    struct thread *owner = owner_of(block);
+    if (!owner || !chunks_hold(&owner->retained.chunks, (uintptr_t)block))
+        return false;
+    free_late(owner, block);
+    return true;
+}
+
+OUT_OF_LINE bool retain_free(void *block)
+{
+    struct thread *thread = hot.thread;
+    if (LIKELY(thread != NULL) && LIKELY(release(thread, block)))
+        return true;
+    return free_slowly(block);
 }
 
 /* ---- resizing -------------------------------------------------------------------------------- */
@@ -585,7 +645,7 @@ static bool resize_in_place(struct thread *thread, void *block, size_t size)
     if (size > SHARED_MAX || place + total_size(size) > limit)
         return false;
     if (size > old)
-        hot.bytes += size - old;
+        r->bytes += size - old;
     r->cursor = place + total_size(size);
     store(place, make_header(SITE(header), total_size(size)));
     return true;
@@ -684,20 +744,29 @@ static void note_survivors(struct thread *thread, struct frame *frame)
     if (chunks->used > (capacity_in_chunks() + 1) / 2)
         stats->learned += learn_survivors(thread, frame);
     /* They are the outer scope's from now on. */
-    if (frame > thread->frames && frame[-1].retains)
-        frame[-1].live += frame->live;
+    struct frame *outer = retaining(thread, thread->depth - 1);
+    if (outer)
+        outer->live += frame->live;
 }
 
 /* ---- scopes ---------------------------------------------------------------------------------- */
 
-void retain_settle(struct thread *thread, uint64_t calls, uint64_t freed)
+void retain_settle(struct thread *thread, struct frame *frame)
 {
     struct retained *r = &thread->retained;
-    if (r->cursor == 0)
-        return;
-    struct chunk *chunk = &r->chunks.table[r->current];
-    chunk->drawn += (uint32_t)calls;
-    chunk->freed += (uint32_t)freed;
+    uint64_t calls = r->drawn - r->settled_drawn;
+    uint64_t freed = r->freed - r->settled_freed;
+    uint64_t bytes = r->bytes - r->settled_bytes;
+    /* Added, not set: a signal handler may have settled in between. Then the next settling evens
+     * out what was entered twice. */
+    signal_fence();
+    r->settled_drawn += calls;
+    r->settled_freed += freed;
+    r->settled_bytes += bytes;
+    frame->stats->calls += calls;
+    frame->stats->bytes += bytes;
+    frame->live += (int64_t)(calls - freed);
+    thread->freed += freed;
 }
 
 void retain_begin(struct thread *thread, struct frame *frame, const struct module *module)
@@ -722,7 +791,20 @@ void retain_begin(struct thread *thread, struct frame *frame, const struct modul
     }
 }
 
-void retain_end(struct thread *thread, struct frame *frame)
+/* After the outermost scope: what lies past the capacity goes back to the kernel. */
+static void give_back(struct retained *r)
+{
+    struct chunks *chunks = &r->chunks;
+    uint32_t capacity = capacity_in_chunks();
+    if (LIKELY(chunks->used + chunks->warm <= capacity))
+        return;
+    if (chunks_were_emptied(chunks))
+        chunks_reclaim(chunks, r->cursor ? (int)r->current : -1);
+    if (chunks->warm > capacity)
+        chunks_trim(chunks, capacity);
+}
+
+bool retain_end(struct thread *thread, struct frame *frame)
 {
     struct retained *r = &thread->retained;
     bool interrupted = is_interrupted(r);
@@ -742,11 +824,14 @@ void retain_end(struct thread *thread, struct frame *frame)
         r->start = block_base(chunks_address(&r->chunks, r->current));
     signal_fence();
     r->module_size = frame->outer_module_size;
-    if (interrupted)
-        return;
-    if (UNLIKELY(r->chunks.warm > capacity_in_chunks() && r->start == UINTPTR_MAX))
-        chunks_trim(&r->chunks, capacity_in_chunks());
-    open_gate(r);
+    if (!interrupted && r->start == UINTPTR_MAX)
+        give_back(r);
+    return !interrupted;
+}
+
+void retain_ended(struct thread *thread)
+{
+    open_gate(&thread->retained);
 }
 
 void retain_pause(struct thread *thread, struct frame *frame)
@@ -763,14 +848,32 @@ void retain_resume(struct thread *thread, const struct frame *frame)
 
 /* ---- the life of a thread -------------------------------------------------------------------- */
 
-void retain_leave(struct thread *thread)
+static void forget_chunk(struct retained *r)
 {
-    struct retained *r = &thread->retained;
     r->limit = 0;
     r->cursor = 0;
     r->start = UINTPTR_MAX;
     r->module_size = 0;
     r->busy = false;
+}
+
+bool retain_trim(struct thread *thread, size_t pad)
+{
+    struct retained *r = &thread->retained;
+    size_t kept = pad / CHUNK_BYTES;
+    chunks_reclaim(&r->chunks, r->cursor ? (int)r->current : -1);
+    uint32_t warm = r->chunks.warm;
+    chunks_trim(&r->chunks, kept < CHUNKS_MAX ? (uint32_t)kept : CHUNKS_MAX);
+    return r->chunks.warm < warm;
+}
+
+void retain_leave(struct thread *thread)
+{
+    struct retained *r = &thread->retained;
+    close_gate(r);
+    if (r->cursor != 0)
+        count_chunk(r);
+    forget_chunk(r);
     chunks_reclaim(&r->chunks, -1);
     chunks_trim(&r->chunks, 0);
 }
@@ -782,10 +885,8 @@ void retain_orphan(struct thread *thread)
     /* Where its counts may be behind, chunks are never used again. */
     for (uint32_t i = 0; i < r->chunks.count; i++)
         if (uncertain || (r->cursor != 0 && i == r->current))
-            r->chunks.table[i].drawn += UINT32_MAX / 2;
-    r->limit = 0;
-    r->cursor = 0;
-    r->start = UINTPTR_MAX;
-    r->module_size = 0;
-    r->busy = false;
+            r->chunks.table[i].drawn += UINT32_MAX / 2 - chunk_live(&r->chunks.table[i]);
+    r->chunk_drawn = r->drawn;
+    r->chunk_freed = r->freed;
+    forget_chunk(r);
 }

@@ -41,8 +41,11 @@ void *retain_serve(const struct request *request);
 /* True when the block, of the region, lies in chunks. */
 bool retain_holds(const void *block);
 
-/* As block_free, block_usable and block_resize, for a block that lies in chunks; any thread. */
-void retain_free(void *block);
+/* As block_free, for a block of the region. False, with nothing done, when it lies in no chunk; any
+ * thread. */
+bool retain_free(void *block);
+
+/* As block_usable and block_resize, for a block that lies in chunks; any thread. */
 size_t retain_usable(const void *block);
 void *retain_resize(void *block, size_t size, uintptr_t caller);
 
@@ -50,15 +53,25 @@ void *retain_resize(void *block, size_t size, uintptr_t caller);
  * `module`, if that participates (and others as they are met). */
 void retain_begin(struct thread *thread, struct frame *frame, const struct module *module);
 
-/* The innermost scope, which retains, ends: notes what survives, and puts back what begin found. */
-void retain_end(struct thread *thread, struct frame *frame);
+/* The innermost scope, which retains, ends: notes what survives, and puts back what begin found.
+ * True when the gate is closed now: retain_ended opens it once the frame does not count any more.
+ */
+bool retain_end(struct thread *thread, struct frame *frame);
+void retain_ended(struct thread *thread);
 
-/* Moves what the paths counted to the current chunk. */
-void retain_settle(struct thread *thread, uint64_t calls, uint64_t freed);
+/* Moves what the paths counted to the frame, of the innermost scope, which retains. */
+void retain_settle(struct thread *thread, struct frame *frame);
+
+/* What the thread's scopes that retain have left of the capacity, in bytes. */
+size_t retain_room(const struct thread *thread);
 
 /* The innermost scope, which retains, is paused or resumed. */
 void retain_pause(struct thread *thread, struct frame *frame);
 void retain_resume(struct thread *thread, const struct frame *frame);
+
+/* Gives pages of the idle thread's free chunks back to the kernel, but for `pad` bytes. True when
+ * it took some. */
+bool retain_trim(struct thread *thread, size_t pad);
 
 /* The thread exits: its free chunks go back to the kernel; what is alive stays where it is. */
 void retain_leave(struct thread *thread);

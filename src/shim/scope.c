@@ -47,7 +47,11 @@ void scope_settle(struct thread *thread)
 {
     struct frame *frame = thread_innermost(thread);
     CHECK(thread->depth > 0 && thread->depth <= SCOPE_DEPTH_MAX);
-    CHECK(frame->retains || (hot.cursor >= frame->start && hot.cursor <= thread->memory_end));
+    if (UNLIKELY(frame->retains)) {
+        retain_settle(thread, frame);
+        return;
+    }
+    CHECK(hot.cursor >= frame->start && hot.cursor <= thread->memory_end);
     uint64_t calls = hot.calls;
     uint64_t bytes = hot.bytes;
     uint64_t freed = hot.freed;
@@ -61,10 +65,6 @@ void scope_settle(struct thread *thread)
     frame->stats->bytes += bytes;
     frame->live += (int64_t)(calls - freed);
     thread->freed += freed;
-    if (UNLIKELY(frame->retains)) {
-        retain_settle(thread, calls, freed);
-        return;
-    }
     uintptr_t peak = higher(thread->peak, hot.cursor);
     thread->peak = 0;
     frame->peak = higher(frame->peak, peak);
@@ -266,6 +266,8 @@ static arena_scope_token open_retaining(struct thread *thread, const arena_scope
 arena_scope_token scope_open(struct thread *thread, const arena_scope_site *site, bool retains,
                              const struct module *module)
 {
+    if (thread->depth > 0 && thread_innermost(thread)->retains)
+        scope_settle(thread);
     return retains ? open_retaining(thread, site, module) : open_scope(thread, site);
 }
 
@@ -372,18 +374,24 @@ static ALWAYS_INLINE void close_scope(struct thread *thread, struct frame *frame
 static void close_retaining(struct thread *thread, struct frame *frame)
 {
     account(thread);
-    retain_end(thread, frame);
+    bool closed = retain_end(thread, frame);
     uintptr_t gate = frame->outer_gate;
     uintptr_t cursor = frame->outer_cursor;
-    thread->top = frame->outer_top;
-    hot.start = frame->outer_start;
+    uintptr_t start = frame->outer_start;
+    uintptr_t top = frame->outer_top;
     frame->retains = false;
+    /* First: a scope of a signal handler lies behind what the outer one has drawn. Until the frame
+     * counts no more, no path takes a block for the outer scope's. */
+    hot.cursor = cursor;
     signal_fence();
     thread->depth--;
     signal_fence();
-    hot.cursor = cursor;
+    hot.start = start;
+    thread->top = top;
     signal_fence();
     hot.limit = gate;
+    if (closed)
+        retain_ended(thread);
     if (UNLIKELY(thread->committed > thread->capacity_end && thread->depth == 0))
         thread_trim(thread);
 }

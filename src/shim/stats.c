@@ -106,7 +106,7 @@ static void add_thread(struct stats *stats, const struct thread *thread)
     stats->interrupted += thread->passed.interrupted;
     stats->unknown += thread->passed.unknown;
     stats->learned += thread->passed.learned;
-    stats->late_frees += chunks_late_frees(&thread->retained.chunks);
+    stats->late_frees += chunks_late_frees(&thread->retained.chunks) - thread->late_before;
     stats->high_water = higher(stats->high_water, thread->high_water);
     stats->need = higher(stats->need, thread->need);
     stats->left_open += thread->left_open;

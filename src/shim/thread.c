@@ -105,17 +105,17 @@ static bool trim_idle(size_t pad)
     size_t room = thread->committed - thread->memory;
     size_t kept = (pad < room ? pad : room) + REGION_GUARD_BYTES - 1;
     uintptr_t start = thread->memory + (kept & ~(REGION_GUARD_BYTES - 1));
-    if (start >= thread->touched)
-        return false;
+    bool done = false;
     /* A signal handler does without: what it wrote after the discard would pass for zero. */
     hot.unavailable = true;
     hot.thread = NULL;
     signal_fence();
-    bool done = region_discard(start, resident_end(thread));
-    if (done)
+    if (start < thread->touched && region_discard(start, resident_end(thread))) {
         thread->touched = start;
-    if (fixed.retains)
-        chunks_trim(&thread->retained.chunks, (uint32_t)(pad / CHUNK_BYTES));
+        done = true;
+    }
+    if (fixed.retains && retain_trim(thread, pad))
+        done = true;
     signal_fence();
     hot.thread = thread;
     hot.unavailable = false;
@@ -314,6 +314,7 @@ static void clear_statistics(struct thread *thread)
     thread->left_open = 0;
     thread->high_water = 0;
     thread->need = 0;
+    thread->late_before = chunks_late_frees(&thread->retained.chunks);
     memset(&thread->passed, 0, sizeof thread->passed);
     memset(thread->sites, 0, sizeof thread->sites);
 }

@@ -60,7 +60,16 @@ struct retained {
     uintptr_t start;  /* blocks at or above, in the current chunk, are the innermost scope's */
     uintptr_t module_start;
     uintptr_t
-        module_size;  /* the module that made the last routed call; 0 where nothing is routed */
+        module_size;      /* the module that made the last routed call; 0 where nothing is routed */
+    uint64_t drawn;       /* blocks, of the chunks that were or are current; as all that is counted
+                           * here, since the record was made */
+    uint64_t freed;       /* of them, by release() */
+    uint64_t bytes;       /* asked for in them */
+    uint64_t chunk_drawn; /* of these, entered in the chunk's record */
+    uint64_t chunk_freed;
+    uint64_t settled_drawn; /* of these, entered in the statistics */
+    uint64_t settled_freed;
+    uint64_t settled_bytes;
     uint32_t current; /* the chunk that the cursor is in */
     uint32_t refills; /* how often the cursor went to the start of a chunk */
     uint32_t runs;    /* how often a block got chunks of its own */
@@ -122,8 +131,9 @@ struct thread {
     uint64_t freed;         /* blocks freed by their owner in a scope */
     uint64_t ignored_frees; /* frees of scope memory from elsewhere, or after its scope */
     uint64_t left_open;
-    uint64_t high_water; /* largest arena, in bytes */
-    uint64_t need;       /* largest capacity that would have held everything, in bytes */
+    uint64_t late_before; /* late frees before the statistics start */
+    uint64_t high_water;  /* largest arena, in bytes */
+    uint64_t need;        /* largest capacity that would have held everything, in bytes */
     struct passed passed;
 
     struct site_cache_entry site_cache[SITE_CACHE_SIZE];
