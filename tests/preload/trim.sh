@@ -12,7 +12,7 @@ for name in idle in_scope by_another_thread; do
 done
 under "$tmp/cases" dumped
 routed 'core files'
-# The record of 128 KiB, and the capacity.
+# The record of 192 KiB, and the capacity.
 is 'core files: the capacity is in them, the reservation is not' "$out" \
-    'dumped 1152, reserved much'
+    'dumped 1216, reserved much'
 done_testing
