@@ -24,10 +24,16 @@ void text_open(struct text *text, int fd)
     text->length = 0;
 }
 
+/* Of stderr, at the first call of text_stderr. */
+static enum { UNKNOWN, OPEN, CLOSED } at_start;
+
+void text_silence(void)
+{
+    __atomic_store_n(&at_start, CLOSED, __ATOMIC_RELAXED);
+}
+
 int text_stderr(void)
 {
-    enum { UNKNOWN, OPEN, CLOSED };
-    static int at_start;
     int seen = __atomic_load_n(&at_start, __ATOMIC_RELAXED);
     if (seen == UNKNOWN) {
         int saved_errno = errno;

@@ -35,6 +35,9 @@ void text_open(struct text *text, int fd);
  * have that number by now. Start makes the first call, before the program opens files. */
 int text_stderr(void);
 
+/* Makes text_stderr answer -1 from now on, so that messages are dropped. */
+void text_silence(void);
+
 /* Starts a message to the user: "arenashim: " on stderr. */
 void text_message(struct text *text);
 

@@ -109,6 +109,19 @@ static bool is_word(const char *item, size_t length, const char *word)
     return length == strlen(word) && memcmp(item, word, length) == 0;
 }
 
+/* Whether the text is "%{PID}", which a process has left (environment.h). */
+static bool read_mark(struct config *config, const char *text, size_t length)
+{
+    char own[TEXT_DECIMAL_SIZE];
+    if (length < 4 || memcmp(text, "%{", 2) != 0 || text[length - 1] != '}' ||
+        strspn(text + 2, "0123456789") != length - 3)
+        return false;
+    text_decimal(own, (uint64_t)getpid());
+    config->specs_marked = true;
+    config->specs_inherited = !is_word(text + 2, length - 3, own);
+    return true;
+}
+
 /* The specs are read by src/wrap, which alone knows what they may look like. */
 static bool read_scopes(struct config *config, const char *value)
 {
@@ -120,7 +133,7 @@ static bool read_scopes(struct config *config, const char *value)
             config->scopes = SCOPES_THREAD;
         else if (is_word(item, length, "process"))
             config->scopes = SCOPES_PROCESS;
-        else if (length > 0)
+        else if (length > 0 && !read_mark(config, item, length))
             strncat(strcat(config->specs, *config->specs ? ";" : ""), item, length);
         item += length + (item[length] == ';');
     }
@@ -129,7 +142,12 @@ static bool read_scopes(struct config *config, const char *value)
 
 static bool read_scope_file(struct config *config, const char *value)
 {
-    return read_name(config->scope_file, value);
+    const char *ending = strrchr(value, '%');
+    if (!read_name(config->scope_file, value))
+        return false;
+    if (ending && read_mark(config, ending, strlen(ending)))
+        config->scope_file[ending - value] = '\0';
+    return true;
 }
 
 static bool read_learn(struct config *config, const char *value)

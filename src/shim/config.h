@@ -51,10 +51,12 @@ struct config {
     unsigned debug; /* of enum debug_switch */
     bool stats_at_exit;
     bool disabled;
-    bool follow;           /* children get the shim, too */
-    bool scope_strict;     /* a spec that cannot be applied ends the process */
-    bool scope_list;       /* what the specs match is printed, and the process ends */
-    char specs[4096];      /* ARENASHIM_SCOPES without `thread` and `process` */
+    bool follow;       /* children get the shim, too */
+    bool scope_strict; /* a spec that cannot be applied ends the process */
+    bool scope_list;   /* what the specs match is printed, and the process ends */
+    char specs[4096];  /* ARENASHIM_SCOPES without `thread` and `process` */
+    bool specs_marked; /* a process has been here before, which speaks of what is wrong with them */
+    bool specs_inherited;  /* and it was another than this one */
     char scope_file[4096]; /* further specs; "" is none */
     char learn[4096];      /* learned sites; "" is none */
     char modules[1024];    /* ARENASHIM_MODULES as given; "" is the default */

@@ -110,21 +110,45 @@ static bool tells_processes_apart(const char *pattern)
     return false;
 }
 
+/* Appends a mark of this process to the variable: "%{PID}" behind `separator`. The new entry lies
+ * in `bytes`. Returns the mark in it, or NULL when there is no such variable or no room. */
+static const char *mark(const char *variable, const char *separator, char *bytes, size_t size)
+{
+    char ending[sizeof ";%{}" + TEXT_DECIMAL_SIZE];
+    strcpy(ending, separator);
+    strcat(ending, "%{");
+    text_decimal(ending + strlen(ending), (uint64_t)getpid());
+    strcat(ending, "}");
+    char **entry = find(variable);
+    if (!entry || strlen(*entry) + strlen(ending) >= size)
+        return NULL;
+    size_t length = strlen(*entry);
+    memcpy(bytes, *entry, length);
+    strcpy(bytes + length, ending);
+    *entry = bytes;
+    return bytes + length;
+}
+
 static void tell_processes_apart(struct config *config)
 {
-    static char entry_bytes[sizeof STATS_FILE "=" + sizeof config->stats_file];
-    char ending[sizeof "%{}" + TEXT_DECIMAL_SIZE] = "%{";
-    text_decimal(ending + 2, (uint64_t)getpid());
-    strcat(ending, "}");
+    static char bytes[sizeof STATS_FILE "=" + sizeof config->stats_file];
+    const char *ending = mark(STATS_FILE, "", bytes, sizeof bytes);
+    if (ending)
+        strcat(config->stats_file, ending);
+}
 
-    char **entry = find(STATS_FILE);
-    size_t length = strlen(config->stats_file);
-    if (!entry || length + strlen(ending) >= sizeof config->stats_file)
-        return;
-    strcpy(config->stats_file + length, ending);
-    strcpy(entry_bytes, STATS_FILE "=");
-    strcat(entry_bytes, config->stats_file);
-    *entry = entry_bytes;
+/* ---- scopes named from outside --------------------------------------------------------------- */
+
+#define SCOPES "ARENASHIM_SCOPES"
+#define SCOPE_FILE "ARENASHIM_SCOPE_FILE"
+
+static void mark_specs(const struct config *config)
+{
+    static char bytes[sizeof SCOPE_FILE "=" + sizeof config->scope_file];
+    if (*config->specs != '\0')
+        mark(SCOPES, ";", bytes, sizeof bytes);
+    else
+        mark(SCOPE_FILE, "", bytes, sizeof bytes);
 }
 
 void environment_settle(struct config *config)
@@ -133,4 +157,6 @@ void environment_settle(struct config *config)
         stop_following();
     if (*config->stats_file != '\0' && !tells_processes_apart(config->stats_file))
         tell_processes_apart(config);
+    if ((*config->specs != '\0' || *config->scope_file != '\0') && !config->specs_marked)
+        mark_specs(config);
 }

@@ -120,7 +120,8 @@ void named_settle(const struct config *config)
         .file = config->scope_file,
         .stack = config->stack,
         .retain = config->end != END_RESET,
-        .strict = config->scope_strict,
+        .quiet = config->specs_inherited,
+        .strict = config->scope_strict && !config->specs_inherited,
         .list = config->scope_list,
     };
 }

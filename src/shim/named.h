@@ -61,8 +61,10 @@ struct named_host {
     const char *file;  /* ARENASHIM_SCOPE_FILE: further specs, one a line; "" when there is none */
     size_t stack;      /* ARENASHIM_STACK: bytes of stack arguments passed on */
     bool retain;       /* how scopes end whose spec does not say so (ARENASHIM_END) */
-    bool strict;       /* ARENASHIM_SCOPE_STRICT: a spec that cannot be applied ends the process */
-    bool list;         /* ARENASHIM_SCOPE_LIST: print what the specs match, and exit with 0 */
+    bool quiet; /* the settings are inherited: what is wrong with the specs another process has said
+                 */
+    bool strict; /* ARENASHIM_SCOPE_STRICT: a spec that cannot be applied ends the process */
+    bool list;   /* ARENASHIM_SCOPE_LIST: print what the specs match, and exit with 0 */
 };
 
 /* The one symbol of src/wrap, looked up by name. Called once, by the shim's constructor, after

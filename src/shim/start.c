@@ -95,13 +95,16 @@ static bool is_second_copy(void)
     return true;
 }
 
-/* A malloc before ours that hands calls on is, for us, their caller. */
+/* A malloc before ours that hands calls on is, for us, their caller. The address of a function that
+ * a program takes may lie in the program without being a definition: it leads to ours. */
 static void note_wrapper(void)
 {
+    Dl_info info;
+    const ElfW(Sym) *symbol = NULL;
     void *first = dlsym(RTLD_DEFAULT, "malloc");
-    const void *object = object_of(first).dli_fbase;
     const void *own = object_of((void *)start_shim).dli_fbase;
-    if (object && own && object != own)
+    if (first && dladdr1(first, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && own &&
+        info.dli_fbase != own && symbol && symbol->st_shndx != SHN_UNDEF)
         fixed.wrapper = (uintptr_t)first;
 }
 

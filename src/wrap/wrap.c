@@ -219,6 +219,8 @@ EXPORT named_start_function arenashim_wrap_start;
 void arenashim_wrap_start(const struct named_host *host)
 {
     text_stderr(); /* notes whether it is open */
+    if (host->quiet)
+        text_silence();
     wrap_host = host;
     size_t malformed = specs_read(&specs, host->specs, host->retain);
     if (host->file[0] != '\0')

@@ -76,6 +76,14 @@ in_front() {
         ARENASHIM_STATS_FILE="$tmp/stats" "$@"
 }
 
+if build address -no-pie -fno-pie -O1 address.c; then
+    under ARENASHIM_MODULES=-address "$tmp/address"
+    is 'a program that has an address of malloc is no wrapper' "$status:$out:$err" 0:works:
+    under "$tmp/address"
+    routed 'a program that has an address of malloc'
+else
+    skip 'a program that has an address of malloc' "the compiler makes no such program: $err"
+fi
 in_front "$wrapper" "$tmp/mixed" threads
 is 'a wrapper in front: works' "$status:$out" 0:wrapped
 one_line 'a wrapper in front: one line' \

@@ -7,6 +7,7 @@ TESTS += \
 	tests/neighbours/tracers.sh
 
 EXTRA_DIST += \
+	tests/neighbours/address.c \
 	tests/neighbours/allocators.sh \
 	tests/neighbours/gdb.sh \
 	tests/neighbours/inspected.c \

@@ -431,6 +431,29 @@ else
     skip 'gdb: what cannot be done is said' 'gdb is not installed'
 fi
 
+# ---- children ----------------------------------------------------------------------------------
+
+nothing='nothing;named!+0x1;bad!'
+# shellcheck disable=SC2016
+twice=(sh -c '"$1" calls; "$1" calls; true' sh "$named")
+capture env LD_PRELOAD="$shim" ARENASHIM_SCOPES="$nothing" "$named" calls
+is 'the shim: a line for each spec that comes to nothing' "$(wc -l <<<"$err")" 3
+capture env LD_PRELOAD="$shim" ARENASHIM_SCOPES="$nothing" "${twice[@]}"
+is 'children do not complain again: of what is malformed' "$(grep -c bad! <<<"$err")" 1
+is 'children do not complain again: of what matches nothing' "$(grep -c "'nothing'" <<<"$err")" 1
+unlike 'children do not complain of their own' "$err" 'there is no code'
+printf 'nothing\n' >"$tmp/nothing"
+capture env LD_PRELOAD="$shim" ARENASHIM_SCOPE_FILE="$tmp/nothing" "${twice[@]}"
+is 'children do not complain of the file' "$(grep -c "nothing:1: 'nothing' matches" <<<"$err")" 1
+unlike 'children find the file' "$err" 'cannot be read'
+capture env LD_PRELOAD="$shim" ARENASHIM_SCOPES='dash!*;bash!*;sh!*;cat!*' ARENASHIM_SCOPE_STRICT=1 \
+    sh -c "true; exec \"$named\" calls"
+is 'a program in the place of the first is the first' "$status" 125
+rm -f "$tmp"/stats*
+capture env LD_PRELOAD="$shim" ARENASHIM_SCOPES='named!main' ARENASHIM_STATS=json \
+    ARENASHIM_STATS_FILE="$tmp/stats.%p" "${twice[@]}"
+is 'children are wrapped' "$(cat "$tmp"/stats.* | jq -s '[.[].sites[] | .scopes] | add')" 2
+
 # ---- many --------------------------------------------------------------------------------------
 
 for i in {1..1000}; do
