@@ -77,7 +77,8 @@ accepts() {
     local option=$1 variable=$2 value
     shift 2
     for value; do
-        prints "$option=$value sets $variable" "$value" run "$option=$value" -- printenv "$variable"
+        prints "$option=$value sets $variable" "$value" run "$option=$value" --no-follow -- \
+            printenv "$variable"
     done
 }
 
@@ -200,11 +201,11 @@ test_values() {
     prints '--scope-strict sets ARENASHIM_SCOPE_STRICT' 1 run --scope-strict -- \
         printenv ARENASHIM_SCOPE_STRICT
     prints 'several --scope are joined' 'process;a!b;c' run --scope process --scope='a!b' \
-        --scope c -- printenv ARENASHIM_SCOPES
-    capture env ARENASHIM_SCOPES=old "$arenashim" run --scope=a --scope=b -- \
+        --scope c --no-follow -- printenv ARENASHIM_SCOPES
+    capture env ARENASHIM_SCOPES=old "$arenashim" run --scope=a --scope=b --no-follow -- \
         printenv ARENASHIM_SCOPES
     is '--scope replaces what was inherited' "$status:$out" '0:a;b'
-    capture sh -c 'cd "$1" && "$0" run --scope-file=specs --learn=a/b -- \
+    capture sh -c 'cd "$1" && "$0" run --scope-file=specs --learn=a/b --no-follow -- \
         sh -c "echo \$ARENASHIM_SCOPE_FILE \$ARENASHIM_LEARN"' "$arenashim" "$tmp"
     is 'names of files are made absolute' "$status:$out" "0:$tmp/specs $tmp/a/b"
     accepts --debug ARENASHIM_DEBUG poison quarantine verify,poison log,log,verify
