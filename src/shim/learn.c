@@ -17,9 +17,10 @@ uintptr_t learned[LEARNED_SIZE];
 static uint8_t loaded[LEARNED_SIZE / 8];
 static uint64_t count;
 
-/* The file as it was at start, mapped for good. */
+/* A copy of the file as it was at start, and at last as it is at exit. */
 static const char *file;
 static size_t file_size;
+static bool is_unreadable; /* and not written either: one message is enough */
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
@@ -134,27 +135,56 @@ static void check_lines(void)
     }
 }
 
+/* Neither waits for the other end of a pipe. */
+static int open_file(int flags)
+{
+    return open(fixed.config.learn, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+}
+
+/* Returns 0 or an errno. Not mapped: who shortens the file then would end this process. */
+static int copy_file(int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return errno;
+    if (status.st_size == 0)
+        return 0;
+    size_t size = (size_t)status.st_size, length = 0;
+    char *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (copy == MAP_FAILED)
+        return errno;
+    ssize_t got = 0;
+    while (length < size &&
+           ((got = read(fd, copy + length, size - length)) > 0 || (got < 0 && errno == EINTR)))
+        length += got > 0 ? (size_t)got : 0;
+    int error = got < 0 ? errno : 0;
+    file = copy;
+    file_size = length;
+    return error;
+}
+
+/* A file that does not exist is empty. Returns 0 or an errno. */
+static int read_file(void)
+{
+    int fd = open_file(O_RDONLY);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : errno;
+    int error = copy_file(fd);
+    close(fd);
+    return error;
+}
+
 void learn_start(void)
 {
     if (*fixed.config.learn == '\0')
         return;
     int saved_errno = errno;
-    struct stat status;
-    int fd = open(fixed.config.learn, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno != ENOENT)
-        say_error("cannot be read: ", errno);
-    if (fd >= 0 && fstat(fd, &status) == 0 && status.st_size > 0) {
-        void *map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (map != MAP_FAILED) {
-            file = map;
-            file_size = (size_t)status.st_size;
-            check_lines();
-        } else {
-            say_error("cannot be read: ", errno);
-        }
-    }
-    if (fd >= 0)
-        close(fd);
+    int error = read_file();
+    is_unreadable = error != 0;
+    if (is_unreadable)
+        say_error("cannot be read: ", error);
+    else
+        check_lines();
     errno = saved_errno;
 }
 
@@ -166,20 +196,23 @@ void learn_module(const struct module *module)
         uintptr_t offset;
         size_t name = read_site(line, length, &offset);
         if (name == 0 || strlen(module->name) != name || memcmp(line, module->name, name) != 0 ||
-            offset >= module->end - module->start || !learn_enter(module->start + offset))
+            offset >= module->end - module->start)
             continue;
+        learn_enter(module->start + offset);
         size_t place = find(module->start + offset);
         __atomic_fetch_or(&loaded[place / 8], (uint8_t)(1 << place % 8), __ATOMIC_RELAXED);
     }
 }
 
-/* Appends what is new. Two processes may do so at once: each line is written as a whole, and one
- * that comes twice does no harm. */
+/* Appends what is new: parents and children may have been here meanwhile. Two processes may do so
+ * at once: each line is written as a whole, and one that comes twice does no harm. */
 static int append(int fd)
 {
     struct text line;
     struct module_cache cache = {.next = 0};
     text_open(&line, fd);
+    if (file_size > 0 && file[file_size - 1] != '\n')
+        text_end(&line);
     for (size_t place = 0; place < LEARNED_SIZE; place++) {
         uintptr_t caller = learned[place];
         if (caller == 0 || loaded[place / 8] >> place % 8 & 1 || !modules_find(&cache, caller))
@@ -192,10 +225,14 @@ static int append(int fd)
 
 void learn_save(void)
 {
-    if (*fixed.config.learn == '\0')
+    if (*fixed.config.learn == '\0' || is_unreadable)
         return;
     int saved_errno = errno;
-    int fd = open(fixed.config.learn, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    if (learn_count() > 0 && read_file() == 0)
+        for (int i = 0; i < modules_count(); i++)
+            if (__atomic_load_n(&modules_at(i)->ready, __ATOMIC_ACQUIRE))
+                learn_module(modules_at(i));
+    int fd = open_file(O_WRONLY | O_APPEND | O_CREAT);
     int error = fd < 0 ? errno : append(fd);
     if (fd >= 0)
         close(fd);
