@@ -34,32 +34,6 @@ COLD void named_close_left(struct thread *thread, uintptr_t stack)
     scope_close_down_to(thread, left);
 }
 
-static ALWAYS_INLINE void open(struct thread *thread, struct named_call *call,
-                               const struct module *module)
-{
-    const struct named_function *function = call->function;
-    call->token = scope_open(thread, &function->site, function->retain, module).id;
-    struct frame *frame = thread_innermost(thread);
-    frame->outer_stack = thread->stack;
-    frame->stack = (uintptr_t)call;
-    thread->stack = (uintptr_t)call;
-}
-
-bool named_enter(struct named_call *call)
-{
-    struct thread *thread = hot.thread;
-    const struct named_function *function = call->function;
-    const struct module *module = __atomic_load_n(&function->module, __ATOMIC_RELAXED);
-    if (UNLIKELY(!thread || !module || thread->stack <= (uintptr_t)call ||
-                 thread->modules.generation != modules_generation ||
-                 thread->depth == SCOPE_DEPTH_MAX || !scope_knows_site(thread, &function->site)))
-        return false;
-    if (UNLIKELY(!function->retain && hot.module_start != module->start))
-        return false;
-    open(thread, call, module);
-    return true;
-}
-
 void named_enter_slowly(struct named_call *call)
 {
     int saved_errno = errno;
@@ -67,25 +41,19 @@ void named_enter_slowly(struct named_call *call)
     call->token = 0;
     if (thread) {
         named_close_left(thread, (uintptr_t)call);
-        const struct module *module = scope_mark_module(thread, call->function->module_start);
-        __atomic_store_n(&call->function->module, module, __ATOMIC_RELAXED);
-        if (thread->depth < SCOPE_DEPTH_MAX)
-            open(thread, call, module);
+        struct named_function *function = call->function;
+        const struct module *module = scope_mark_module(thread, function->module_start);
+        if (!__atomic_load_n(&function->site_number, __ATOMIC_RELAXED))
+            __atomic_store_n(&function->site_number, sites_find(&function->site) + 1,
+                             __ATOMIC_RELAXED);
+        __atomic_store_n(&function->module, module, __ATOMIC_RELEASE);
+        if (thread->depth < SCOPE_DEPTH_MAX) {
+            struct site_stats *stats = &thread->sites[function->site_number - 1];
+            call->token = scope_open(thread, stats, function->retain, module).id;
+            scope_note_call(thread, call);
+        }
     }
     errno = saved_errno;
-}
-
-bool named_leave(struct named_call *call)
-{
-    struct thread *thread = hot.thread;
-    if (UNLIKELY(!thread || thread->depth == 0))
-        return call->token == 0;
-    const struct frame *frame = thread_innermost(thread);
-    if (UNLIKELY(frame->token != call->token || frame->pauses > 0 || fixed.checked))
-        return call->token == 0;
-    scope_close_innermost(thread);
-    call->token = 0;
-    return true;
 }
 
 /* The scope may have ended: with an outer one, or as one that seemed to have been left. */

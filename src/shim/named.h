@@ -22,7 +22,10 @@ struct named_function {
     uintptr_t module_start; /* the module that holds the function: it participates */
     uintptr_t module_size;  /* bytes */
     bool retain;            /* how its scopes end: see retain.h */
-    const struct module *module; /* the shim's own note: its record of the module, or NULL */
+    /* The shim's own notes. */
+    const struct module *module; /* its record of the module; NULL before the first call, or when
+                                  * the module does not participate */
+    size_t site_number;          /* among all sites, from 1; 0 before the first call */
 };
 
 /* One call of it, in the stack frame of the wrapper. The shim fills it at enter and reads it at

@@ -60,7 +60,7 @@ static uint64_t make_header(uintptr_t caller, size_t bytes)
 /* True when a signal handler is running that interrupted one of these functions. */
 static bool is_interrupted(const struct retained *r)
 {
-    return r->busy || (r->cursor != 0 && r->limit == 0 && !fixed.checked);
+    return retain_is_interrupted(r, r->limit);
 }
 
 static void close_gate(struct retained *r)
@@ -74,7 +74,7 @@ static void close_gate(struct retained *r)
 static void restore_limit(struct retained *r)
 {
     if (!fixed.checked && r->cursor != 0)
-        r->limit = chunks_address(&r->chunks, r->current) + CHUNK_BYTES;
+        r->limit = retain_limit(r);
 }
 
 static void open_gate(struct retained *r)
@@ -147,6 +147,13 @@ static ALWAYS_INLINE bool release(struct thread *thread, void *block)
     signal_fence();
     r->limit = gate;
     return true;
+}
+
+/* The end of the innermost scope then has more to do than put back what begin found. */
+static void note_use(struct thread *thread)
+{
+    struct frame *frame = thread_innermost(thread);
+    frame->peak |= frame->retains;
 }
 
 /* ---- taking chunks --------------------------------------------------------------------------- */
@@ -377,6 +384,7 @@ static void *serve(struct thread *thread, const struct request *request)
 {
     if (!is_routed(thread, request->caller))
         return BLOCK_PASS;
+    note_use(thread);
     if (block_is_absurd(request)) {
         errno = ENOMEM;
         return NULL;
@@ -551,6 +559,7 @@ static void free_own(struct thread *thread, void *block)
     struct chunk *chunk = mark(thread, block);
     if (!chunk)
         return;
+    note_use(thread);
     uncount(thread, chunk, block);
     thread->freed++;
     chunk->freed++;
@@ -745,8 +754,10 @@ static void note_survivors(struct thread *thread, struct frame *frame)
         stats->learned += learn_survivors(thread, frame);
     /* They are the outer scope's from now on. */
     struct frame *outer = retaining(thread, thread->depth - 1);
-    if (outer)
+    if (outer) {
         outer->live += frame->live;
+        outer->peak |= 1; /* see note_use */
+    }
 }
 
 /* ---- scopes ---------------------------------------------------------------------------------- */
@@ -769,28 +780,6 @@ void retain_settle(struct thread *thread, struct frame *frame)
     thread->freed += freed;
 }
 
-void retain_begin(struct thread *thread, struct frame *frame, const struct module *module)
-{
-    struct retained *r = &thread->retained;
-    /* What is closed here was left so by a jump out of a signal handler. */
-    if (UNLIKELY(thread->depth == 1 && is_interrupted(r)))
-        open_gate(r);
-    frame->refills = r->refills;
-    frame->runs = r->runs;
-    frame->first_block = r->cursor;
-    frame->outer_block = r->start; /* UINTPTR_MAX outside such scopes */
-    frame->outer_module_start = r->module_start;
-    frame->outer_module_size = r->module_size;
-    r->start = r->cursor;
-    r->module_size = 0;
-    if (module) {
-        signal_fence();
-        r->module_start = module->start;
-        signal_fence();
-        r->module_size = module->end - module->start;
-    }
-}
-
 /* After the outermost scope: what lies past the capacity goes back to the kernel. */
 static void give_back(struct retained *r)
 {
@@ -804,34 +793,22 @@ static void give_back(struct retained *r)
         chunks_trim(chunks, capacity);
 }
 
-bool retain_end(struct thread *thread, struct frame *frame)
+void retain_look_back(struct thread *thread, struct frame *frame, uintptr_t gate)
 {
     struct retained *r = &thread->retained;
-    bool interrupted = is_interrupted(r);
-    if (!interrupted) {
-        close_gate(r);
-        note_peak(thread, frame->stats);
-        if (frame->live > 0)
-            note_survivors(thread, frame);
-        if (is_empty(r) && r->cursor != block_base(chunks_address(&r->chunks, r->current)))
-            restart(thread);
-    }
-    r->module_size = 0;
+    if (retain_is_interrupted(r, gate))
+        return;
+    r->busy = true;
     signal_fence();
-    r->module_start = frame->outer_module_start;
-    r->start = frame->outer_block;
-    if (r->refills != frame->refills && r->start != UINTPTR_MAX)
-        r->start = block_base(chunks_address(&r->chunks, r->current));
-    signal_fence();
-    r->module_size = frame->outer_module_size;
-    if (!interrupted && r->start == UINTPTR_MAX)
+    note_peak(thread, frame->stats);
+    if (frame->live > 0)
+        note_survivors(thread, frame);
+    if (is_empty(r) && r->cursor != block_base(chunks_address(&r->chunks, r->current)))
+        restart(thread);
+    if (frame->outer_block == UINTPTR_MAX)
         give_back(r);
-    return !interrupted;
-}
-
-void retain_ended(struct thread *thread)
-{
-    open_gate(&thread->retained);
+    signal_fence();
+    r->busy = false;
 }
 
 void retain_pause(struct thread *thread, struct frame *frame)

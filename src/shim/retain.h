@@ -49,15 +49,66 @@ bool retain_free(void *block);
 size_t retain_usable(const void *block);
 void *retain_resize(void *block, size_t size, uintptr_t caller);
 
-/* A scope that retains begins: its blocks lie behind what is in the current chunk, and are drawn by
- * `module`, if that participates (and others as they are met). */
-void retain_begin(struct thread *thread, struct frame *frame, const struct module *module);
+/* Whether a signal handler is running that interrupted one of these functions, which find the gate
+ * at `gate`. */
+static ALWAYS_INLINE bool retain_is_interrupted(const struct retained *r, uintptr_t gate)
+{
+    return r->busy || (r->cursor != 0 && gate == 0 && !fixed.checked);
+}
 
-/* The innermost scope, which retains, ends: notes what survives, and puts back what begin found.
- * True when the gate is closed now: retain_ended opens it once the frame does not count any more.
- */
-bool retain_end(struct thread *thread, struct frame *frame);
-void retain_ended(struct thread *thread);
+/* Where the open gate is: at the end of the current chunk. */
+static ALWAYS_INLINE uintptr_t retain_limit(const struct retained *r)
+{
+    return chunks_address(&r->chunks, r->current) + CHUNK_BYTES;
+}
+
+/* A scope that retains begins: its blocks lie behind what is in the current chunk, and are drawn by
+ * `module`, if that participates (and others as they are met). The caller has closed the gate,
+ * which was at `gate`; returns whether it is to be opened, at retain_limit. */
+static ALWAYS_INLINE bool retain_begin(struct thread *thread, struct frame *frame,
+                                       const struct module *module, uintptr_t gate)
+{
+    struct retained *r = &thread->retained;
+    bool opens = gate != 0;
+    /* What was closed already was left so by a jump out of a signal handler. */
+    if (UNLIKELY(!opens && thread->depth == 1 && retain_is_interrupted(r, gate))) {
+        r->busy = false;
+        opens = !fixed.checked && r->cursor != 0;
+    }
+    frame->refills = r->refills;
+    frame->runs = r->runs;
+    frame->first_block = r->cursor;
+    frame->outer_block = r->start; /* UINTPTR_MAX outside such scopes */
+    frame->outer_module_start = r->module_start;
+    frame->outer_module_size = r->module_size;
+    r->start = r->cursor;
+    r->module_size = 0;
+    if (module) {
+        signal_fence();
+        r->module_start = module->start;
+        signal_fence();
+        r->module_size = module->end - module->start;
+    }
+    return opens;
+}
+
+/* The innermost scope, which retains and has been used, is about to end: notes what survives. The
+ * caller has closed the gate, which was at `gate`. */
+void retain_look_back(struct thread *thread, struct frame *frame, uintptr_t gate);
+
+/* Puts back what its begin found. */
+static ALWAYS_INLINE void retain_end(struct thread *thread, const struct frame *frame)
+{
+    struct retained *r = &thread->retained;
+    r->module_size = 0;
+    signal_fence();
+    r->module_start = frame->outer_module_start;
+    r->start = frame->outer_block;
+    if (r->refills != frame->refills && r->start != UINTPTR_MAX)
+        r->start = block_base(chunks_address(&r->chunks, r->current));
+    signal_fence();
+    r->module_size = frame->outer_module_size;
+}
 
 /* Moves what the paths counted to the frame, of the innermost scope, which retains. */
 void retain_settle(struct thread *thread, struct frame *frame);

@@ -48,6 +48,7 @@ void scope_settle(struct thread *thread)
     struct frame *frame = thread_innermost(thread);
     CHECK(thread->depth > 0 && thread->depth <= SCOPE_DEPTH_MAX);
     if (UNLIKELY(frame->retains)) {
+        frame->peak |= 1; /* it has been used */
         retain_settle(thread, frame);
         return;
     }
@@ -118,8 +119,11 @@ static void retire(struct thread *thread, struct frame *frame)
 static void note(struct thread *thread, struct frame *frame)
 {
     struct site_stats *stats = frame->stats;
-    if (frame->retains)
-        return; /* retain_end has */
+    if (frame->retains) { /* retain_end does */
+        if (frame > thread->frames)
+            frame[-1].peak |= 1;
+        return;
+    }
     CHECK(frame->peak >= frame->start);
     stats->peak = higher(stats->peak, frame->peak - frame->start);
     if (frame->live > 0)
@@ -200,12 +204,24 @@ static ALWAYS_INLINE void fill(struct thread *thread, struct frame *frame, uint6
     signal_fence();
 }
 
-static ALWAYS_INLINE arena_scope_token open_scope(struct thread *thread,
-                                                  const arena_scope_site *site)
+/* The fast paths have counted something for the innermost scope. */
+static ALWAYS_INLINE bool must_settle(const struct thread *thread)
 {
-    struct site_stats *stats = stats_of(thread, site);
-    if ((hot.calls | hot.freed) && thread->depth > 0)
-        scope_settle(thread);
+    return (hot.calls | hot.freed) && thread->depth > 0;
+}
+
+/* The same where the innermost scope may be one that retains. */
+static ALWAYS_INLINE bool must_settle_any(const struct thread *thread)
+{
+    const struct retained *r = &thread->retained;
+    return thread->depth > 0 && (hot.calls | hot.freed | (r->drawn - r->settled_drawn) |
+                                 (r->freed - r->settled_freed)) != 0;
+}
+
+/* Everything settled. */
+static ALWAYS_INLINE arena_scope_token open_resetting(struct thread *thread,
+                                                      struct site_stats *stats)
+{
     stats->scopes++;
 
     /* From here on the cursor stays where it is: a signal handler draws no block. */
@@ -228,25 +244,31 @@ static ALWAYS_INLINE arena_scope_token open_scope(struct thread *thread,
     return (arena_scope_token){token};
 }
 
-/* As open_scope, for one that retains what is alive (retain.h). */
-static arena_scope_token open_retaining(struct thread *thread, const arena_scope_site *site,
-                                        const struct module *module)
+static ALWAYS_INLINE uintptr_t close_retained_gate(struct thread *thread)
 {
-    struct site_stats *stats = stats_of(thread, site);
-    if ((hot.calls | hot.freed) && thread->depth > 0)
-        scope_settle(thread);
+    uintptr_t gate = thread->retained.limit;
+    thread->retained.limit = 0;
+    signal_fence();
+    return gate;
+}
+
+/* The same for one that retains what is alive (retain.h). A signal handler finds both gates
+ * closed until all is in place: what it drew meanwhile would be counted in the wrong frame. */
+static ALWAYS_INLINE arena_scope_token open_retaining(struct thread *thread,
+                                                      struct site_stats *stats,
+                                                      const struct module *module)
+{
     stats->scopes++;
 
     uintptr_t gate = hot.limit;
     uintptr_t cursor = hot.cursor;
     hot.limit = 0;
-    signal_fence();
+    uintptr_t retained_gate = close_retained_gate(thread);
     uintptr_t top = thread->top;
     uintptr_t start = cursor ? cursor : top;
     struct frame *frame = &thread->frames[thread->depth];
     uint64_t token = make_token(thread, thread->depth + 1);
     fill(thread, frame, token, stats, start, gate);
-    /* Before the frame counts: then no path takes it for one that does not retain. */
     thread->top = start;
     hot.cursor = 0;
     signal_fence();
@@ -256,19 +278,21 @@ static arena_scope_token open_retaining(struct thread *thread, const arena_scope
         fill(thread, frame, token, stats, start, gate);
     frame->outer_cursor = cursor;
     frame->outer_top = top;
-    frame->peak = 0;
     frame->retains = true;
     hot.start = UINTPTR_MAX;
-    retain_begin(thread, frame, module);
+    bool opens = retain_begin(thread, frame, module, retained_gate);
+    signal_fence();
+    if (opens) /* not where it was: a handler's scopes may have gone on to another chunk */
+        thread->retained.limit = retain_limit(&thread->retained);
     return (arena_scope_token){token};
 }
 
-arena_scope_token scope_open(struct thread *thread, const arena_scope_site *site, bool retains,
+arena_scope_token scope_open(struct thread *thread, struct site_stats *stats, bool retains,
                              const struct module *module)
 {
-    if (thread->depth > 0 && thread_innermost(thread)->retains)
+    if (must_settle_any(thread))
         scope_settle(thread);
-    return retains ? open_retaining(thread, site, module) : open_scope(thread, site);
+    return retains ? open_retaining(thread, stats, module) : open_resetting(thread, stats);
 }
 
 void scope_use_module(const struct module *module)
@@ -323,7 +347,7 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
     named_close_left(thread, (uintptr_t)__builtin_frame_address(0));
     const struct module *module = scope_mark_module(thread, caller);
     if (thread->depth < SCOPE_DEPTH_MAX)
-        return scope_open(thread, site, fixed.config.end == END_RETAIN, module);
+        return scope_open(thread, stats_of(thread, site), fixed.config.end == END_RETAIN, module);
     scope_settle(thread); /* its end must account for the deeper ones */
     thread->excess++;
     return (arena_scope_token){make_token(thread, DEPTH_EXCESS)};
@@ -340,26 +364,40 @@ arena_scope_token arena_scope_begin(const arena_scope_site *site)
                  thread->modules.generation != modules_generation ||
                  thread->depth >= thread->marks_max))
         return begin_slowly(site, caller);
-    return open_scope(thread, site);
+    struct site_stats *stats = stats_of(thread, site);
+    if (must_settle(thread))
+        scope_settle(thread);
+    return open_resetting(thread, stats);
 }
 
 void scope_begin_automatic(struct thread *thread, const arena_scope_site *site)
 {
     thread->automatic = fixed.config.scopes;
-    scope_open(thread, site, fixed.config.end == END_RETAIN, NULL);
+    scope_open(thread, stats_of(thread, site), fixed.config.end == END_RETAIN, NULL);
 }
 
 /* ---- end ------------------------------------------------------------------------------------ */
 
-/* Ends the innermost scope. */
-static ALWAYS_INLINE void close_scope(struct thread *thread, struct frame *frame)
+/* The fast paths, or slow ones, have been used in the innermost scope, which does not retain. */
+static ALWAYS_INLINE bool is_used(const struct frame *frame)
 {
-    if (hot.calls | hot.freed | frame->peak)
-        account(thread);
-    hot.limit = 0;
-    signal_fence();
-    if (UNLIKELY(hot.cursor > thread->touched))
-        thread_touch(thread, hot.cursor);
+    return hot.calls | hot.freed | frame->peak;
+}
+
+/* The same of one that may. */
+static ALWAYS_INLINE bool is_used_anyhow(const struct thread *thread, const struct frame *frame)
+{
+    return frame->peak != 0 || must_settle_any(thread);
+}
+
+static ALWAYS_INLINE bool must_trim(const struct thread *thread, uint64_t depth)
+{
+    return UNLIKELY(thread->committed > thread->capacity_end && thread->depth == depth);
+}
+
+/* Puts back what the begin of the innermost scope found; the gate is closed. */
+static ALWAYS_INLINE void leave_resetting(struct thread *thread, const struct frame *frame)
+{
     uintptr_t gate = frame->outer_gate;
     hot.cursor = frame->outer_cursor;
     hot.start = frame->outer_start;
@@ -367,14 +405,28 @@ static ALWAYS_INLINE void close_scope(struct thread *thread, struct frame *frame
     thread->depth--; /* from here on the frame may be a signal handler's */
     signal_fence();
     hot.limit = gate;
-    if (UNLIKELY(thread->committed > thread->capacity_end && thread->depth == 0))
+}
+
+/* Ends the innermost scope. */
+static ALWAYS_INLINE void close_resetting(struct thread *thread, struct frame *frame)
+{
+    if (is_used(frame))
+        account(thread);
+    hot.limit = 0;
+    signal_fence();
+    if (UNLIKELY(hot.cursor > thread->touched))
+        thread_touch(thread, hot.cursor);
+    leave_resetting(thread, frame);
+    if (must_trim(thread, 0))
         thread_trim(thread);
 }
 
-static void close_retaining(struct thread *thread, struct frame *frame)
+/* The same of one that retains; the thread's gate for such scopes, which was at `retained_gate`, is
+ * closed. */
+static ALWAYS_INLINE void leave_retaining(struct thread *thread, struct frame *frame,
+                                          uintptr_t retained_gate)
 {
-    account(thread);
-    bool closed = retain_end(thread, frame);
+    retain_end(thread, frame);
     uintptr_t gate = frame->outer_gate;
     uintptr_t cursor = frame->outer_cursor;
     uintptr_t start = frame->outer_start;
@@ -389,24 +441,39 @@ static void close_retaining(struct thread *thread, struct frame *frame)
     hot.start = start;
     thread->top = top;
     signal_fence();
+    if (retained_gate)
+        thread->retained.limit = retain_limit(&thread->retained);
     hot.limit = gate;
-    if (closed)
-        retain_ended(thread);
-    if (UNLIKELY(thread->committed > thread->capacity_end && thread->depth == 0))
+}
+
+static void close_retaining(struct thread *thread, struct frame *frame)
+{
+    bool used = is_used_anyhow(thread, frame);
+    if (used)
+        account(thread);
+    uintptr_t gate = close_retained_gate(thread);
+    if (used)
+        retain_look_back(thread, frame, gate);
+    leave_retaining(thread, frame, gate);
+    if (must_trim(thread, 0))
         thread_trim(thread);
+}
+
+static ALWAYS_INLINE void forget_call(struct thread *thread, struct frame *frame)
+{
+    thread->stack = frame->outer_stack;
+    frame->stack = 0;
 }
 
 void scope_close_innermost(struct thread *thread)
 {
     struct frame *frame = thread_innermost(thread);
-    if (frame->stack != 0) {
-        thread->stack = frame->outer_stack;
-        frame->stack = 0;
-    }
+    if (frame->stack != 0)
+        forget_call(thread, frame);
     if (frame->retains)
         close_retaining(thread, frame);
     else
-        close_scope(thread, frame);
+        close_resetting(thread, frame);
 }
 
 void scope_close_down_to(struct thread *thread, uint64_t depth)
@@ -418,6 +485,82 @@ void scope_close_down_to(struct thread *thread, uint64_t depth)
         scope_close_innermost(thread);
     }
 }
+
+/* ---- wrapped calls --------------------------------------------------------------------------- */
+
+/* Functions that these call must be quiet, too: else the compiler saves all registers. */
+static OUT_OF_LINE NAMED_QUIET void settle_quietly(struct thread *thread)
+{
+    scope_settle(thread);
+}
+
+static OUT_OF_LINE NAMED_QUIET void close_quietly(struct thread *thread)
+{
+    scope_close_innermost(thread);
+}
+
+/* One function for each kind of scope: together they would use, and save, more registers. */
+static ALWAYS_INLINE bool enter(struct named_call *call, bool retains)
+{
+    struct thread *thread = hot.thread;
+    const struct named_function *function = call->function;
+    const struct module *module = __atomic_load_n(&function->module, __ATOMIC_ACQUIRE);
+    if (UNLIKELY(!thread || !module || thread->stack <= (uintptr_t)call ||
+                 thread->modules.generation != modules_generation ||
+                 thread->depth == SCOPE_DEPTH_MAX))
+        return false;
+    if (UNLIKELY(!retains && hot.module_start != module->start))
+        return false;
+    if (must_settle_any(thread))
+        settle_quietly(thread);
+    struct site_stats *stats = &thread->sites[function->site_number - 1];
+    call->token =
+        retains ? open_retaining(thread, stats, module).id : open_resetting(thread, stats).id;
+    scope_note_call(thread, call);
+    return true;
+}
+
+static OUT_OF_LINE NAMED_QUIET bool enter_resetting(struct named_call *call)
+{
+    return enter(call, false);
+}
+
+static OUT_OF_LINE NAMED_QUIET bool enter_retaining(struct named_call *call)
+{
+    return enter(call, true);
+}
+
+bool named_enter(struct named_call *call)
+{
+    return call->function->retain ? enter_retaining(call) : enter_resetting(call);
+}
+
+bool named_leave(struct named_call *call)
+{
+    struct thread *thread = hot.thread;
+    if (UNLIKELY(!thread || thread->depth == 0))
+        return call->token == 0;
+    struct frame *frame = thread_innermost(thread);
+    if (UNLIKELY(frame->token != call->token || frame->pauses > 0 || fixed.checked))
+        return call->token == 0;
+    if (is_used_anyhow(thread, frame) || must_trim(thread, 1) ||
+        (!frame->retains && hot.cursor > thread->touched)) {
+        close_quietly(thread);
+    } else {
+        forget_call(thread, frame);
+        if (frame->retains) {
+            leave_retaining(thread, frame, close_retained_gate(thread));
+        } else {
+            hot.limit = 0;
+            signal_fence();
+            leave_resetting(thread, frame);
+        }
+    }
+    call->token = 0;
+    return true;
+}
+
+/* ---- end, by token --------------------------------------------------------------------------- */
 
 /* Ends a scope that is not the innermost one, or says what is wrong with the token. */
 static COLD void end_slowly(uint64_t token)
@@ -447,7 +590,7 @@ void arena_scope_end(arena_scope_token token)
     if (LIKELY(hot.cursor != 0 && thread->depth > 0)) {
         struct frame *frame = thread_innermost(thread);
         if (LIKELY(frame->token == token.id)) {
-            close_scope(thread, frame);
+            close_resetting(thread, frame);
             return;
         }
     }

@@ -8,12 +8,23 @@
 #include <arenashim/scope.h>
 
 #include "base/text.h"
+#include "shim/named.h"
 #include "shim/thread.h"
 
-/* Opens a scope of a thread whose depth is below SCOPE_DEPTH_MAX. One that retains (retain.h) has
- * `module` for the first that takes part, unless that is NULL. */
-arena_scope_token scope_open(struct thread *thread, const arena_scope_site *site, bool retains,
+/* Opens a scope of a thread whose depth is below SCOPE_DEPTH_MAX. `stats` are its site's, in the
+ * thread's record. One that retains (retain.h) has `module` for the first that takes part, unless
+ * that is NULL. */
+arena_scope_token scope_open(struct thread *thread, struct site_stats *stats, bool retains,
                              const struct module *module);
+
+/* Notes that the innermost scope is that call. */
+static ALWAYS_INLINE void scope_note_call(struct thread *thread, const struct named_call *call)
+{
+    struct frame *frame = thread_innermost(thread);
+    frame->outer_stack = thread->stack;
+    frame->stack = (uintptr_t)call;
+    thread->stack = (uintptr_t)call;
+}
 
 /* Ends the innermost scope. */
 void scope_close_innermost(struct thread *thread);
@@ -29,14 +40,6 @@ struct thread *scope_thread(void);
 
 /* Enters the module of a mark among the participants. NULL when the user's list excludes it. */
 const struct module *scope_mark_module(struct thread *thread, uintptr_t address);
-
-/* Whether a begin at this site finds its statistics without a search. */
-static ALWAYS_INLINE bool scope_knows_site(const struct thread *thread,
-                                           const arena_scope_site *site)
-{
-    const struct site_cache_entry *entry = &thread->site_cache[site_hash(site)];
-    return entry->stats && site_same(&entry->key, site);
-}
 
 /* Begins the outermost scope of a thread that has a record, as fixed.config.scopes says. */
 void scope_begin_automatic(struct thread *thread, const arena_scope_site *site);
