@@ -53,9 +53,11 @@ tests_wrap_check_names_LDADD = src/wrap/libwrap.la $(CHECK_LIBS)
 
 # They preload a library, before which a sanitizer's cannot stand.
 if !SANITIZERS
-TESTS += tests/wrap/names.sh
+TESTS += tests/wrap/names.sh tests/wrap/calls.sh
 endif
 EXTRA_DIST += \
+	tests/wrap/calls.sh \
+	tests/wrap/classes.c \
 	tests/wrap/host_lib.c \
 	tests/wrap/named.c \
 	tests/wrap/named.cc \
