@@ -119,11 +119,8 @@ static void retire(struct thread *thread, struct frame *frame)
 static void note(struct thread *thread, struct frame *frame)
 {
     struct site_stats *stats = frame->stats;
-    if (frame->retains) { /* retain_end does */
-        if (frame > thread->frames)
-            frame[-1].peak |= 1;
-        return;
-    }
+    if (frame->retains)
+        return; /* retain_look_back does */
     CHECK(frame->peak >= frame->start);
     stats->peak = higher(stats->peak, frame->peak - frame->start);
     if (frame->live > 0)
