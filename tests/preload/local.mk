@@ -14,6 +14,7 @@ TESTS += \
 	tests/preload/python.sh \
 	tests/preload/realloc_free.sh \
 	tests/preload/redis.sh \
+	tests/preload/retain.sh \
 	tests/preload/routing.sh \
 	tests/preload/stack.sh \
 	tests/preload/stats.sh \
@@ -68,6 +69,8 @@ EXTRA_DIST += \
 	tests/preload/realloc_free.c \
 	tests/preload/realloc_free.sh \
 	tests/preload/redis.sh \
+	tests/preload/retain.sh \
+	tests/preload/retain.c \
 	tests/preload/routing.c \
 	tests/preload/routing.cc \
 	tests/preload/routing.sh \

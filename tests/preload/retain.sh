@@ -1,0 +1,212 @@
+#!/usr/bin/env bash
+# Scopes that retain what is alive at their end, in programs that leave blocks alive (retain.c):
+# contents, the memory that survivors and large scopes keep, frees by others, learned sites,
+# statistics, overflow, signals, misuse.
+#
+# shellcheck disable=SC2154
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/preload/common.sh"
+
+need cases -O2 -fno-builtin retain.c
+need fixed -O2 -fno-builtin -fno-pie -no-pie retain.c
+need library.so -O2 -fno-builtin -shared -fPIC -Dmain=library_main retain.c
+echo 'int library_main(int, char **); int main(int c, char **v) { return library_main(c, v); }' \
+    >"$tmp/caller.c"
+need caller "$tmp/caller.c" "$tmp/library.so" -Wl,-rpath,"$tmp"
+
+retain() {
+    under ARENASHIM_END=retain "$@"
+}
+
+# ---- memory --------------------------------------------------------------------------------------
+
+capture "$tmp/cases" leave_one_each 1000000
+alone=$out
+retain "$tmp/cases" leave_one_each 1000000
+routed '1,000,000 scopes that leave a block each'
+check "... need at most 1.5 times the memory they need without the shim ($out, $alone kB)" \
+    test "$out" -le $((alone * 3 / 2))
+stat_is '... because the site is learned' '.sites_known > 0 and .passed_in_scope.learned > 900000' true
+
+# A large scope before, too.
+for capacity in 64 1024 4096; do
+    for large in 0 200; do
+        retain ARENASHIM_CAPACITY=${capacity}K "$tmp/cases" fill_and_measure "$large" $((capacity / 2))
+        routed "scopes without survivors, capacity ${capacity}K, after one of $large MB"
+        check "... keep at most the capacity and a chunk ($out)" test "$out" -le $(((capacity + 32) * 1024))
+    done
+done
+retain ARENASHIM_CAPACITY=4M "$tmp/cases" fill_and_measure 0 3000
+check '... and keep what lies within the capacity' test "$out" -ge 2500000
+
+# The blocks of a round take about 22 chunks and 8 runs of 2.
+for who in owner scope thread after_death heirs child; do
+    retain ARENASHIM_CAPACITY=16M "$tmp/cases" use_again "$who"
+    routed "survivors freed by: $who"
+    check "... are used again ($out chunks in all)" test "$out" -le 120
+    stat_is '... and none is dropped' '[.sites[].live_at_end] | add' 0
+done
+retain ARENASHIM_CAPACITY=16M "$tmp/cases" any_order
+routed 'a long scope that allocates and frees in any order'
+check "... uses chunks again ($out)" test "$out" -le 64
+retain "$tmp/cases" trimmed
+routed 'malloc_trim'
+is '... takes what free chunks hold, each time' "$out" '1 1 1'
+for capacity in 64K 64M; do
+    retain ARENASHIM_CAPACITY=$capacity "$tmp/cases" realloc_everywhere
+    routed "realloc of survivors, capacity $capacity"
+done
+
+# ---- learned sites -------------------------------------------------------------------------------
+
+site='^(cases|fixed|library\.so)\+0x[0-9a-f]+$'
+for program in cases fixed caller; do
+    file=$tmp/$program.sites
+    small=(ARENASHIM_CAPACITY=64K ARENASHIM_LEARN="$file")
+    retain "${small[@]}" "$tmp/$program" leave_one_each 50000
+    routed "$program: sites are learned"
+    first=$(stat '[.sites[].survivors] | add')
+    check '... and written' grep -Eqx "$site" "$file"
+    is '... each as a module and an offset' "$(grep -Evcx "$site" "$file")" 0
+    cp "$file" "$file.before"
+    retain "${small[@]}" "$tmp/$program" leave_one_each 50000
+    second=$(stat '[.sites[].survivors] | add')
+    check "... and known in the next run, whose scopes leave less ($first, $second)" \
+        test "$second" -eq 0 -a "$first" -gt 0
+    stat_is '... for every block' '.passed_in_scope.learned >= 50000' true
+    check '... which adds nothing' cmp "$file" "$file.before"
+done
+if have addr2line; then
+    need traced -g -O1 -fno-builtin retain.c
+    retain ARENASHIM_CAPACITY=64K ARENASHIM_LEARN="$tmp/traced.sites" "$tmp/traced" leave_one_each 50000
+    is 'addr2line knows the site' \
+        "$(addr2line -f -e "$tmp/traced" "$(sed 's/.*+//' "$tmp/traced.sites")" | head -n 1)" push
+fi
+retain ARENASHIM_CAPACITY=64K ARENASHIM_LEARN="$tmp/children.sites" "$tmp/cases" leave_in_a_child 50000
+routed 'a child appends what it learned'
+is '... and not what its parent had learned' \
+    "$(sort "$tmp/children.sites" | uniq -d | wc -l):$(wc -l <"$tmp/children.sites")" '0:1'
+
+learn=$(<"$tmp/cases.sites")
+printf '# a comment\n\n%s # and another \r\nother+0x12\ncases+0xfffffffff' "$learn" >"$tmp/edited"
+retain ARENASHIM_CAPACITY=64K ARENASHIM_LEARN="$tmp/edited" "$tmp/cases" leave_one_each 50000
+routed 'comments, blanks, other modules, and offsets out of range'
+stat_is '... the site is read' '.passed_in_scope.learned >= 50000' true
+printf 'cases+0x1\ncases+0x12' >"$tmp/open"
+retain ARENASHIM_CAPACITY=64K ARENASHIM_LEARN="$tmp/open" "$tmp/cases" leave_one_each 50000
+is 'a last line without an end stays a line' "$(<"$tmp/open")" \
+    "cases+0x1"$'\n'"cases+0x12"$'\n'"$learn"
+for line in nonsense cases+12 +0x12 cases+0x cases+0xA cases+0x12345678123456789 'cases+0x1 2'; do
+    printf '%s\n%s\nbad too\n' "$learn" "$line" >"$tmp/bad"
+    retain ARENASHIM_CAPACITY=64K ARENASHIM_LEARN="$tmp/bad" "$tmp/cases" leave_one_each 50000
+    is "a bad line, '$line': one message" "$err" \
+        "arenashim: ARENASHIM_LEARN='$tmp/bad': '$line' is not a site, and such lines are ignored; a site is MODULE+0xOFFSET"
+    stat_is '... and the good line is read' '.passed_in_scope.learned >= 50000' true
+done
+retain ARENASHIM_LEARN="$tmp" "$tmp/cases" leave_one_each 10
+is 'a folder for a file: one message' "$err" \
+    "arenashim: ARENASHIM_LEARN='$tmp': cannot be read: Is a directory"
+retain ARENASHIM_LEARN="$tmp/none/file" "$tmp/cases" leave_one_each 10
+is 'a file that cannot be written: one message' "$err" \
+    "arenashim: ARENASHIM_LEARN='$tmp/none/file': cannot be written: No such file or directory"
+mkfifo "$tmp/pipe"
+retain ARENASHIM_LEARN="$tmp/pipe" "$tmp/cases" leave_one_each 10
+is 'a pipe that nobody reads: one message' "$err" \
+    "arenashim: ARENASHIM_LEARN='$tmp/pipe': cannot be written: No such device or address"
+is '... and the program runs' "$status" 0
+
+# ---- statistics ----------------------------------------------------------------------------------
+
+retain "$tmp/cases" counted
+routed 'counts'
+site='.sites[] | select(.label == "counted")'
+stat_is '... survivors' "$site | .survivors" 30
+stat_is '... chunks and bytes' "$site | .chunks_pinned >= 3 and .chunks_pinned <= 5 and
+    .bytes_pinned == .chunks_pinned * 32768" true
+stat_is '... what was dropped' "$site | .live_at_end" 0
+stat_is '... calls' "$site | .routed_calls" 50
+stat_is '... frees by others and out of scope' .late_frees 9
+stat_is '... frees in scopes' .freed_in_scope 22
+stat_is '... sites' '"\(.sites_known) \([.sites[].sites_learned] | add) \(.misuses)"' '0 0 0'
+retain ARENASHIM_CAPACITY=64K "$tmp/cases" counted
+stat_is '... sites, once half of the capacity is in use' \
+    "\"\(.sites_known) \($site | .sites_learned)\"" '1 1'
+retain ARENASHIM_STATS=1 "$tmp/cases" counted
+for line in 'survivors +30 blocks alive' 'pinned by them +[0-9]+ bytes' 'late frees +9 ' 'sites learned +0$'; do
+    like "... as text: $line" "$(<"$tmp/stats")" "$line"
+done
+retain "$tmp/cases" freed_inside
+stat_is 'what an inner scope frees is no survivor' '[.sites[].survivors]' '[
+  1,
+  0
+]'
+
+# ---- overflow ------------------------------------------------------------------------------------
+
+# 1 MiB holds 6 blocks of 5000 bytes in each of 32 chunks.
+retain ARENASHIM_CAPACITY=1M ARENASHIM_OVERFLOW=error "$tmp/cases" overflowing 300 5000
+routed 'overflow: error'
+is '... what fits is drawn' "$out" '192 108'
+stat_is '... and the rest counted' '"\(.overflows) \(.fallbacks)"' '108 0'
+retain ARENASHIM_CAPACITY=1M ARENASHIM_OVERFLOW=fallback "$tmp/cases" overflowing 300 5000
+routed 'overflow: fallback'
+stat_is '... what fits is drawn' '"\(.overflows) \(.fallbacks) \(.routed_calls)"' '108 108 192'
+retain ARENASHIM_CAPACITY=1M "$tmp/cases" overflowing 300 5000
+stat_is 'overflow: grow' '"\(.overflows) \(.fallbacks) \(.routed_calls)"' '18 0 300'
+capacity=$(stat .recommended_capacity_bytes)
+retain ARENASHIM_CAPACITY="$capacity" "$tmp/cases" overflowing 300 5000
+stat_is '... the recommended capacity is enough' '"\(.overflows) \(.fallbacks)"' '0 0'
+retain ARENASHIM_CAPACITY=1M ARENASHIM_LIMIT=1M "$tmp/cases" overflowing 300 5000
+routed 'overflow: grow, at the limit'
+stat_is '... what fits is drawn' '.overflows == .fallbacks and .routed_calls == 300 - .fallbacks and
+    .fallbacks >= 108 and .fallbacks < 125' true
+ulimit -c 0
+retain ARENASHIM_CAPACITY=1M ARENASHIM_OVERFLOW=abort "$tmp/cases" overflowing 300 5000 2>/dev/null
+is 'overflow: abort' "$status" $((128 + 6))
+one_line '... says what is left' \
+    "overflow: 5000 bytes do not fit in the 0 left of a capacity of 1048576; scope 'overflowing'"
+for policy in error fallback; do
+    retain ARENASHIM_CAPACITY=1M ARENASHIM_OVERFLOW=$policy "$tmp/cases" emptied_elsewhere
+    routed "overflow: $policy, where another thread frees"
+    stat_is '... what it has freed is used again' '"\(.overflows) \(.routed_calls)"' '0 40'
+done
+
+# ---- signals -------------------------------------------------------------------------------------
+
+retain ARENASHIM_CAPACITY=64M "$tmp/cases" at_each_step 7
+if [ "$status" -eq 77 ]; then
+    skip 'a signal handler at any instruction' 'not on this processor'
+else
+    routed 'a signal handler at any instruction'
+    check "... was there ($out)" test "$out" -gt 4000
+fi
+retain ARENASHIM_CAPACITY=64M "$tmp/cases" under_alarms 20000
+if [ "$status" -eq 77 ]; then
+    skip 'signals of a timer' 'no timer'
+else
+    routed 'signals of a timer'
+fi
+
+# ---- misuse --------------------------------------------------------------------------------------
+
+retain "$tmp/cases" misused twice
+one_line 'a double free' 'double free'
+retain "$tmp/cases" misused inside
+one_line 'a free inside a block' 'not a block'
+retain "$tmp/cases" misused large
+one_line 'a free inside a large block' 'not a block'
+stat_is '... counted, and not taken for one' '"\(.misuses) \(.late_frees)"' '2 1'
+for where in overrun overrun_late; do
+    retain ARENASHIM_DEBUG=poison,verify "$tmp/cases" misused $where 2>/dev/null
+    is "an $where: the end" "$status" $((128 + 6))
+    one_line '... found at its free' \
+        'write past the end of a block of 100 bytes at 0x[0-9a-f]+ that cases\+0x[0-9a-f]+ drew; found when it was freed'
+done
+for debug in poison verify poison,verify,quarantine; do
+    for case in realloc_everywhere any_order 'use_again thread' 'use_again child' 'leave_one_each 10000'; do
+        # shellcheck disable=SC2086
+        retain ARENASHIM_DEBUG=$debug ARENASHIM_CAPACITY=16M "$tmp/cases" $case
+        routed "ARENASHIM_DEBUG=$debug: $case"
+    done
+done
+done_testing
