@@ -6,6 +6,7 @@ EXTRA_DIST += $(valgrind_tests) \
 	tests/valgrind/leak.c \
 	tests/valgrind/left_open.c \
 	tests/valgrind/overrun.c \
+	tests/valgrind/retained.c \
 	tests/valgrind/stale.c \
 	tests/valgrind/status.c \
 	tests/valgrind/uninitialised.c

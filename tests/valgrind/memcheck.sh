@@ -21,16 +21,17 @@ build() {
     $CC -g -O1 -pthread -I"${srcdir:-.}/include" "${srcdir:-.}/tests/valgrind/$1.c" -o "$work/$1"
 }
 
-# run NAME [VARIABLE=VALUE...]: builds and checks a program; sets status and output
+# run NAME[/CASE] [VARIABLE=VALUE...]: builds and checks a program; sets status and output
 run() {
-    local name=$1
+    local name=${1%/*} case=()
+    [[ $1 != */* ]] || case=("${1#*/}")
     shift
     if ! build "$name"; then
         not_ok "$name compiles"
         return
     fi
     status=0
-    output=$(env "$@" "$checker" "$work/$name" 2>&1) || status=$?
+    output=$(env "$@" "$checker" "$work/$name" "${case[@]}" 2>&1) || status=$?
 }
 
 run clean ARENASHIM_CAPACITY=64K
@@ -66,6 +67,26 @@ unlike "... and scope memory is no leak" "$output" '77 bytes'
 run left_open
 is "a scope left open is found" "$status" 99
 like "... and named" "$output" 'valgrind-check: 1 scopes were left open'
+
+run retained/clean ARENASHIM_END=retain ARENASHIM_CAPACITY=16M
+is "survivors that are freed in time give status 0" "$status" 0
+is "... and no report" "$output" ''
+run retained/freed ARENASHIM_END=retain
+is "a use after free of a retained block is found" "$status" 99
+like "... as such" "$output" "5 bytes inside a block of size 100 free'd"
+run retained/large ARENASHIM_END=retain
+is "... of a large one, too" "$status" 99
+like "... as such" "$output" "40,000 bytes inside a block of size 50,000 free'd"
+run retained/overrun ARENASHIM_END=retain
+is "an overrun of a retained block is found" "$status" 99
+like "... just behind the block" "$output" '0 bytes after a block of size 100'
+run retained/uninitialised ARENASHIM_END=retain
+is "a use of what a freed block left behind is found" "$status" 99
+like "... as uninitialised memory" "$output" 'depends on uninitialised value'
+run retained/leak ARENASHIM_END=retain
+is "a leak of a retained block is found" "$status" 99
+like "... as definitely lost" "$output" '100 bytes in 1 blocks are definitely lost'
+like "... with the stack of the allocation" "$output" 'leave \(retained\.c:'
 
 run status
 is "the program's own status is passed on" "$status" 3
