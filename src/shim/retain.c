@@ -186,6 +186,13 @@ static void note_peak(const struct thread *thread, struct site_stats *stats)
         stats->peak = bytes;
 }
 
+/* Releases the chunks that others have emptied. */
+static void reclaim(struct retained *r)
+{
+    if (chunks_were_emptied(&r->chunks))
+        chunks_reclaim(&r->chunks, r->cursor ? (int)r->current : -1);
+}
+
 /* The first chunk of a run, or -1 when the overflow policy or the kernel refuses it. */
 static int take_chunks(struct thread *thread, uint32_t count, bool *clean)
 {
@@ -193,9 +200,8 @@ static int take_chunks(struct thread *thread, uint32_t count, bool *clean)
     struct chunks *chunks = &r->chunks;
     uint32_t capacity = capacity_in_chunks();
     /* What others have freed is used again before memory is added. */
-    if ((chunks->used + count > capacity || chunks_would_grow(chunks, count)) &&
-        chunks_were_emptied(chunks))
-        chunks_reclaim(chunks, r->cursor ? (int)r->current : -1);
+    if (chunks->used + count > capacity || chunks_would_grow(chunks, count))
+        reclaim(r);
     bool overflows = chunks->used + count > capacity;
     int index = -1;
     if (!overflows || fixed.config.overflow == OVERFLOW_GROW)
@@ -743,6 +749,15 @@ static uint64_t learn_survivors(const struct thread *thread, const struct frame 
     return learned_sites;
 }
 
+/* Whether blocks that are alive keep more than half of the capacity in use. */
+static bool is_half_used(struct retained *r)
+{
+    uint32_t half = (capacity_in_chunks() + 1) / 2;
+    if (r->chunks.used > half)
+        reclaim(r);
+    return r->chunks.used > half;
+}
+
 static void note_survivors(struct thread *thread, struct frame *frame)
 {
     struct chunks *chunks = &thread->retained.chunks;
@@ -750,7 +765,7 @@ static void note_survivors(struct thread *thread, struct frame *frame)
     stats->survivors += (uint64_t)frame->live;
     if (chunks->used > stats->pinned)
         stats->pinned = chunks->used;
-    if (chunks->used > (capacity_in_chunks() + 1) / 2)
+    if (is_half_used(&thread->retained))
         stats->learned += learn_survivors(thread, frame);
     /* They are the outer scope's from now on. */
     struct frame *outer = retaining(thread, thread->depth - 1);
@@ -787,8 +802,7 @@ static void give_back(struct retained *r)
     uint32_t capacity = capacity_in_chunks();
     if (LIKELY(chunks->used + chunks->warm <= capacity))
         return;
-    if (chunks_were_emptied(chunks))
-        chunks_reclaim(chunks, r->cursor ? (int)r->current : -1);
+    reclaim(r);
     if (chunks->warm > capacity)
         chunks_trim(chunks, capacity);
 }
@@ -838,7 +852,7 @@ bool retain_trim(struct thread *thread, size_t pad)
 {
     struct retained *r = &thread->retained;
     size_t kept = pad / CHUNK_BYTES;
-    chunks_reclaim(&r->chunks, r->cursor ? (int)r->current : -1);
+    reclaim(r);
     uint32_t warm = r->chunks.warm;
     chunks_trim(&r->chunks, kept < CHUNKS_MAX ? (uint32_t)kept : CHUNKS_MAX);
     return r->chunks.warm < warm;

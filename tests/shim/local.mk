@@ -9,6 +9,8 @@ shim_tests = \
 	tests/shim/check_next \
 	tests/shim/check_region \
 	tests/shim/check_block \
+	tests/shim/check_chunks \
+	tests/shim/check_retain \
 	tests/shim/check_scope \
 	tests/shim/check_stack \
 	tests/shim/check_stats \
@@ -59,3 +61,11 @@ tests_shim_check_signal_LDADD = $(shim_tests_ldadd)
 tests_shim_check_model_SOURCES = tests/shim/check_model.c tests/shim/harness.h
 tests_shim_check_model_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_model_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_chunks_SOURCES = tests/shim/check_chunks.c tests/shim/harness.h
+tests_shim_check_chunks_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_chunks_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_retain_SOURCES = tests/shim/check_retain.c tests/shim/harness.h
+tests_shim_check_retain_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_retain_LDADD = $(shim_tests_ldadd)
