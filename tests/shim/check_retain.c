@@ -10,6 +10,9 @@
 
 enum { CAPACITY = 32 * 32768, LIMIT = 8 * 1024 * 1024 };
 
+/* No checker watches: blocks are resized in place, and places come again. */
+static bool plain;
+
 static struct chunks *chunks;
 
 static void start_once(void)
@@ -22,6 +25,7 @@ static void start_once(void)
         require(fixed.retains);
     }
     started = true;
+    plain = !track_active();
     fixed.config.overflow = OVERFLOW_GROW;
 }
 
@@ -42,6 +46,7 @@ static arena_scope_token outer;
 static void open_scope(void)
 {
     start_once();
+    memset(learned, 0, sizeof learned); /* other tests have left survivors in this process */
     outer = open_kind("retain", true);
     chunks = &hot.thread->retained.chunks;
 }
@@ -108,7 +113,9 @@ START_TEST(out_of_scope_and_in_a_pause_calls_go_on)
     arena_scope_pause();
     t_free(inside);
     arena_scope_resume();
-    ck_assert(block_is_ours(r_malloc(10)));
+    inside = r_malloc(10);
+    ck_assert(block_is_ours(inside));
+    t_free(inside);
     close_scope();
     void *outside = r_malloc(10);
     ck_assert(!block_is_ours(outside));
@@ -179,14 +186,19 @@ END_TEST
 START_TEST(zeroed_blocks_are_zero)
 {
     static const size_t sizes[] = {1, 100, 5000, 16000, 17000, 33000, 200000};
+    unsigned char *blocks[4][COUNT(sizes)];
     for (int round = 0; round < 4; round++)
         for (size_t i = 0; i < COUNT(sizes); i++) {
             unsigned char *block = r_calloc(sizes[i]);
             ck_assert(retain_holds(block) && holds_only(block, sizes[i], 0));
             memset(block, 0xff, t_usable(block));
+            blocks[round][i] = block;
             if (round % 2)
                 t_free(block);
         }
+    for (int round = 0; round < 4; round += 2)
+        for (size_t i = 0; i < COUNT(sizes); i++)
+            t_free(blocks[round][i]);
 }
 END_TEST
 
@@ -196,7 +208,10 @@ START_TEST(the_newest_gives_its_place_back)
 {
     unsigned char *first = filled(100, 1);
     t_free(first);
-    ck_assert_ptr_eq(filled(100, 2), first);
+    unsigned char *second = filled(100, 2);
+    if (plain)
+        ck_assert_ptr_eq(second, first);
+    t_free(second);
 }
 END_TEST
 
@@ -207,12 +222,12 @@ START_TEST(a_scope_without_survivors_leaves_nothing)
         unsigned char *blocks[200];
         for (int k = 0; k < 200; k++)
             blocks[k] = filled(k % 50 == 0 ? 40000 : 500, k);
+        ck_assert_uint_le(chunks->used, 16);
         for (int k = 0; k < 200; k++)
             t_free(blocks[k]);
         arena_scope_end(token);
     }
     ck_assert_uint_le(chunks->used, 1);
-    ck_assert_uint_le(chunks->count, 40);
 }
 END_TEST
 
@@ -240,10 +255,10 @@ START_TEST(survivors_freed_here_empty_their_chunks)
     for (int round = 0; round < 20; round++) {
         leave_survivors();
         ck_assert_uint_gt(chunks->used, 8);
+        ck_assert_uint_lt(chunks->used, 16);
         free_survivors(NULL);
         ck_assert_uint_le(chunks->used, 1);
     }
-    ck_assert_uint_le(chunks->count, 20);
     ck_assert_uint_ge(site_named("leaving").survivors, 20 * COUNT(survivors));
     ck_assert_uint_eq(site_named("leaving").live_at_end, 0);
 }
@@ -254,10 +269,10 @@ START_TEST(survivors_freed_elsewhere_are_found_in_time)
     uint64_t before = stats_now()->late_frees;
     for (int round = 0; round < 20; round++) {
         leave_survivors();
+        ck_assert_uint_lt(chunks->used, 32);
         in_thread(free_survivors, NULL);
     }
     ck_assert_uint_eq(stats_now()->late_frees - before, 20 * COUNT(survivors));
-    ck_assert_uint_le(chunks->count, 40);
 }
 END_TEST
 
@@ -336,7 +351,9 @@ START_TEST(reset_in_retain_in_reset_in_retain)
         t_free(fourth);
         arena_scope_end(reset);
         ck_assert(holds_only(first, 200, 1) && holds_only(sixth, 1000, 6));
-        ck_assert_ptr_ne(filled(100, 8), first);
+        unsigned char *eighth = filled(100, 8);
+        ck_assert_ptr_ne(eighth, first);
+        t_free(eighth);
         t_free(first);
         t_free(sixth);
     }
@@ -350,24 +367,31 @@ END_TEST
 
 START_TEST(the_newest_is_resized_in_place)
 {
-    unsigned char *block = filled(100, 1);
-    ck_assert_ptr_eq(r_realloc(block, 5000), block);
+    unsigned char *block = filled(100, 1), *start = block;
+    block = r_realloc(block, 5000);
+    ck_assert(!plain || block == start);
     ck_assert(holds_only(block, 100, 1));
-    ck_assert_ptr_eq(r_realloc(block, 50), block);
+    block = r_realloc(block, 50);
+    ck_assert(!plain || block == start);
     ck_assert_uint_lt(t_usable(block), 100);
     unsigned char *next = filled(10, 2);
-    ck_assert_uint_le(next - block, 96);
+    ck_assert(!plain || next - block <= 96);
     ck_assert(holds_only(block, 50, 1));
+    t_free(block);
+    t_free(next);
 }
 END_TEST
 
 START_TEST(an_older_block_shrinks_in_place_and_moves_to_grow)
 {
-    unsigned char *block = filled(100, 1), *newer = filled(100, 2);
-    ck_assert_ptr_eq(r_realloc(block, 50), block);
+    unsigned char *block = filled(100, 1), *newer = filled(100, 2), *start = block;
+    block = r_realloc(block, 50);
+    ck_assert(!plain || block == start);
     unsigned char *moved = r_realloc(block, 200);
     ck_assert_ptr_ne(moved, block);
     ck_assert(retain_holds(moved) && holds_only(moved, 50, 1) && holds_only(newer, 100, 2));
+    t_free(moved);
+    t_free(newer);
 }
 END_TEST
 
@@ -375,7 +399,9 @@ START_TEST(a_large_block_that_shrinks_gives_chunks_back)
 {
     unsigned char *block = filled(10 * CHUNK_BYTES, 1);
     uint32_t used = chunks->used;
-    ck_assert_ptr_eq(r_realloc(block, 3 * CHUNK_BYTES), block);
+    unsigned char *start = block;
+    block = r_realloc(block, 3 * CHUNK_BYTES);
+    ck_assert(!plain || block == start);
     ck_assert_uint_eq(chunks->used, used - 7);
     ck_assert_uint_ge(t_usable(block), 3 * CHUNK_BYTES);
     unsigned char *other = filled(5 * CHUNK_BYTES, 2);
@@ -406,7 +432,7 @@ START_TEST(overflow_is_counted_when_the_limit_is_met)
     struct site_stats before = site_named("retain");
     void *blocks[100];
     for (int i = 0; i < 100; i++)
-        ck_assert_ptr_nonnull(blocks[i] = r_malloc(100000));
+        ck_assert_ptr_nonnull(blocks[i] = r_malloc(plain ? 100000 : 1000000));
     ck_assert(!block_is_ours(blocks[99]));
     struct site_stats after = site_named("retain");
     ck_assert_uint_gt(after.fallbacks, before.fallbacks);
