@@ -133,7 +133,8 @@ struct module *modules_find(struct module_cache *cache, uintptr_t address)
 
 void modules_mark(struct module *module)
 {
-    __atomic_store_n(&module->marked, true, __ATOMIC_RELAXED);
+    if (!__atomic_load_n(&module->marked, __ATOMIC_RELAXED)) /* spares other threads a cache miss */
+        __atomic_store_n(&module->marked, true, __ATOMIC_RELAXED);
 }
 
 bool modules_participates(const struct module *module, bool all)

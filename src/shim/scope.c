@@ -350,6 +350,21 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
     return (arena_scope_token){make_token(thread, DEPTH_EXCESS)};
 }
 
+/* Where scopes may retain: after the looks of the fast path, and one at calls that a jump has left.
+ */
+static OUT_OF_LINE arena_scope_token begin_elsewhere(const arena_scope_site *site, uintptr_t caller)
+{
+    struct thread *thread = hot.thread;
+    if (UNLIKELY(!thread || caller - hot.module_start >= hot.module_size ||
+                 thread->modules.generation != modules_generation ||
+                 thread->depth >= SCOPE_DEPTH_MAX || thread_is_busy(thread) ||
+                 (thread->depth == 0 && fixed.config.scopes != SCOPES_NONE) ||
+                 thread->stack <= (uintptr_t)__builtin_frame_address(0)))
+        return begin_slowly(site, caller);
+    return scope_open(thread, stats_of(thread, site), fixed.config.end == END_RETAIN,
+                      modules_find(&thread->modules, caller));
+}
+
 arena_scope_token arena_scope_begin(const arena_scope_site *site)
 {
     static const arena_scope_site unmarked = {NULL, NULL, 0, 0};
@@ -360,7 +375,7 @@ arena_scope_token arena_scope_begin(const arena_scope_site *site)
     if (UNLIKELY(!thread || caller - hot.module_start >= hot.module_size ||
                  thread->modules.generation != modules_generation ||
                  thread->depth >= thread->marks_max))
-        return begin_slowly(site, caller);
+        return begin_elsewhere(site, caller);
     struct site_stats *stats = stats_of(thread, site);
     if (must_settle(thread))
         scope_settle(thread);
@@ -581,6 +596,16 @@ static COLD void end_slowly(uint64_t token)
     }
 }
 
+static OUT_OF_LINE void end_elsewhere(uint64_t token)
+{
+    struct thread *thread = hot.thread;
+    struct frame *frame = thread && thread->depth > 0 ? thread_innermost(thread) : NULL;
+    if (LIKELY(frame && frame->retains && frame->token == token && frame->stack == 0))
+        close_retaining(thread, frame);
+    else
+        end_slowly(token);
+}
+
 void arena_scope_end(arena_scope_token token)
 {
     struct thread *thread = hot.thread;
@@ -591,7 +616,7 @@ void arena_scope_end(arena_scope_token token)
             return;
         }
     }
-    end_slowly(token.id);
+    end_elsewhere(token.id);
 }
 
 void scope_abandon(struct thread *thread)
