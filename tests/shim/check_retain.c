@@ -38,7 +38,7 @@ static arena_scope_token open_kind(const char *label, bool retains)
     require(thread);
     modules_mark(module);
     scope_use_module(module);
-    return scope_open(thread, &site, retains, module);
+    return scope_open(thread, &thread->sites[sites_find(&site)], retains, module);
 }
 
 static arena_scope_token outer;
