@@ -15,23 +15,32 @@
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-/* True on a signal stack, whose addresses say nothing about how deep the other stack is. */
-static bool is_on_signal_stack(void)
+/*
+ * Whether a jump has left the call whose record lies at `record`, when code runs at `stack`. The
+ * addresses of a signal stack say nothing about how deep the thread's own is: its records are left
+ * when it is not in use any more, or is in use further up.
+ */
+static bool is_left(uintptr_t record, uintptr_t stack, const stack_t *signal_stack)
 {
-    stack_t stack;
-    return sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK);
+    bool runs_there = signal_stack->ss_flags & SS_ONSTACK;
+    bool lies_there = record - (uintptr_t)signal_stack->ss_sp < signal_stack->ss_size;
+    return lies_there == runs_there ? record <= stack : lies_there;
 }
 
-COLD void named_close_left(struct thread *thread, uintptr_t stack)
+COLD bool named_close_left(struct thread *thread, uintptr_t stack)
 {
-    if (LIKELY(thread->stack > stack) || is_on_signal_stack())
-        return;
+    stack_t signal_stack;
+    if (LIKELY(thread->stack > stack))
+        return false;
+    if (sigaltstack(NULL, &signal_stack) != 0 || (signal_stack.ss_flags & SS_DISABLE))
+        signal_stack = (stack_t){0};
     uint64_t left = 0;
-    while (left < thread->depth &&
-           (thread->frames[left].stack == 0 || thread->frames[left].stack > stack))
+    while (left < thread->depth && (thread->frames[left].stack == 0 ||
+                                    !is_left(thread->frames[left].stack, stack, &signal_stack)))
         left++;
     thread->left_open += thread->depth - left;
     scope_close_down_to(thread, left);
+    return signal_stack.ss_flags & SS_ONSTACK;
 }
 
 void named_enter_slowly(struct named_call *call)
@@ -40,7 +49,7 @@ void named_enter_slowly(struct named_call *call)
     struct thread *thread = scope_thread();
     call->token = 0;
     if (thread) {
-        named_close_left(thread, (uintptr_t)call);
+        bool on_signal_stack = named_close_left(thread, (uintptr_t)call);
         struct named_function *function = call->function;
         const struct module *module = scope_mark_module(thread, function->module_start);
         if (!__atomic_load_n(&function->site_number, __ATOMIC_RELAXED))
@@ -51,6 +60,9 @@ void named_enter_slowly(struct named_call *call)
             struct site_stats *stats = &thread->sites[function->site_number - 1];
             call->token = scope_open(thread, stats, function->retain, module).id;
             scope_note_call(thread, call);
+            /* So that the next begin looks here again, wherever it is. */
+            if (on_signal_stack)
+                thread->stack = 0;
         }
     }
     errno = saved_errno;

@@ -93,7 +93,8 @@ bool named_leave(struct named_call *call) NAMED_QUIET;
 void named_leave_slowly(struct named_call *call);
 
 /* Ends the scopes of wrapped calls that a longjmp has left: those whose record lies at or below
- * `stack`, an address in the frame of a function that runs now. */
-void named_close_left(struct thread *thread, uintptr_t stack);
+ * `stack`, an address in the frame of a function that runs now, or on a signal stack that is not in
+ * use. True when it had to look, and the thread is on a signal stack. */
+bool named_close_left(struct thread *thread, uintptr_t stack);
 
 #endif

@@ -120,7 +120,8 @@ struct thread {
     unsigned trims;     /* of what threads_trim asked for, done */
     uint64_t marks_max; /* from this depth on begin has more to do than its fast path does:
                          * SCOPE_DEPTH_MAX, or 0 where scopes may retain */
-    uintptr_t stack;    /* of the innermost scope that is a wrapped call; else UINTPTR_MAX */
+    uintptr_t stack; /* of the innermost scope that is a wrapped call, 0 when that is known to lie
+                      * on a signal stack; UINTPTR_MAX when there is none */
     struct retained retained;
     struct module_cache modules;
     struct hot *words; /* the owner's `hot`; the last owner's in a free slot */
