@@ -8,7 +8,6 @@
 . "${srcdir:-.}/tests/preload/common.sh"
 
 [ -r "${shim%/*}/libarenashim-wrap.so" ] || plan_skip 'the part that wraps functions is not built'
-here=$source_dir/tests/wrap
 export limit=120
 
 # named SPECS PROGRAM ARGUMENT...: SPECS are separated by blanks.
@@ -65,4 +64,176 @@ for cc in "$gcc" clang; do
     classes "$cc, no PIE, frame pointers" -O2 -fno-pie -no-pie -fno-omit-frame-pointer
 done
 cc=$gcc
+
+# ---- ways to call ------------------------------------------------------------------------------
+
+need liblinked.so -shared -fPIC -O2 -DLIBRARY linked.c
+# Libraries stand behind what needs them, where build takes no options.
+link=(-L"$tmp" -llinked "-Wl,-rpath,$tmp")
+# shellcheck disable=SC2086
+link_with() {
+    local name=$1
+    shift
+    $cc -O2 -D_GNU_SOURCE -I"$source_dir/include" -I"$source_dir/tests/preload" -o "$tmp/$name" \
+        "$@" "$source_dir/tests/wrap/linked.c" "${link[@]}"
+}
+check 'the plugin links' link_with linked_plugin.so -shared -fPIC -DPLUGIN
+for way in '-Wl,-z,lazy' '-Wl,-z,now' '-fno-plt' '-fno-pie -no-pie'; do
+    read -ra options <<<"$way"
+    check "$way: links" link_with linked "${options[@]}"
+    for kind in retain reset; do
+        named "$kind:liblinked.so!l_draws" "$tmp/linked" "$tmp/linked_plugin.so"
+        routed "$way, $kind"
+        scopes "$way, $kind" '^liblinked.so!l_draws$' 10
+        ends "$way, $kind" 0
+    done
+done
+
+# ---- situations --------------------------------------------------------------------------------
+
+need calls -O2 -g -rdynamic calls.c
+need plugin.so -shared -fPIC -O2 -DNAME=p_ named_lib.c
+export PLUGIN=$tmp/plugin.so
+
+# in_both CASE SCOPES LEFT_OPEN: the case of calls.c, with scopes that retain and that reset. SCOPES
+# '' says that the program has printed how many calls there were in its handler, and that there were
+# `extra` others. `more` holds further specs.
+run_calls() {
+    named "$1:main!w_* ${more-}" "$tmp/calls" "$2"
+}
+in_both() {
+    local kind
+    for kind in retain reset; do
+        unset WRAPPED_RESET
+        [ $kind = retain ] || export WRAPPED_RESET=1
+        run_calls $kind "$1"
+        routed "$1, $kind"
+        scopes "$1, $kind" '^calls!w_' "${2:-$((out + extra))}"
+        ends "$1, $kind" "$3"
+    done
+    unset WRAPPED_RESET
+}
+
+in_both recursion 2058 0
+in_both keep_errno 8 0
+in_both thread_exit 550 0
+in_both cancel 250 0
+in_both call_exit 3 2
+is 'call_exit: handlers run' "$out" handler
+run_calls retain call_quick_exit
+is 'call_quick_exit: handlers run, and nothing is said' "$status:$out:$err" 0:handler:
+in_both jump_out 2000 1000
+in_both jump_out_of_many 525 475
+in_both jump_to_a_call 350 300
+in_both jump_out_of_marks 100 150
+in_both signal_stacks 802 0
+in_both jump_off_signal_stacks 802 400
+# The entry of a context does not return, and its scope is closed as one that was left.
+in_both one_context 41 20
+for kind in retain reset; do
+    unset WRAPPED_RESET
+    [ $kind = retain ] || export WRAPPED_RESET=1
+    run_calls $kind contexts_take_turns
+    routed "contexts_take_turns, $kind"
+    scopes "contexts_take_turns, $kind" '^calls!w_' 600
+    stat_is "contexts_take_turns, $kind: misuses" .misuses 0
+done
+unset WRAPPED_RESET
+rm -f "$tmp"/stats.*
+in_both forks 20 0
+is 'forks: each child has one scope of its own' \
+    "$(cat "$tmp"/stats.* | jq -s -c '[length, (map(.scopes) | add), (map(.misuses) | add)]')" \
+    '[20,20,0]'
+export ARENASHIM_FOLLOW=0
+in_both vforks 20 10
+unset ARENASHIM_FOLLOW
+more='plugin.so!p_sum plugin.so!p_inside plugin.so!p_looped'
+in_both loads 5 0
+scopes 'loads: the library' '^plugin.so!p_(looped|inside|sum)$' 15
+more=
+in_both many_threads 640000 0
+stat_is 'many_threads: each function is a site' \
+    '[.sites[] | select(.label | startswith("calls!w_many_")) | .scopes] | unique | tostring' '[12800]'
+extra=1200012
+in_both timer_signals '' 0
+extra=184
+if run_calls retain every_instruction && [ "$status" -eq 77 ]; then
+    skip 'every_instruction' 'the processor cannot'
+else
+    in_both every_instruction '' 0
+fi
+
+model() {
+    named 'retain:main!w_model_retain reset:main!w_model_reset' "$tmp/calls" at_random
+    routed "at random, seed $SEED ${ARENASHIM_CAPACITY-}"
+    stat_is "at random, seed $SEED: scopes of both kinds" \
+        '[.sites[] | select(.label | startswith("calls!")) | .scopes] | sort | reverse |
+         map(tostring) | join(" ")' "$out"
+    ends "at random, seed $SEED" 0
+}
+for SEED in ${SEEDS:-1 2 3 4 5 6}; do
+    export SEED
+    model
+    ARENASHIM_CAPACITY=64M model
+done
+
+# ---- C++ ---------------------------------------------------------------------------------------
+
+if build cxx -O2 calls.cc; then
+    in_cxx() {
+        local kind
+        for kind in retain reset; do
+            named "$kind:main!calls::[!G]*" "$tmp/cxx" "$1"
+            routed "$1, $kind"
+            scopes "$1, $kind" '^cxx!calls::' "$2"
+            ends "$1, $kind" "$3"
+        done
+    }
+    in_cxx throws 1460 0
+    stat_is 'throws: the sites have the names of C++' '[.sites[].label] | sort | join(", ")' \
+        'cxx!calls::catcher(int), cxx!calls::rethrower(int), cxx!calls::thrower<int>(int)'
+    in_cxx throws_through_methods 60 0
+    in_cxx keeps_an_exception 9 0
+    in_cxx terminates 3 3
+else
+    not_ok 'C++ compiles' "$err"
+fi
+
+# ---- tools -------------------------------------------------------------------------------------
+
+run_calls retain traces
+routed 'backtrace()'
+is 'backtrace() names the callers' \
+    "$(sed -n 's/.*(\([a-z_]*\)+.*/\1/p' "$tmp/out" | grep -E '^(w_|not_wrapped|main)' | xargs)" \
+    'w_trace w_inner not_wrapped main'
+
+unset DEBUGINFOD_URLS
+if have gdb; then
+    capture gdb -nx -q -batch -iex 'set startup-with-shell off' \
+        -ex "set environment LD_PRELOAD $shim" -ex 'set environment ARENASHIM_SCOPES calls!w_*' \
+        -ex 'break stop_here' -ex run -ex bt --args "$tmp/calls" traces
+    is 'gdb names the callers' \
+        "$(sed -n 's/^#[0-9]* *\(0x[0-9a-f]* in \)\{0,1\}\([a-z_]*\) (.*/\2/p' "$tmp/out" | xargs)" \
+        'stop_here w_trace wrap_thunk w_inner wrap_thunk not_wrapped traces run_case main'
+else
+    skip 'gdb names the callers' 'gdb is not installed'
+fi
+
+# memcheck KIND PROGRAM CASE: nothing is reported, and nothing is leaked.
+memcheck() {
+    rm -f "$tmp/stats"
+    capture env LD_PRELOAD="$shim" ARENASHIM_SCOPES="$1" ARENASHIM_STATS=json \
+        ARENASHIM_STATS_FILE="$tmp/stats" valgrind -q --error-exitcode=9 --leak-check=full \
+        --soname-synonyms=somalloc=nouserintercepts "$tmp/$2" "$3"
+    routed "memcheck, $1, $3"
+}
+if have valgrind; then
+    for name in recursion keep_errno thread_exit signal_stacks; do
+        memcheck 'retain:calls!w_*' calls $name
+        WRAPPED_RESET=1 memcheck 'reset:calls!w_*' calls $name
+    done
+    memcheck 'retain:cxx!calls::[!G]*' cxx throws
+else
+    skip memcheck 'valgrind is not installed'
+fi
 done_testing

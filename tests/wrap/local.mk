@@ -56,8 +56,11 @@ if !SANITIZERS
 TESTS += tests/wrap/names.sh tests/wrap/calls.sh
 endif
 EXTRA_DIST += \
+	tests/wrap/calls.c \
+	tests/wrap/calls.cc \
 	tests/wrap/calls.sh \
 	tests/wrap/classes.c \
+	tests/wrap/linked.c \
 	tests/wrap/host_lib.c \
 	tests/wrap/named.c \
 	tests/wrap/named.cc \
