@@ -61,6 +61,13 @@ EXTRA_DIST += \
 	tests/wrap/calls.sh \
 	tests/wrap/classes.c \
 	tests/wrap/linked.c \
+TESTS += tests/wrap/names.sh tests/wrap/binaries.sh
+endif
+EXTRA_DIST += \
+	tests/wrap/binaries.sh \
+	tests/wrap/queries.sql \
+	tests/wrap/variety.pl \
+	tests/wrap/variety.py \
 	tests/wrap/host_lib.c \
 	tests/wrap/named.c \
 	tests/wrap/named.cc \
