@@ -43,15 +43,8 @@ static uint64_t higher(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-void scope_settle(struct thread *thread)
+static ALWAYS_INLINE void settle_resetting(struct thread *thread, struct frame *frame)
 {
-    struct frame *frame = thread_innermost(thread);
-    CHECK(thread->depth > 0 && thread->depth <= SCOPE_DEPTH_MAX);
-    if (UNLIKELY(frame->retains)) {
-        frame->peak |= 1; /* it has been used */
-        retain_settle(thread, frame);
-        return;
-    }
     CHECK(hot.cursor >= frame->start && hot.cursor <= thread->memory_end);
     uint64_t calls = hot.calls;
     uint64_t bytes = hot.bytes;
@@ -69,6 +62,22 @@ void scope_settle(struct thread *thread)
     uintptr_t peak = higher(thread->peak, hot.cursor);
     thread->peak = 0;
     frame->peak = higher(frame->peak, peak);
+}
+
+static ALWAYS_INLINE void settle_retaining(struct thread *thread, struct frame *frame)
+{
+    frame->peak |= 1; /* it has been used */
+    retain_settle(thread, frame);
+}
+
+void scope_settle(struct thread *thread)
+{
+    struct frame *frame = thread_innermost(thread);
+    CHECK(thread->depth > 0 && thread->depth <= SCOPE_DEPTH_MAX);
+    if (frame->retains)
+        settle_retaining(thread, frame);
+    else
+        settle_resetting(thread, frame);
 }
 
 /* Where the arena's next outermost scope starts behind the one that ends. */
@@ -115,12 +124,10 @@ static void retire(struct thread *thread, struct frame *frame)
     thread->busy = busy;
 }
 
-/* Enters what a scope came to. */
+/* Enters what a scope came to that does not retain. */
 static void note(struct thread *thread, struct frame *frame)
 {
     struct site_stats *stats = frame->stats;
-    if (frame->retains)
-        return; /* retain_look_back does */
     CHECK(frame->peak >= frame->start);
     stats->peak = higher(stats->peak, frame->peak - frame->start);
     if (frame->live > 0)
@@ -131,12 +138,9 @@ static void note(struct thread *thread, struct frame *frame)
         frame[-1].peak = higher(frame[-1].peak, frame->peak);
 }
 
-/* Accounts for the innermost scope, which is about to end. */
-static OUT_OF_LINE void account(struct thread *thread)
+/* Forgets what concerned the innermost scope alone. */
+static ALWAYS_INLINE void forget(struct thread *thread, const struct frame *frame)
 {
-    struct frame *frame = thread_innermost(thread);
-    scope_settle(thread);
-    note(thread, frame);
     if (frame->pauses > 0)
         misuse_report(MISUSE_PAUSED, NULL);
     thread->spilled = frame->spilled;
@@ -145,8 +149,16 @@ static OUT_OF_LINE void account(struct thread *thread)
         thread->left_open += thread->excess;
         thread->excess = 0;
     }
-    if (thread->checked && !frame->retains &&
-        !(thread->depth == 1 && thread->automatic == SCOPES_PROCESS))
+}
+
+/* Accounts for the innermost scope, which does not retain and is about to end. */
+static OUT_OF_LINE void account(struct thread *thread)
+{
+    struct frame *frame = thread_innermost(thread);
+    settle_resetting(thread, frame);
+    note(thread, frame);
+    forget(thread, frame);
+    if (thread->checked && !(thread->depth == 1 && thread->automatic == SCOPES_PROCESS))
         retire(thread, frame);
 }
 
@@ -156,16 +168,17 @@ void scope_account_open(struct thread *thread)
         return;
     scope_settle(thread);
     for (uint64_t i = thread->depth; i-- > 0;) {
-        note(thread, &thread->frames[i]);
+        if (!thread->frames[i].retains)
+            note(thread, &thread->frames[i]);
         thread->frames[i].live = 0; /* it is counted once */
     }
 }
 
 /* ---- begin ---------------------------------------------------------------------------------- */
 
-static COLD struct site_stats *find_stats(struct thread *thread, const arena_scope_site *site,
-                                          struct site_cache_entry *entry)
+static COLD struct site_stats *find_stats(struct thread *thread, const arena_scope_site *site)
 {
+    struct site_cache_entry *entry = &thread->site_cache[site_hash(site)];
     entry->stats = NULL; /* a signal handler must not find the new key with the old statistics */
     signal_fence();
     struct site_stats *stats = &thread->sites[sites_find(site)];
@@ -178,9 +191,9 @@ static COLD struct site_stats *find_stats(struct thread *thread, const arena_sco
 static ALWAYS_INLINE struct site_stats *stats_of(struct thread *thread,
                                                  const arena_scope_site *site)
 {
-    struct site_cache_entry *entry = &thread->site_cache[site_hash(site)];
+    const struct site_cache_entry *entry = &thread->site_cache[site_hash(site)];
     struct site_stats *stats = entry->stats;
-    return LIKELY(stats && site_same(&entry->key, site)) ? stats : find_stats(thread, site, entry);
+    return LIKELY(stats && site_same(&entry->key, site)) ? stats : find_stats(thread, site);
 }
 
 static ALWAYS_INLINE void fill(struct thread *thread, struct frame *frame, uint64_t token,
@@ -365,6 +378,13 @@ static OUT_OF_LINE arena_scope_token begin_elsewhere(const arena_scope_site *sit
                       modules_find(&thread->modules, caller));
 }
 
+static OUT_OF_LINE arena_scope_token settle_and_open(struct thread *thread,
+                                                     struct site_stats *stats)
+{
+    scope_settle(thread);
+    return open_resetting(thread, stats);
+}
+
 arena_scope_token arena_scope_begin(const arena_scope_site *site)
 {
     static const arena_scope_site unmarked = {NULL, NULL, 0, 0};
@@ -377,9 +397,7 @@ arena_scope_token arena_scope_begin(const arena_scope_site *site)
                  thread->depth >= thread->marks_max))
         return begin_elsewhere(site, caller);
     struct site_stats *stats = stats_of(thread, site);
-    if (must_settle(thread))
-        scope_settle(thread);
-    return open_resetting(thread, stats);
+    return must_settle(thread) ? settle_and_open(thread, stats) : open_resetting(thread, stats);
 }
 
 void scope_begin_automatic(struct thread *thread, const arena_scope_site *site)
@@ -461,8 +479,10 @@ static ALWAYS_INLINE void leave_retaining(struct thread *thread, struct frame *f
 static void close_retaining(struct thread *thread, struct frame *frame)
 {
     bool used = is_used_anyhow(thread, frame);
-    if (used)
-        account(thread);
+    if (used) {
+        settle_retaining(thread, frame);
+        forget(thread, frame);
+    }
     uintptr_t gate = close_retained_gate(thread);
     if (used)
         retain_look_back(thread, frame, gate);

@@ -22,7 +22,7 @@
 
 #define SCOPE_DEPTH_MAX 512
 
-/* An open scope. */
+/* An open scope. Of 3 times 64 bytes: so an index soon becomes an address. */
 struct frame {
     uint64_t token;
     struct site_stats *stats; /* of the scope's site, in this thread's record */
@@ -51,7 +51,9 @@ struct frame {
     uintptr_t outer_module_start;
     uintptr_t outer_module_size;
     uintptr_t paused_module_size; /* retained.module_size at the first pause */
-};
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct frame) == 192, "a frame's size is cheap to multiply with");
 
 /* Where the scopes of a thread that retain draw; see retain.h. */
 struct retained {
