@@ -53,18 +53,15 @@ tests_wrap_check_names_LDADD = src/wrap/libwrap.la $(CHECK_LIBS)
 
 # They preload a library, before which a sanitizer's cannot stand.
 if !SANITIZERS
-TESTS += tests/wrap/names.sh tests/wrap/calls.sh
+TESTS += tests/wrap/binaries.sh tests/wrap/calls.sh tests/wrap/names.sh
 endif
 EXTRA_DIST += \
+	tests/wrap/binaries.sh \
 	tests/wrap/calls.c \
 	tests/wrap/calls.cc \
 	tests/wrap/calls.sh \
 	tests/wrap/classes.c \
 	tests/wrap/linked.c \
-TESTS += tests/wrap/names.sh tests/wrap/binaries.sh
-endif
-EXTRA_DIST += \
-	tests/wrap/binaries.sh \
 	tests/wrap/queries.sql \
 	tests/wrap/variety.pl \
 	tests/wrap/variety.py \
