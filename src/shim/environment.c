@@ -157,6 +157,7 @@ void environment_settle(struct config *config)
         stop_following();
     if (*config->stats_file != '\0' && !tells_processes_apart(config->stats_file))
         tell_processes_apart(config);
-    if ((*config->specs != '\0' || *config->scope_file != '\0') && !config->specs_marked)
+    if (config->follow && (*config->specs != '\0' || *config->scope_file != '\0') &&
+        !config->specs_marked)
         mark_specs(config);
 }
