@@ -31,7 +31,7 @@ select count(*), total(length(y)) from u;
 create virtual table ft using fts5 (body);
 insert into ft select c || ' ' || y from t join u on t.a = u.rowid;
 select highlight(ft, 0, '<', '>') from ft where ft match 'word3* or new*' limit 50;
-select nothing from t;
+select missing from t;
 select 1 +;
 explain query plan select * from t where b = 3;
 pragma integrity_check;
