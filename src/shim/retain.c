@@ -427,6 +427,12 @@ OUT_OF_LINE void *retain_serve(const struct request *request)
     return block;
 }
 
+/* Outside of scopes, where none opens by itself, there is nothing to find out. */
+static ALWAYS_INLINE bool is_outside(const struct thread *thread)
+{
+    return (!thread || thread->depth == 0) && fixed.config.scopes == SCOPES_NONE;
+}
+
 static OUT_OF_LINE void *malloc_slowly(size_t size, uintptr_t caller)
 {
     struct request request = {.size = size, .caller = caller};
@@ -439,7 +445,9 @@ static void *retain_malloc(size_t size)
     uintptr_t caller = CALLER();
     struct thread *thread = hot.thread;
     void *block = LIKELY(thread != NULL) ? take(thread, size, caller) : NULL;
-    return LIKELY(block != NULL) ? block : malloc_slowly(size, caller);
+    if (LIKELY(block != NULL))
+        return block;
+    return is_outside(thread) ? fixed.next.malloc(size) : malloc_slowly(size, caller);
 }
 
 static void *retain_calloc(size_t count, size_t size)
@@ -451,7 +459,7 @@ static void *retain_calloc(size_t count, size_t size)
     void *block = thread ? take(thread, request.size, request.caller) : NULL;
     if (LIKELY(block != NULL))
         return memset(block, 0, request.size);
-    block = retain_serve(&request);
+    block = is_outside(thread) ? BLOCK_PASS : retain_serve(&request);
     return block == BLOCK_PASS ? fixed.next.calloc(count, size) : block;
 }
 
