@@ -99,7 +99,7 @@ fi
 
 # ---- sqlite3 -----------------------------------------------------------------------------------
 
-sed "s/ROWS/${long:+20}20000/g" "$here/queries.sql" >queries.sql
+sed "s/ROWS/${long:+1}20000/g" "$here/queries.sql" >queries.sql
 if plainly sqlite3 test.db '.read queries.sql'; then
     for function in step prepare_v2 exec; do
         rm -f test.db
@@ -155,7 +155,7 @@ scoped 20 1000 --scope='recall!*'
 # ---- the compiler ------------------------------------------------------------------------------
 
 # A large C file.
-awk -v functions="${long:+2}300" 'BEGIN {
+awk -v functions="${long:+1}300" 'BEGIN {
     print "#include <stdio.h>"
     for (i = 0; i < functions; i++)
         printf "static int f%d(int n, int *p)\n{\n    int s = 0;\n    for (int i = 0; i < n; i++)\n" \
