@@ -7,8 +7,8 @@
  *                 are counted together, each process counts on from what its parent had
  *   FAULT_ALWAYS  set: every call from there on fails; else this one alone
  *   FAULT_AS      instead of failing: write takes 1 byte (`short`) or none (`nothing`), or is
- *                 interrupted first (`interrupted`); `large` makes sysconf's page size 64 KiB
- *   FAULT_LOG     a line with the function's name is appended for each call that failed
+ *                 interrupted first (`interrupted`), as read is; `large` makes sysconf's page size
+ * 64 KiB FAULT_LOG     a line with the function's name is appended for each call that failed
  *
  * Functions are called by system calls or, those that are none, by their addresses in the C
  * library. Nothing here allocates.
@@ -27,6 +27,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -154,6 +155,11 @@ int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)
     return REAL(__register_atfork)(prepare, parent, child, dso);
 }
 
+int sigaltstack(const stack_t *stack, stack_t *old)
+{
+    return HITS(sigaltstack) ? fail(EPERM) : (int)syscall(SYS_sigaltstack, stack, old);
+}
+
 int sigaction(int number, const struct sigaction *action, struct sigaction *old)
 {
     return HITS(sigaction) ? fail(EINVAL) : REAL(sigaction)(number, action, old);
@@ -182,6 +188,23 @@ ssize_t write(int file, const void *bytes, size_t size)
         size = 1;
     }
     return syscall(SYS_write, file, bytes, size);
+}
+
+ssize_t read(int file, void *bytes, size_t size)
+{
+    if (HITS(read))
+        return fail(fails_as("interrupted") ? EINTR : EIO);
+    return syscall(SYS_read, file, bytes, size);
+}
+
+int fstat(int file, struct stat *status)
+{
+    return HITS(fstat) ? fail(EIO) : REAL(fstat)(file, status);
+}
+
+int access(const char *name, int mode)
+{
+    return HITS(access) ? fail(EACCES) : (int)syscall(SYS_faccessat, AT_FDCWD, name, mode);
 }
 
 ssize_t readlink(const char *name, char *target, size_t size)

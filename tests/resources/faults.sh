@@ -52,7 +52,8 @@ no_region='routing is off: the system refuses the address space for one arena of
 no_arena='a thread gets no arena: the system refuses (memory for it|to call the shim at its exit); .*'
 no_statistics="the statistics cannot be written to '$tmp/stats(\.[0-9]+)?': .*"
 no_name='loaded twice: .* serves, and this copy is idle: an unknown object'
-messages="arenashim: ($no_hook|$no_region|$no_arena|$no_statistics|$no_name)"
+no_learning="ARENASHIM_LEARN='$tmp/sites': cannot be (read|written): .*"
+messages="arenashim: ($no_hook|$no_region|$no_arena|$no_statistics|$no_name|$no_learning)"
 ! counts_lines || messages="($messages|profiling:.*)"
 
 # What is wrong with the last run, nothing if it is as it should be. The program and its two
@@ -95,7 +96,8 @@ every() {
 # (dlsym of malloc), and addresses of variables. Everything else stands in fault_lib.c.
 never='_ITM_.* __cxa_finalize __gmon_start__ __errno_location __environ environ __progname
     program_invocation(_short)?_name abort basename dlsym fnmatch getauxval getpid mem[a-z]+
-    secure_getenv str[a-z_]+ raise sigemptyset __[lt]san_[a-z_]+'
+    secure_getenv str[a-z_]+ raise sigemptyset __[lt]san_[a-z_]+ __libc_stack_end _exit dlerror
+    pthread_self stpcpy syscall'
 not_made_to_fail() {
     # shellcheck disable=SC2086
     comm -23 <(nm -D --undefined-only "$shim" | sed 's/.* //; s/@.*//' | sort -u) \
@@ -160,6 +162,39 @@ with FAULT_IN=write FAULT_AT=1 FAULT_AS=interrupted
 is 'an interrupted write is repeated' "$err:$(stat "$signature")" ":$usual"
 every write FAULT_AS=nothing
 every write FAULT_AS=nothing FAULT_ALWAYS=yes
+
+# Scopes that retain. A chunk that is refused costs the calls that it would have served.
+with ARENASHIM_END=retain
+is 'scopes that retain: the program works, quietly' "$status:$out:$err" "$ran:"
+calls=$(routed_calls)
+check "scopes that retain: calls are routed ($calls)" test "$calls" -gt 0
+count_routed=yes
+for function in mprotect madvise; do
+    every "$function" ARENASHIM_END=retain
+    check "$function fails, in scopes that retain: most calls are routed ($least of $calls)" \
+        test "$((least * 2))" -gt "$calls"
+done
+count_routed=
+for function in mprotect madvise _dl_find_object; do
+    every "$function" ARENASHIM_END=retain FAULT_ALWAYS=yes
+done
+
+# Learned sites: the file is read, then read again and appended to.
+learned_sites() {
+    printf 'faults+0x1\n' >"$tmp/sites"
+    with ARENASHIM_END=retain ARENASHIM_LEARN="$tmp/sites" "$@"
+}
+learned_sites
+check 'learned sites are appended' test "$(grep -Ecx 'faults\+0x[0-9a-f]+' "$tmp/sites")" -gt 1
+for function in open read fstat mmap close; do
+    every "$function" ARENASHIM_END=retain ARENASHIM_LEARN="$tmp/sites"
+    every "$function" ARENASHIM_END=retain ARENASHIM_LEARN="$tmp/sites" FAULT_ALWAYS=yes
+done
+learned_sites FAULT_IN=read FAULT_AT=1 FAULT_AS=interrupted
+is 'an interrupted read is repeated' "$status:$out:$err" "$ran:"
+check 'an interrupted read is repeated: it was' test -s "$log"
+learned_sites FAULT_IN=read FAULT_AT=1
+one_line 'read fails: one line' "$no_learning"
 
 for function in dladdr dladdr1 dlinfo fcntl; do
     every "$function"
