@@ -304,6 +304,18 @@ void debug_not_a_block(const struct thread *thread)
         verify_chain(thread, 0, "when a pointer was freed that is no block");
 }
 
+static void start_log(struct text *line, const struct thread *thread, const struct frame *frame)
+{
+    text_message(line);
+    text_str(line, "scope ");
+    sites_describe(line, (size_t)(frame->stats - thread->sites));
+    text_str(line, " ends at depth ");
+    text_uint(line, thread->depth);
+    text_str(line, " of arena ");
+    text_uint(line, (uint64_t)thread->slot);
+    text_str(line, ": ");
+}
+
 static void log_end(const struct thread *thread, const struct frame *frame)
 {
     uint64_t blocks = 0, bytes = 0, kept = 0;
@@ -315,14 +327,7 @@ static void log_end(const struct thread *thread, const struct frame *frame)
         block = header_previous((void *)block, &header);
     }
     struct text line;
-    text_message(&line);
-    text_str(&line, "scope ");
-    sites_describe(&line, (size_t)(frame->stats - thread->sites));
-    text_str(&line, " ends at depth ");
-    text_uint(&line, thread->depth);
-    text_str(&line, " of arena ");
-    text_uint(&line, (uint64_t)thread->slot);
-    text_str(&line, ": ");
+    start_log(&line, thread, frame);
     text_uint(&line, blocks);
     text_str(&line, " blocks, ");
     text_uint(&line, bytes);
@@ -338,6 +343,19 @@ void debug_ending(const struct thread *thread, const struct frame *frame)
         verify_chain(thread, frame->start, "at the end of its scope");
     if (debug_has(DEBUG_LOG))
         log_end(thread, frame);
+}
+
+void debug_retaining(const struct thread *thread, const struct frame *frame)
+{
+    if (!debug_has(DEBUG_LOG))
+        return;
+    struct text line;
+    start_log(&line, thread, frame);
+    text_uint(&line, frame->live > 0 ? (uint64_t)frame->live : 0);
+    text_str(&line, " blocks survive, ");
+    text_uint(&line, thread->retained.chunks.used);
+    text_str(&line, " chunks in use");
+    text_end(&line);
 }
 
 /* Block by block: between them may lie what is inaccessible. */

@@ -50,6 +50,9 @@ void debug_not_a_block(const struct thread *thread);
  */
 void debug_ending(const struct thread *thread, const struct frame *frame);
 
+/* The same of one that retains what is alive. */
+void debug_retaining(const struct thread *thread, const struct frame *frame);
+
 /* It has ended, and its blocks, the last of which was `last`, are out of the chain. `goes_round`:
  * debug_goes_round comes next. Returns where the cursor goes on: at frame->outer_cursor, or behind
  * what is now inaccessible. */

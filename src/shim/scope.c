@@ -483,6 +483,8 @@ static void close_retaining(struct thread *thread, struct frame *frame)
         settle_retaining(thread, frame);
         forget(thread, frame);
     }
+    if (UNLIKELY(thread->checked))
+        debug_retaining(thread, frame);
     uintptr_t gate = close_retained_gate(thread);
     if (used)
         retain_look_back(thread, frame, gate);

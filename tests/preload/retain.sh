@@ -202,6 +202,11 @@ for where in overrun overrun_late; do
     one_line '... found at its free' \
         'write past the end of a block of 100 bytes at 0x[0-9a-f]+ that cases\+0x[0-9a-f]+ drew; found when it was freed'
 done
+retain ARENASHIM_DEBUG=log "$tmp/cases" counted
+is 'ARENASHIM_DEBUG=log: a line for each scope' "$(wc -l <"$tmp/err")" 11
+like '... with its survivors' "$(head -n 1 "$tmp/err")" \
+    "^arenashim: scope 'counted' \(.*retain\.c:[0-9]+\) ends at depth 1 of arena 0: 3 blocks survive, 1 chunks in use$"
+like '... each its own' "$(tail -n 1 "$tmp/err")" "'freeing' .* depth 1 of arena 0: 0 blocks survive"
 for debug in poison verify poison,verify,quarantine; do
     for case in realloc_everywhere any_order 'use_again thread' 'use_again child' 'leave_one_each 10000'; do
         # shellcheck disable=SC2086
