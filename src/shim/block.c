@@ -419,14 +419,12 @@ static bool can_be_a_block(const void *block)
            address < region_memory_end(&fixed.region, slot);
 }
 
-OUT_OF_LINE void block_free(void *block)
+OUT_OF_LINE void block_free_dropped(void *block)
 {
     if (UNLIKELY(is_foreign(block))) {
         next_early_free(block);
         return;
     }
-    if (UNLIKELY(fixed.retains) && retain_free(block))
-        return;
     struct thread *thread = hot.thread;
     uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
     if (!can_be_a_block(block))
@@ -435,6 +433,14 @@ OUT_OF_LINE void block_free(void *block)
         ignore_free();
     else
         free_own(thread, block);
+}
+
+OUT_OF_LINE void block_free(void *block)
+{
+    if (UNLIKELY(fixed.retains)) /* not before start */
+        retain_free(block);
+    else
+        block_free_dropped(block);
 }
 
 /* ---- resizing ------------------------------------------------------------------------------- */

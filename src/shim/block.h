@@ -144,6 +144,9 @@ void *block_serve(const struct request *request);
 /* Frees a block of the region when block_release did not. Never fails; preserves errno. */
 void block_free(void *block);
 
+/* The same for a block that does not lie in chunks (retain.h). */
+void block_free_dropped(void *block);
+
 /* realloc of a block of the region to `size` > 0 bytes. NULL with errno ENOMEM leaves it alone. */
 void *block_resize(void *block, size_t size, uintptr_t caller);
 

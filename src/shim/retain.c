@@ -590,33 +590,32 @@ static void free_late(struct thread *owner, void *block)
         chunks_free_late(&owner->retained.chunks, chunk);
 }
 
-static OUT_OF_LINE bool free_slowly(void *block)
+static OUT_OF_LINE void free_slowly(void *block)
 {
     struct thread *thread = hot.thread;
     if (thread && chunks_hold(&thread->retained.chunks, (uintptr_t)block)) {
         struct retained *r = &thread->retained;
         if (thread->depth == 0 || is_interrupted(r)) {
             free_late(thread, block);
-            return true;
+            return;
         }
         close_gate(r);
         free_own(thread, block);
         open_gate(r);
-        return true;
+        return;
     }
     struct thread *owner = owner_of(block);
-    if (!owner || !chunks_hold(&owner->retained.chunks, (uintptr_t)block))
-        return false;
-    free_late(owner, block);
-    return true;
+    if (owner && chunks_hold(&owner->retained.chunks, (uintptr_t)block))
+        free_late(owner, block);
+    else
+        block_free_dropped(block);
 }
 
-OUT_OF_LINE bool retain_free(void *block)
+OUT_OF_LINE void retain_free(void *block)
 {
     struct thread *thread = hot.thread;
-    if (LIKELY(thread != NULL) && LIKELY(release(thread, block)))
-        return true;
-    return free_slowly(block);
+    if (UNLIKELY(thread == NULL) || UNLIKELY(!release(thread, block)))
+        free_slowly(block);
 }
 
 /* ---- resizing -------------------------------------------------------------------------------- */

@@ -41,9 +41,8 @@ void *retain_serve(const struct request *request);
 /* True when the block, of the region, lies in chunks. */
 bool retain_holds(const void *block);
 
-/* As block_free, for a block of the region. False, with nothing done, when it lies in no chunk; any
- * thread. */
-bool retain_free(void *block);
+/* block_free where scopes may retain; any thread. */
+void retain_free(void *block);
 
 /* As block_usable and block_resize, for a block that lies in chunks; any thread. */
 size_t retain_usable(const void *block);
