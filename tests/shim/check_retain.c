@@ -3,6 +3,7 @@
  * survivors and their chunks, scopes of the other kind inside and outside, the learning of sites,
  * misuse; and random operations against a model.
  */
+#include "../preload/interrupt.h"
 #include "harness.h"
 #include "shim/learn.h"
 #include "shim/modules.h"
@@ -283,11 +284,13 @@ START_TEST(what_is_freed_in_an_inner_scope_is_no_survivor)
     unsigned char *blocks[300];
     for (int i = 0; i < 300; i++)
         blocks[i] = filled(300, i);
-    arena_scope_token token = open_kind("inner", true);
+    arena_scope_token inner = open_kind("inner", true);
+    arena_scope_token innermost = open_kind("innermost", true);
     for (int i = 0; i < 300; i++)
         t_free(blocks[i]);
     blocks[0] = filled(10, 1);
-    arena_scope_end(token);
+    arena_scope_end(innermost);
+    arena_scope_end(inner);
     arena_scope_end(around);
     ck_assert_uint_eq(site_named("around").survivors - before, 1);
     t_free(blocks[0]);
@@ -360,6 +363,46 @@ START_TEST(reset_in_retain_in_reset_in_retain)
     ck_assert_uint_eq(site_named("reset").live_at_end, 20);
     ck_assert_uint_eq(site_named("innermost").live_at_end, 10);
     ck_assert_uint_eq(site_named("within").survivors, 20);
+}
+END_TEST
+
+static volatile int steps_left;
+
+/* A handler that has a scope of the other kind, once. */
+static void scope_in_handler(int unused)
+{
+    (void)unused;
+    if (steps_left-- != 0)
+        return;
+    arena_scope_token token = open_kind("handler", false);
+    memset(t_malloc(3000), 0xee, 3000);
+    arena_scope_end(token);
+}
+
+START_TEST(a_handlers_scope_lies_behind_the_outer_ones)
+{
+    arena_scope_token reset = open_kind("reset", false);
+    on_signal(SIGTRAP, scope_in_handler, 0);
+    for (int step = 0;; step++) {
+        unsigned char *first = memset(t_malloc(500), 1, 500);
+        steps_left = step;
+        if (!track_emulated())
+            STEP_ON();
+        arena_scope_token retain = open_kind("within", true);
+        arena_scope_end(retain);
+        if (!track_emulated())
+            STEP_OFF();
+        ck_assert(holds_only(first, 500, 1));
+        unsigned char *second = memset(t_malloc(500), 2, 500);
+        ck_assert(holds_only(first, 500, 1));
+        t_free(second);
+        t_free(first);
+        if (track_emulated() || steps_left >= 0)
+            break;
+        ck_assert_int_lt(step, 10000);
+    }
+    signal(SIGTRAP, SIG_DFL);
+    arena_scope_end(reset);
 }
 END_TEST
 
@@ -643,6 +686,7 @@ static Suite *retain_suite(void)
     tcase_add_test(tcase, survivors_outlive_their_thread);
     tcase_add_test(tcase, past_the_capacity_memory_goes_back_at_the_outermost_end);
     tcase_add_test(tcase, reset_in_retain_in_reset_in_retain);
+    tcase_add_test(tcase, a_handlers_scope_lies_behind_the_outer_ones);
     tcase_add_test(tcase, the_newest_is_resized_in_place);
     tcase_add_test(tcase, an_older_block_shrinks_in_place_and_moves_to_grow);
     tcase_add_test(tcase, a_large_block_that_shrinks_gives_chunks_back);
