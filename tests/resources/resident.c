@@ -14,7 +14,7 @@
 #define MIB (1024 * KIB)
 
 /* See src/shim/region.h. Slots have the default limit. */
-#define RECORD (128 * KIB)
+#define RECORD (192 * KIB)
 #define GUARD (4 * KIB)
 #define SPAN (1024 * MIB + RECORD + 2 * GUARD)
 #define SLOTS 1024
