@@ -80,7 +80,7 @@ if [ -x "$tmp/gcc-address" ]; then
     capture env ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$runtime" "$arenashim" run \
         --stats-file="$tmp/stats" -- "$tmp/plain" works
     aside 'the runtime in LD_PRELOAD, arenashim run' \
-        'warning: LD_PRELOAD names the runtime of AddressSanitizer, which must come first; '
+        'warning: LD_PRELOAD names the runtime of AddressSanitizer, which must come before the shim in '
 fi
 
 # ---- what the sanitizers find ------------------------------------------------------------------
