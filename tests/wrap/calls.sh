@@ -65,6 +65,14 @@ for cc in "$gcc" clang; do
 done
 cc=$gcc
 
+need kept -O2 kept.c "$source_dir/tests/wrap/registers.S"
+for kind in retain reset; do
+    named "$kind:main!registers_target $kind:main!w_around" "$tmp/kept"
+    routed "registers, $kind"
+    scopes "registers, $kind" '^kept!registers_target$' 400
+    ends "registers, $kind" 0
+done
+
 # ---- ways to call ------------------------------------------------------------------------------
 
 need liblinked.so -shared -fPIC -O2 -DLIBRARY linked.c

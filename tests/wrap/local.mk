@@ -61,6 +61,7 @@ EXTRA_DIST += \
 	tests/wrap/calls.cc \
 	tests/wrap/calls.sh \
 	tests/wrap/classes.c \
+	tests/wrap/kept.c \
 	tests/wrap/linked.c \
 	tests/wrap/queries.sql \
 	tests/wrap/variety.pl \
