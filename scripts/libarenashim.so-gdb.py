@@ -161,7 +161,7 @@ class Chunks:
         header = start + self.align - HEADER
         while header < end and header <= address:
             word = words[(header - start) // 8]
-            total = (word >> 1 & 0x7FFF) * ALIGNMENT or end - header
+            total = word & 0xFFF0 or end - header
             if header + HEADER <= address < header + total and word >> 16 != 0:
                 state = "freed" if word & FREED else "in use"
                 place = "block 0x%x, %d bytes, %s: at offset %d, drawn at 0x%x"

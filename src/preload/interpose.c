@@ -21,6 +21,7 @@
 #include "shim/block.h"
 #include "shim/fixed.h"
 #include "shim/operators.h"
+#include "shim/retain.h"
 
 /* Their prototypes are the callers' headers' business, where these have them. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
@@ -90,7 +91,11 @@ static ALWAYS_INLINE void free_any(void *block)
 {
     if (LIKELY(!block_is_ours(block)))
         fixed.next.free(block);
-    else if (!block_release(block))
+    else if (LIKELY(block_release(block)))
+        return;
+    else if (fixed.retains) /* as block_free does, without its jump */
+        retain_free(block);
+    else
         block_free(block);
 }
 

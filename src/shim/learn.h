@@ -21,12 +21,12 @@
 #define LEARNED_SIZE 4096                  /* a power of two */
 #define LEARNED_MAX (LEARNED_SIZE * 3 / 4) /* no more are entered: probing would become slow */
 
-/* By hash of the address, the next free place if that is taken; 0 where nothing is. */
+/* By the low bits of the address, the next free place if that is taken; 0 where nothing is. */
 extern uintptr_t learned[LEARNED_SIZE];
 
 static ALWAYS_INLINE size_t learn_place(uintptr_t caller)
 {
-    return (caller ^ caller >> 12) & (LEARNED_SIZE - 1);
+    return caller & (LEARNED_SIZE - 1);
 }
 
 /* False when the site is certainly not learned. */

@@ -12,7 +12,7 @@
 #include "shim/scope.h"
 
 #define FREED ((uint64_t)1)
-#define UNITS(header) ((header) >> 1 & 0x7fff)
+#define BYTES(header) ((header)&0xfff0)
 #define SITE(header) ((uintptr_t)((header) >> 16))
 #define UNIT ((size_t)16)
 
@@ -22,7 +22,7 @@
 /* Larger requests, alignment included, have chunks of their own. */
 #define SHARED_MAX (CHUNK_BYTES / 2)
 
-_Static_assert(CHUNK_BYTES / UNIT <= 0x7fff, "a header holds the units of the largest block");
+_Static_assert(CHUNK_BYTES <= 0xfff0, "a header holds the bytes of the largest block");
 
 /* ---- headers --------------------------------------------------------------------------------- */
 
@@ -52,7 +52,7 @@ static void store(uintptr_t place, uint64_t value)
 
 static uint64_t make_header(uintptr_t caller, size_t bytes)
 {
-    return (uint64_t)caller << 16 | bytes / UNIT << 1;
+    return (uint64_t)caller << 16 | bytes;
 }
 
 /* ---- the gate -------------------------------------------------------------------------------- */
@@ -135,13 +135,14 @@ static ALWAYS_INLINE bool release(struct thread *thread, void *block)
                  hot.cursor != 0 || (uintptr_t)block % UNIT != 0))
         return false;
     uint64_t header = *(uint64_t *)place;
-    uintptr_t bytes = UNITS(header) * UNIT;
-    if (UNLIKELY((header & FREED) || bytes - 1 >= cursor - place))
+    uintptr_t extent = cursor - place;
+    bool newest = (uint16_t)header == extent; /* then it is not marked as freed, either */
+    if (UNLIKELY(!newest && ((header & FREED) || BYTES(header) - 1 >= extent)))
         return false;
     if (UNLIKELY(!close_at(r, cursor)))
         return false;
     *(uint64_t *)place = header | FREED;
-    if (bytes == cursor - place)
+    if (LIKELY(newest))
         r->cursor = place;
     r->freed++;
     signal_fence();
@@ -505,7 +506,7 @@ static struct chunk *inspect(const struct thread *owner, const void *block, uint
         return NULL;
     *header = load(block);
     *end = chunk->alone != 0 ? run_end - BLOCK_HEADER
-                             : (uintptr_t)block - BLOCK_HEADER + UNITS(*header) * UNIT;
+                             : (uintptr_t)block - BLOCK_HEADER + BYTES(*header);
     return *end > (uintptr_t)block && *end <= run_end ? chunk : NULL;
 }
 
@@ -651,7 +652,7 @@ static bool resize_in_place(struct thread *thread, void *block, size_t size)
     if (fixed.checked || !chunk)
         return false;
     size_t old = end - (uintptr_t)block;
-    if (UNITS(header) == 0) {
+    if (BYTES(header) == 0) {
         uintptr_t start = chunks_address(&r->chunks, (uint32_t)(chunk - r->chunks.table));
         size_t kept =
             ((uintptr_t)block + size + BLOCK_HEADER - start + CHUNK_BYTES - 1) / CHUNK_BYTES;
@@ -726,9 +727,9 @@ static uint64_t learn_in(uintptr_t place, uintptr_t end)
         uint64_t header = load((void *)(place + BLOCK_HEADER));
         if (!(header & FREED) && SITE(header) != 0)
             learned_sites += learn_enter(SITE(header));
-        if (UNITS(header) == 0)
+        if (BYTES(header) == 0)
             break; /* a block alone in its chunks, or not a header yet */
-        place += UNITS(header) * UNIT;
+        place += BYTES(header);
     }
     return learned_sites;
 }

@@ -5,10 +5,10 @@
  * Their blocks lie in chunks (chunks.h), bumped one behind the other as in an arena, behind an
  * 8-byte header each:
  *
- *     63            16 15             1 0
- *     | return address | 16-byte units | freed |
+ *     63            16 15          4 3       0
+ *     | return address | bytes / 16 | freed: 1 |
  *
- * The units lead to the next header; a block that has chunks of its own has 0 of them. The address
+ * The bytes lead to the next header; a block that has chunks of its own has 0 of them. The address
  * is that of the call that drew the block. A chunk is used again when every block in it has been
  * freed, by whatever thread and however late; a scope's end does nothing but see whether that is
  * so. Where survivors keep more than half of the capacity in use, the sites whose blocks survive
