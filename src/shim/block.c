@@ -8,6 +8,7 @@
 #include "base/track.h"
 #include "shim/debug.h"
 #include "shim/misuse.h"
+#include "shim/named.h"
 #include "shim/retain.h"
 #include "shim/scope.h"
 
@@ -244,6 +245,8 @@ const struct module *block_module_of(struct thread *thread, uintptr_t caller, bo
         return NULL;
     }
     const struct module *module = modules_find(&thread->modules, caller);
+    if (module && UNLIKELY(module->is_wrapper))
+        module = named_module(thread);
     if (!module) {
         passed->unknown += count;
         return NULL;

@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 #include "shim/fixed.h"
 #include "shim/learn.h"
+#include "shim/named.h"
 
 static struct module modules[MODULES_MAX];
 static int entered;
@@ -96,6 +97,7 @@ static struct module *enter(const struct dl_find_object *object)
     module->index = index;
     module->is_main = *path == '\0';
     copy_name(module, path);
+    module->is_wrapper = strcmp(module->name, NAMED_PART) == 0;
     modules_apply_list(module, path);
     uintptr_t here = (uintptr_t)&enter;
     if (here >= module->start && here < module->end)

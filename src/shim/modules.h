@@ -28,6 +28,7 @@ struct module {
     bool included; /* the user's list includes it whether marked or not */
     bool excluded; /* the user's list excludes it */
     bool is_main;
+    bool is_wrapper;            /* the part that wraps functions: see named.h */
     char name[MODULE_NAME_MAX]; /* base name of its file, cut to fit */
 };
 

@@ -43,6 +43,14 @@ COLD bool named_close_left(struct thread *thread, uintptr_t stack)
     return signal_stack.ss_flags & SS_ONSTACK;
 }
 
+const struct module *named_module(const struct thread *thread)
+{
+    if (thread->stack == UINTPTR_MAX)
+        return NULL;
+    const struct named_call *call = (const struct named_call *)thread->stack;
+    return __atomic_load_n(&call->function->module, __ATOMIC_RELAXED);
+}
+
 void named_enter_slowly(struct named_call *call)
 {
     int saved_errno = errno;
@@ -85,8 +93,6 @@ void named_leave_slowly(struct named_call *call)
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */
-
-#define PART "libarenashim-wrap.so"
 
 void named_settle(const struct config *config)
 {
@@ -132,7 +138,7 @@ static void *load(void)
         char name[PATH_MAX] = "";
         append(name, own.dli_fname, slash ? (size_t)(slash + 1 - own.dli_fname) : 0);
         append(name, folders[i], strlen(folders[i]));
-        append(name, PART, sizeof PART - 1);
+        append(name, NAMED_PART, sizeof NAMED_PART - 1);
         if (access(name, F_OK) == 0)
             part = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     }
@@ -153,7 +159,7 @@ void named_start(void)
         struct text line;
         const char *reason = dlerror();
         text_message(&line);
-        text_str(&line, "no function is wrapped: " PART " cannot be loaded: ");
+        text_str(&line, "no function is wrapped: " NAMED_PART " cannot be loaded: ");
         text_str(&line, reason ? reason : "it is not beside libarenashim.so");
         text_end(&line);
         if (fixed.named.strict || fixed.named.list)

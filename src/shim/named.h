@@ -70,6 +70,9 @@ struct named_host {
     bool list;   /* ARENASHIM_SCOPE_LIST: print what the specs match, and exit with 0 */
 };
 
+/* The file of src/wrap. */
+#define NAMED_PART "libarenashim-wrap.so"
+
 /* The one symbol of src/wrap, looked up by name. Called once, by the shim's constructor, after
  * routing has begun. */
 #define NAMED_START "arenashim_wrap_start"
@@ -91,6 +94,10 @@ bool named_enter(struct named_call *call) NAMED_QUIET;
 void named_enter_slowly(struct named_call *call);
 bool named_leave(struct named_call *call) NAMED_QUIET;
 void named_leave_slowly(struct named_call *call);
+
+/* The module of the function that the innermost wrapped call of the thread is of: when the function
+ * ends in a jump to malloc, the call seems to come from the wrapper. NULL when there is none. */
+const struct module *named_module(const struct thread *thread);
 
 /* Ends the scopes of wrapped calls that a longjmp has left: those whose record lies at or below
  * `stack`, an address in the frame of a function that runs now, or on a signal stack that is not in

@@ -227,6 +227,18 @@ else
     skip 'gdb names the callers' 'gdb is not installed'
 fi
 
+for kind in retain reset; do
+    need tail -O2 tail.c
+    under ARENASHIM_SCOPES="$kind:tail!w_tail" "$tmp/tail"
+    if objdump -d "$tmp/tail" 2>/dev/null | grep -A6 '<w_tail>:' | grep 'jmp .*malloc@plt' >/dev/null; then
+        is "$kind: a function that ends in a jump to malloc: works" "$status:$out:$err" 0:works:
+        stat_is "$kind: a function that ends in a jump to malloc is the caller" \
+            '"\(.routed_calls) \(.passed_in_scope.total)"' '100 0'
+    else
+        skip "$kind: a function that ends in a jump to malloc" 'the compiler makes none'
+    fi
+done
+
 # memcheck KIND PROGRAM CASE: nothing is reported, and nothing is leaked.
 memcheck() {
     rm -f "$tmp/stats"

@@ -64,6 +64,7 @@ EXTRA_DIST += \
 	tests/wrap/kept.c \
 	tests/wrap/linked.c \
 	tests/wrap/queries.sql \
+	tests/wrap/tail.c \
 	tests/wrap/variety.pl \
 	tests/wrap/variety.py \
 	tests/wrap/host_lib.c \
