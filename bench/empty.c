@@ -1,16 +1,12 @@
 #include "bench/empty.h"
 
-/* Each at an address of its own. */
-#define FUNCTION __attribute__((noipa))
+/* Each at an address of its own: without a difference the compiler makes them one. */
+#define EMPTY(name)                                                                                \
+    void name(void)                                                                                \
+    {                                                                                              \
+        __asm__ volatile("# " #name);                                                              \
+    }
 
-FUNCTION void bench_empty(void)
-{
-}
-
-FUNCTION void bench_empty_retain(void)
-{
-}
-
-FUNCTION void bench_empty_reset(void)
-{
-}
+EMPTY(bench_empty)
+EMPTY(bench_empty_retain)
+EMPTY(bench_empty_reset)

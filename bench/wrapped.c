@@ -58,7 +58,7 @@ static void libc_pair(size_t count)
 }
 
 /* Wrapped: the specs name it. */
-__attribute__((noipa)) static void retain_pair(size_t count)
+__attribute__((noinline)) static void retain_pair(size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         void *block = malloc(BLOCK);

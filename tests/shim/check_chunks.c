@@ -4,7 +4,9 @@
  * trimming leaves no more warm than asked.
  */
 #include "harness.h"
+
 #include "shim/chunks.h"
+#include <sys/syscall.h>
 
 enum { ROOM = 300, OPERATIONS = 60000 };
 
@@ -195,7 +197,8 @@ START_TEST(locked_memory_stays_warm)
 {
     uint32_t index = take(2);
     void *start = (void *)chunks_address(&chunks, index);
-    if (mlock(start, 2 * CHUNK_BYTES) != 0)
+    /* The C library's own is nothing under AddressSanitizer. */
+    if (syscall(SYS_mlock, start, 2 * CHUNK_BYTES) != 0)
         return;
     memset(start, 1, 2 * CHUNK_BYTES);
     chunks_release(&chunks, index);
