@@ -18,6 +18,11 @@ found=0
 for program in "$BUILDDIR"/tests/*/check_*; do
     case $program in
     *.*) continue ;;
+    # It compares all registers, bit by bit.
+    */check_thunk)
+        skip 'tests/wrap/check_thunk under memcheck' "valgrind's floating-point registers have 64 bits"
+        continue
+        ;;
     esac
     [ -x "$program" ] || continue
     found=1
