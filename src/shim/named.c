@@ -45,9 +45,13 @@ COLD bool named_close_left(struct thread *thread, uintptr_t stack)
 
 const struct module *named_module(const struct thread *thread)
 {
-    if (thread->stack == UINTPTR_MAX)
+    uint64_t depth = thread->depth;
+    while (depth > 0 && thread->frames[depth - 1].stack == 0)
+        depth--;
+    if (depth == 0)
         return NULL;
-    const struct named_call *call = (const struct named_call *)thread->stack;
+    /* Not thread->stack, which is 0 where the next begin is to look for calls that were left. */
+    const struct named_call *call = (const struct named_call *)thread->frames[depth - 1].stack;
     return __atomic_load_n(&call->function->module, __ATOMIC_RELAXED);
 }
 
