@@ -265,6 +265,31 @@ START_TEST(survivors_freed_here_empty_their_chunks)
 }
 END_TEST
 
+static void *free_it(void *block)
+{
+    t_free(block);
+    return NULL;
+}
+
+/* The newest block is told by its extent, which is that of a freed one, too. */
+START_TEST(the_newest_is_not_freed_after_another_thread_did)
+{
+    static struct capture capture; /* of one line, the first time */
+    void *older = filled(100, 1);
+    void *newest = filled(100, 2);
+    uintptr_t cursor = hot.thread->retained.cursor;
+    uint64_t misuses = misuse_count();
+    in_thread(free_it, newest);
+    capture_start(&capture);
+    t_free(newest);
+    capture_end(&capture);
+    ck_assert_uint_eq(misuse_count(), misuses + 1);
+    ck_assert_uint_eq(hot.thread->retained.cursor, cursor);
+    t_free(older);
+    misuse_after_fork(); /* the other tests may run in this process, and make none */
+}
+END_TEST
+
 START_TEST(survivors_freed_elsewhere_are_found_in_time)
 {
     uint64_t before = stats_now()->late_frees;
@@ -681,6 +706,7 @@ static Suite *retain_suite(void)
     tcase_add_test(tcase, the_newest_gives_its_place_back);
     tcase_add_test(tcase, a_scope_without_survivors_leaves_nothing);
     tcase_add_test(tcase, survivors_freed_here_empty_their_chunks);
+    tcase_add_test(tcase, the_newest_is_not_freed_after_another_thread_did);
     tcase_add_test(tcase, survivors_freed_elsewhere_are_found_in_time);
     tcase_add_test(tcase, what_is_freed_in_an_inner_scope_is_no_survivor);
     tcase_add_test(tcase, survivors_outlive_their_thread);
