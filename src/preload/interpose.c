@@ -55,7 +55,7 @@ static OUT_OF_LINE void *malloc_in_scope(size_t size, uintptr_t caller)
     return block == BLOCK_PASS ? fixed.next.malloc(size) : block;
 }
 
-EXPORT void *malloc(size_t size)
+EXPORT HOT void *malloc(size_t size)
 {
     uintptr_t caller = CALLER();
     void *block = block_take(size, caller);
@@ -73,7 +73,7 @@ static OUT_OF_LINE void *calloc_in_scope(size_t count, size_t size, uintptr_t ca
     return block == BLOCK_PASS ? fixed.next.calloc(count, size) : block;
 }
 
-EXPORT void *calloc(size_t count, size_t size)
+EXPORT HOT void *calloc(size_t count, size_t size)
 {
     uintptr_t caller = CALLER();
     size_t bytes;
@@ -99,7 +99,7 @@ static ALWAYS_INLINE void free_any(void *block)
         block_free(block);
 }
 
-EXPORT void free(void *block)
+EXPORT HOT void free(void *block)
 {
     free_any(block);
 }
@@ -138,7 +138,7 @@ static ALWAYS_INLINE void *realloc_any(void *block, size_t size, uintptr_t calle
     return NULL;
 }
 
-EXPORT void *realloc(void *block, size_t size)
+EXPORT HOT void *realloc(void *block, size_t size)
 {
     return realloc_any(block, size, CALLER());
 }
@@ -309,7 +309,7 @@ static ALWAYS_INLINE void delete_any(enum operator_delete variant, void *block, 
 
 /* The mangled names of operator new and new[], delete and delete[], in the order of operators.h. */
 #define OPERATORS_NEW(plain, array, first)                                                         \
-    EXPORT void *plain(size_t size)                                                                \
+    EXPORT HOT void *plain(size_t size)                                                            \
     {                                                                                              \
         return new_any((first), size, 0, CALLER());                                                \
     }                                                                                              \

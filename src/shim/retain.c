@@ -441,7 +441,7 @@ static OUT_OF_LINE void *malloc_slowly(size_t size, uintptr_t caller)
     return block == BLOCK_PASS ? fixed.next.malloc(size) : block;
 }
 
-static void *retain_malloc(size_t size)
+static HOT void *retain_malloc(size_t size)
 {
     uintptr_t caller = CALLER();
     struct thread *thread = hot.thread;
@@ -451,7 +451,7 @@ static void *retain_malloc(size_t size)
     return is_outside(thread) ? fixed.next.malloc(size) : malloc_slowly(size, caller);
 }
 
-static void *retain_calloc(size_t count, size_t size)
+static HOT void *retain_calloc(size_t count, size_t size)
 {
     struct request request = {.zeroed = true, .caller = CALLER()};
     if (__builtin_mul_overflow(count, size, &request.size))
@@ -612,7 +612,7 @@ static OUT_OF_LINE void free_slowly(void *block)
         block_free_dropped(block);
 }
 
-OUT_OF_LINE void retain_free(void *block)
+OUT_OF_LINE HOT void retain_free(void *block)
 {
     struct thread *thread = hot.thread;
     if (UNLIKELY(thread == NULL) || UNLIKELY(!release(thread, block)))

@@ -152,17 +152,6 @@ static ALWAYS_INLINE void forget(struct thread *thread, const struct frame *fram
     }
 }
 
-/* Accounts for the innermost scope, which does not retain and is about to end. */
-static OUT_OF_LINE void account(struct thread *thread)
-{
-    struct frame *frame = thread_innermost(thread);
-    settle_resetting(thread, frame);
-    note(thread, frame);
-    forget(thread, frame);
-    if (thread->checked && !(thread->depth == 1 && thread->automatic == SCOPES_PROCESS))
-        retire(thread, frame);
-}
-
 void scope_account_open(struct thread *thread)
 {
     if (thread->depth == 0)
@@ -189,12 +178,19 @@ static COLD struct site_stats *find_stats(struct thread *thread, const arena_sco
     return stats;
 }
 
-static ALWAYS_INLINE struct site_stats *stats_of(struct thread *thread,
-                                                 const arena_scope_site *site)
+/* NULL when they are not in the cache. */
+static ALWAYS_INLINE struct site_stats *cached_stats(struct thread *thread,
+                                                     const arena_scope_site *site)
 {
     const struct site_cache_entry *entry = &thread->site_cache[site_hash(site)];
     struct site_stats *stats = entry->stats;
-    return LIKELY(stats && site_same(&entry->key, site)) ? stats : find_stats(thread, site);
+    return LIKELY(stats && site_same(&entry->key, site)) ? stats : NULL;
+}
+
+static struct site_stats *stats_of(struct thread *thread, const arena_scope_site *site)
+{
+    struct site_stats *stats = cached_stats(thread, site);
+    return LIKELY(stats != NULL) ? stats : find_stats(thread, site);
 }
 
 static ALWAYS_INLINE void fill(struct thread *thread, struct frame *frame, uint64_t token,
@@ -386,7 +382,7 @@ static OUT_OF_LINE arena_scope_token settle_and_open(struct thread *thread,
     return open_resetting(thread, stats);
 }
 
-arena_scope_token arena_scope_begin(const arena_scope_site *site)
+HOT arena_scope_token arena_scope_begin(const arena_scope_site *site)
 {
     static const arena_scope_site unmarked = {NULL, NULL, 0, 0};
     struct thread *thread = hot.thread;
@@ -397,7 +393,9 @@ arena_scope_token arena_scope_begin(const arena_scope_site *site)
                  thread->modules.generation != modules_generation ||
                  thread->depth >= thread->marks_max))
         return begin_elsewhere(site, caller);
-    struct site_stats *stats = stats_of(thread, site);
+    struct site_stats *stats = cached_stats(thread, site);
+    if (UNLIKELY(!stats))
+        return begin_elsewhere(site, caller);
     return must_settle(thread) ? settle_and_open(thread, stats) : open_resetting(thread, stats);
 }
 
@@ -438,18 +436,30 @@ static ALWAYS_INLINE void leave_resetting(struct thread *thread, const struct fr
     hot.limit = gate;
 }
 
-/* Ends the innermost scope. */
-static ALWAYS_INLINE void close_resetting(struct thread *thread, struct frame *frame)
+/* Ends the innermost scope, which does not retain, in whatever state it is; the gate is closed. */
+static OUT_OF_LINE void close_used(struct thread *thread)
 {
-    if (is_used(frame))
-        account(thread);
-    hot.limit = 0;
-    signal_fence();
+    struct frame *frame = thread_innermost(thread);
+    settle_resetting(thread, frame);
+    note(thread, frame);
+    forget(thread, frame);
+    if (thread->checked && !(thread->depth == 1 && thread->automatic == SCOPES_PROCESS))
+        retire(thread, frame);
     if (UNLIKELY(hot.cursor > thread->touched))
         thread_touch(thread, hot.cursor);
     leave_resetting(thread, frame);
     if (must_trim(thread, 0))
         thread_trim(thread);
+}
+
+static ALWAYS_INLINE void close_resetting(struct thread *thread, struct frame *frame)
+{
+    hot.limit = 0; /* first: what a signal handler draws later would not be seen */
+    signal_fence();
+    if (is_used(frame) || UNLIKELY(hot.cursor > thread->touched) || must_trim(thread, 1))
+        close_used(thread);
+    else
+        leave_resetting(thread, frame);
 }
 
 /* The same of one that retains; the thread's gate for such scopes, which was at `retained_gate`, is
@@ -555,22 +565,22 @@ static ALWAYS_INLINE bool enter(struct named_call *call, bool retains)
     return true;
 }
 
-static OUT_OF_LINE NAMED_QUIET bool enter_resetting(struct named_call *call)
+static OUT_OF_LINE HOT NAMED_QUIET bool enter_resetting(struct named_call *call)
 {
     return enter(call, false);
 }
 
-static OUT_OF_LINE NAMED_QUIET bool enter_retaining(struct named_call *call)
+static OUT_OF_LINE HOT NAMED_QUIET bool enter_retaining(struct named_call *call)
 {
     return enter(call, true);
 }
 
-bool named_enter(struct named_call *call)
+HOT bool named_enter(struct named_call *call)
 {
     return call->function->retain ? enter_retaining(call) : enter_resetting(call);
 }
 
-bool named_leave(struct named_call *call)
+HOT bool named_leave(struct named_call *call)
 {
     struct thread *thread = hot.thread;
     if (UNLIKELY(!thread || thread->depth == 0))
@@ -629,7 +639,7 @@ static OUT_OF_LINE void end_elsewhere(uint64_t token)
         end_slowly(token);
 }
 
-void arena_scope_end(arena_scope_token token)
+HOT void arena_scope_end(arena_scope_token token)
 {
     struct thread *thread = hot.thread;
     if (LIKELY(hot.cursor != 0 && thread->depth > 0)) {
