@@ -140,12 +140,14 @@ static void note(struct thread *thread, struct frame *frame)
 }
 
 /* Forgets what concerned the innermost scope alone. */
-static ALWAYS_INLINE void forget(struct thread *thread, const struct frame *frame)
+static ALWAYS_INLINE void forget(struct thread *thread, struct frame *frame)
 {
     if (frame->pauses > 0)
         misuse_report(MISUSE_PAUSED, NULL);
+    frame->pauses = 0;
     thread->spilled = frame->spilled;
-    thread->used = frame->used;
+    if (thread->checked)
+        thread->used = frame->used;
     if (thread->excess > 0) {
         thread->left_open += thread->excess;
         thread->excess = 0;
@@ -184,7 +186,7 @@ static ALWAYS_INLINE struct site_stats *cached_stats(struct thread *thread,
 {
     const struct site_cache_entry *entry = &thread->site_cache[site_hash(site)];
     struct site_stats *stats = entry->stats;
-    return LIKELY(stats && site_same(&entry->key, site)) ? stats : NULL;
+    return LIKELY(stats != NULL) && LIKELY(site_same(&entry->key, site)) ? stats : NULL;
 }
 
 static struct site_stats *stats_of(struct thread *thread, const arena_scope_site *site)
@@ -196,6 +198,7 @@ static struct site_stats *stats_of(struct thread *thread, const arena_scope_site
 static ALWAYS_INLINE void fill(struct thread *thread, struct frame *frame, uint64_t token,
                                struct site_stats *stats, uintptr_t start, uintptr_t gate)
 {
+    CHECK(frame->pauses == 0);
     frame->token = token;
     signal_fence();
     frame->stats = stats;
@@ -203,18 +206,17 @@ static ALWAYS_INLINE void fill(struct thread *thread, struct frame *frame, uint6
     frame->outer_cursor = hot.cursor;
     frame->outer_start = hot.start;
     frame->outer_gate = gate;
-    frame->pauses = 0;
     frame->peak = start & thread->checked;
-    frame->live = 0;
     frame->spilled = thread->spilled;
-    frame->used = thread->used;
+    if (UNLIKELY(thread->checked))
+        frame->used = thread->used;
     signal_fence();
 }
 
 /* The fast paths have counted something for the innermost scope. */
 static ALWAYS_INLINE bool must_settle(const struct thread *thread)
 {
-    return (hot.calls | hot.freed) && thread->depth > 0;
+    return UNLIKELY((hot.calls | hot.freed) != 0) && thread->depth > 0;
 }
 
 /* The same where the innermost scope may be one that retains. */
@@ -236,7 +238,7 @@ static ALWAYS_INLINE arena_scope_token open_resetting(struct thread *thread,
     hot.limit = 0;
     signal_fence();
     uintptr_t start = hot.cursor ? hot.cursor : thread->top;
-    struct frame *frame = &thread->frames[thread->depth];
+    struct frame *frame = thread_frame(thread, thread->depth);
     uint64_t token = make_token(thread, thread->depth + 1);
     fill(thread, frame, token, stats, start, gate);
     thread->depth++;
@@ -273,7 +275,7 @@ static ALWAYS_INLINE arena_scope_token open_retaining(struct thread *thread,
     uintptr_t retained_gate = close_retained_gate(thread);
     uintptr_t top = thread->top;
     uintptr_t start = cursor ? cursor : top;
-    struct frame *frame = &thread->frames[thread->depth];
+    struct frame *frame = thread_frame(thread, thread->depth);
     uint64_t token = make_token(thread, thread->depth + 1);
     fill(thread, frame, token, stats, start, gate);
     thread->top = start;
@@ -364,7 +366,10 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
  */
 static OUT_OF_LINE arena_scope_token begin_elsewhere(const arena_scope_site *site, uintptr_t caller)
 {
+    static const arena_scope_site unmarked = {NULL, NULL, 0, 0};
     struct thread *thread = hot.thread;
+    if (!site)
+        site = &unmarked;
     if (UNLIKELY(!thread || caller - hot.module_start >= hot.module_size ||
                  thread->modules.generation != modules_generation ||
                  thread->depth >= SCOPE_DEPTH_MAX || thread_is_busy(thread) ||
@@ -384,19 +389,18 @@ static OUT_OF_LINE arena_scope_token settle_and_open(struct thread *thread,
 
 HOT arena_scope_token arena_scope_begin(const arena_scope_site *site)
 {
-    static const arena_scope_site unmarked = {NULL, NULL, 0, 0};
     struct thread *thread = hot.thread;
     uintptr_t caller = CALLER();
-    if (!site)
-        site = &unmarked;
-    if (UNLIKELY(!thread || caller - hot.module_start >= hot.module_size ||
+    if (UNLIKELY(!thread || !site || caller - hot.module_start >= hot.module_size ||
                  thread->modules.generation != modules_generation ||
                  thread->depth >= thread->marks_max))
         return begin_elsewhere(site, caller);
     struct site_stats *stats = cached_stats(thread, site);
     if (UNLIKELY(!stats))
         return begin_elsewhere(site, caller);
-    return must_settle(thread) ? settle_and_open(thread, stats) : open_resetting(thread, stats);
+    if (UNLIKELY(must_settle(thread)))
+        return settle_and_open(thread, stats);
+    return open_resetting(thread, stats);
 }
 
 void scope_begin_automatic(struct thread *thread, const arena_scope_site *site)
@@ -447,6 +451,7 @@ static OUT_OF_LINE void close_used(struct thread *thread)
         retire(thread, frame);
     if (UNLIKELY(hot.cursor > thread->touched))
         thread_touch(thread, hot.cursor);
+    frame->live = 0;
     leave_resetting(thread, frame);
     if (must_trim(thread, 0))
         thread_trim(thread);
@@ -473,6 +478,7 @@ static ALWAYS_INLINE void leave_retaining(struct thread *thread, struct frame *f
     uintptr_t start = frame->outer_start;
     uintptr_t top = frame->outer_top;
     frame->retains = false;
+    frame->live = 0;
     /* First: a scope of a signal handler lies behind what the outer one has drawn. Until the frame
      * counts no more, no path takes a block for the outer scope's. */
     hot.cursor = cursor;

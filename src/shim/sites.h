@@ -50,16 +50,15 @@ struct site_cache_entry {
     struct site_stats *stats;
 };
 
+/* Where in the cache the site is: the marks of a translation unit lie side by side. */
 static ALWAYS_INLINE size_t site_hash(const arena_scope_site *site)
 {
-    /* Strings of one translation unit lie side by side; lines differ where labels are NULL. */
-    return (((uintptr_t)site->label >> 1) ^ ((uintptr_t)site->file >> 3) ^ site->line) &
-           (SITE_CACHE_SIZE - 1);
+    return (uintptr_t)site / sizeof(uint64_t) % SITE_CACHE_SIZE;
 }
 
 static ALWAYS_INLINE bool site_same(const arena_scope_site *a, const arena_scope_site *b)
 {
-    return a->label == b->label && a->line == b->line && a->file == b->file;
+    return LIKELY(a->label == b->label) && LIKELY(a->line == b->line) && LIKELY(a->file == b->file);
 }
 
 /* The index of the site among all sites, entering it when it is new. No lock; may be called in a

@@ -322,8 +322,12 @@ static void clear_statistics(struct thread *thread)
 static void clear_state(struct thread *thread)
 {
     clear_statistics(thread);
-    for (uint64_t i = 0; i < thread->depth; i++)
-        thread->frames[i].stack = thread->frames[i].retains = 0;
+    for (uint64_t i = 0; i < thread->depth; i++) {
+        struct frame *frame = &thread->frames[i];
+        frame->stack = frame->pauses = 0;
+        frame->live = 0;
+        frame->retains = false;
+    }
     thread->stack = UINTPTR_MAX;
     thread->depth = 0;
     thread->excess = 0;
