@@ -95,9 +95,10 @@ class Slot:
             return
         # In a scope that retains no arena is in use.
         self.cursor = int(self.record["words"]["cursor"]) or int(self.record["top"])
-        ends = [int(frame["start"]) for frame in frames[1:]] + [self.cursor]
-        for frame, end in zip(frames, ends):
-            self.scopes.append(Scope(self, frame, end))
+        # Calls in which nothing has been asked for yet have no start of their own.
+        starts = [self.cursor if int(frame["pending"]) else int(frame["start"]) for frame in frames]
+        for frame, start, end in zip(frames, starts, starts[1:] + [self.cursor]):
+            self.scopes.append(Scope(self, frame, start, end))
 
     def used(self):
         return self.cursor - self.base
@@ -112,9 +113,9 @@ class Slot:
 class Scope:
     """An open scope; [start, end) is what it has drawn itself."""
 
-    def __init__(self, slot, frame, end):
+    def __init__(self, slot, frame, start, end):
         self.depth = len(slot.scopes) + 1
-        self.start = int(frame["start"])
+        self.start = start
         self.end = end
         self.paused = int(frame["pauses"]) > 0
         self.retains = bool(frame["retains"])

@@ -5,6 +5,7 @@
 #ifndef BASE_COMPILER_H
 #define BASE_COMPILER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
@@ -28,6 +29,22 @@
 static ALWAYS_INLINE void signal_fence(void)
 {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Exchanges `old` for `new`; false when something else is there. Atomic as a signal handler of the
+ * same thread sees it, and no more. */
+static ALWAYS_INLINE bool signal_exchange(uintptr_t *place, uintptr_t old, uintptr_t new)
+{
+#ifdef __x86_64__
+    bool done;
+    __asm__ volatile("cmpxchgq %3, %1"
+                     : "=@ccz"(done), "+m"(*place), "+a"(old)
+                     : "r"(new)
+                     : "memory");
+    return done;
+#else
+    return __atomic_compare_exchange_n(place, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+#endif
 }
 
 #endif

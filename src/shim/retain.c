@@ -412,10 +412,12 @@ OUT_OF_LINE void *retain_serve(const struct request *request)
     if (!thread || thread->depth == 0) {
         if (!automatic_opens())
             return BLOCK_PASS;
-        if (hot.cursor != 0)
-            return block_serve(request);
         thread = hot.thread;
+    } else if (thread_innermost(thread)->pending != 0) {
+        scope_open_pending(thread);
     }
+    if (hot.cursor != 0)
+        return block_serve(request);
     if (!thread_innermost(thread)->retains)
         return BLOCK_PASS;
     if (is_interrupted(&thread->retained)) {
@@ -596,6 +598,8 @@ static OUT_OF_LINE void free_slowly(void *block)
     struct thread *thread = hot.thread;
     if (thread && chunks_hold(&thread->retained.chunks, (uintptr_t)block)) {
         struct retained *r = &thread->retained;
+        if (scope_is_pending(thread))
+            scope_open_pending(thread);
         if (thread->depth == 0 || is_interrupted(r)) {
             free_late(thread, block);
             return;
@@ -705,6 +709,8 @@ void *retain_resize(void *block, size_t size, uintptr_t caller)
         errno = ENOMEM;
         return NULL;
     }
+    if (thread && scope_is_pending(thread))
+        scope_open_pending(thread);
     if (!thread || thread->depth == 0 || !thread_innermost(thread)->retains ||
         is_interrupted(&thread->retained) || !is_routed(thread, caller))
         return move(block, size, fixed.next.malloc(size));

@@ -71,14 +71,20 @@ static ALWAYS_INLINE void settle_retaining(struct thread *thread, struct frame *
     retain_settle(thread, frame);
 }
 
-void scope_settle(struct thread *thread)
+static void settle(struct thread *thread, struct frame *frame)
 {
-    struct frame *frame = thread_innermost(thread);
-    CHECK(thread->depth > 0 && thread->depth <= SCOPE_DEPTH_MAX);
     if (frame->retains)
         settle_retaining(thread, frame);
     else
         settle_resetting(thread, frame);
+}
+
+void scope_settle(struct thread *thread)
+{
+    CHECK(thread->depth > 0 && thread->depth <= SCOPE_DEPTH_MAX);
+    if (scope_is_pending(thread))
+        scope_open_pending(thread);
+    settle(thread, thread_innermost(thread));
 }
 
 /* Where the arena's next outermost scope starts behind the one that ends. */
@@ -227,6 +233,15 @@ static ALWAYS_INLINE bool must_settle_any(const struct thread *thread)
                                  (r->freed - r->settled_freed)) != 0;
 }
 
+/* Gives the innermost scope, which does not retain and starts at `start`, the thread's calls. */
+static ALWAYS_INLINE void draw_resetting(struct thread *thread, uintptr_t start)
+{
+    hot.start = start | thread->checked;
+    hot.cursor = start;
+    signal_fence();
+    hot.limit = thread->open_gate;
+}
+
 /* Everything settled. */
 static ALWAYS_INLINE arena_scope_token open_resetting(struct thread *thread,
                                                       struct site_stats *stats)
@@ -245,11 +260,7 @@ static ALWAYS_INLINE arena_scope_token open_resetting(struct thread *thread,
     signal_fence();
     if (UNLIKELY(frame->token != token))
         fill(thread, frame, token, stats, start, gate);
-
-    hot.start = start | thread->checked;
-    hot.cursor = start;
-    signal_fence();
-    hot.limit = thread->open_gate;
+    draw_resetting(thread, start);
     return (arena_scope_token){token};
 }
 
@@ -261,8 +272,29 @@ static ALWAYS_INLINE uintptr_t close_retained_gate(struct thread *thread)
     return gate;
 }
 
-/* The same for one that retains what is alive (retain.h). A signal handler finds both gates
- * closed until all is in place: what it drew meanwhile would be counted in the wrong frame. */
+/* Not to where it was: a handler's scopes may have gone on to another chunk. */
+static ALWAYS_INLINE void open_retained_gate(struct thread *thread)
+{
+    signal_fence();
+    thread->retained.limit = retain_limit(&thread->retained);
+}
+
+/* What differs for a frame of a scope that retains, once it is filled and counts. Returns whether
+ * the gate is to be opened. */
+static ALWAYS_INLINE bool draw_retaining(struct thread *thread, struct frame *frame,
+                                         uintptr_t outer_cursor, uintptr_t outer_top,
+                                         const struct module *module, uintptr_t retained_gate)
+{
+    frame->outer_cursor = outer_cursor;
+    frame->outer_top = outer_top;
+    frame->retains = true;
+    hot.start = UINTPTR_MAX;
+    return retain_begin(thread, frame, module, retained_gate);
+}
+
+/* The same as open_resetting for one that retains what is alive (retain.h). A signal handler finds
+ * both gates closed until all is in place: what it drew meanwhile would be counted in the wrong
+ * frame. */
 static ALWAYS_INLINE arena_scope_token open_retaining(struct thread *thread,
                                                       struct site_stats *stats,
                                                       const struct module *module)
@@ -285,20 +317,16 @@ static ALWAYS_INLINE arena_scope_token open_retaining(struct thread *thread,
     signal_fence();
     if (UNLIKELY(frame->token != token))
         fill(thread, frame, token, stats, start, gate);
-    frame->outer_cursor = cursor;
-    frame->outer_top = top;
-    frame->retains = true;
-    hot.start = UINTPTR_MAX;
-    bool opens = retain_begin(thread, frame, module, retained_gate);
-    signal_fence();
-    if (opens) /* not where it was: a handler's scopes may have gone on to another chunk */
-        thread->retained.limit = retain_limit(&thread->retained);
+    if (draw_retaining(thread, frame, cursor, top, module, retained_gate))
+        open_retained_gate(thread);
     return (arena_scope_token){token};
 }
 
 arena_scope_token scope_open(struct thread *thread, struct site_stats *stats, bool retains,
                              const struct module *module)
 {
+    if (scope_is_pending(thread))
+        scope_open_pending(thread);
     if (must_settle_any(thread))
         scope_settle(thread);
     return retains ? open_retaining(thread, stats, module) : open_resetting(thread, stats);
@@ -487,9 +515,9 @@ static ALWAYS_INLINE void leave_retaining(struct thread *thread, struct frame *f
     signal_fence();
     hot.start = start;
     thread->top = top;
-    signal_fence();
     if (retained_gate)
-        thread->retained.limit = retain_limit(&thread->retained);
+        open_retained_gate(thread);
+    signal_fence();
     hot.limit = gate;
 }
 
@@ -516,9 +544,26 @@ static ALWAYS_INLINE void forget_call(struct thread *thread, struct frame *frame
     frame->stack = 0;
 }
 
+/* Drops the innermost frame, if it is still pending. */
+static ALWAYS_INLINE bool drop_pending(struct thread *thread, struct frame *frame)
+{
+    uintptr_t function = frame->pending;
+    uintptr_t retained_gate = frame->outer_gate;
+    if (function == 0 || !signal_exchange(&frame->pending, function, 0))
+        return false;
+    forget_call(thread, frame);
+    signal_fence();
+    thread->depth--;
+    if (retained_gate)
+        open_retained_gate(thread);
+    return true;
+}
+
 void scope_close_innermost(struct thread *thread)
 {
     struct frame *frame = thread_innermost(thread);
+    if (drop_pending(thread, frame))
+        return;
     if (frame->stack != 0)
         forget_call(thread, frame);
     if (frame->retains)
@@ -550,63 +595,153 @@ static OUT_OF_LINE NAMED_QUIET void close_quietly(struct thread *thread)
     scope_close_innermost(thread);
 }
 
-/* One function for each kind of scope: together they would use, and save, more registers. */
-static ALWAYS_INLINE bool enter(struct named_call *call, bool retains)
+/* Opens the scope of a pending frame; those outside are open, and the gates closed. Returns whether
+ * the retained gate is to be opened. */
+static bool open_pending(struct thread *thread, struct frame *frame, uintptr_t retained_gate)
+{
+    const struct named_function *function = (const struct named_function *)frame->pending;
+    const struct module *module = __atomic_load_n(&function->module, __ATOMIC_ACQUIRE);
+    uintptr_t gate = hot.limit;
+    uintptr_t cursor = hot.cursor;
+    uintptr_t top = thread->top;
+    uintptr_t start = cursor ? cursor : top;
+    bool opens = retained_gate != 0;
+    hot.limit = 0;
+    fill(thread, frame, frame->token, frame->stats, start, gate);
+    if (function->retain) {
+        thread->top = start;
+        hot.cursor = 0;
+        opens = draw_retaining(thread, frame, cursor, top, module, retained_gate);
+    } else {
+        if (module && hot.module_start != module->start)
+            scope_use_module(module);
+        draw_resetting(thread, start);
+    }
+    signal_fence();
+    frame->pending = 0;
+    return opens;
+}
+
+void scope_open_pending(struct thread *thread)
+{
+    if (thread->retained.busy || thread_is_busy(thread))
+        return;
+    thread->retained.busy = true; /* a signal handler is served by the next allocator meanwhile */
+    signal_fence();
+    uint64_t first = thread->depth;
+    while (first > 0 && thread->frames[first - 1].pending != 0)
+        first--;
+    if (first > 0 && must_settle_any(thread))
+        settle(thread, &thread->frames[first - 1]);
+    uintptr_t retained_gate = thread->frames[first].outer_gate;
+    bool opens = false;
+    for (uint64_t i = first; i < thread->depth; i++)
+        opens = open_pending(thread, &thread->frames[i], retained_gate);
+    signal_fence();
+    thread->retained.busy = false;
+    if (opens)
+        open_retained_gate(thread);
+}
+
+/* The frame of a call whose scope opens later. */
+static ALWAYS_INLINE void fill_pending(struct thread *thread, struct frame *frame,
+                                       const struct named_call *call, struct site_stats *stats,
+                                       uintptr_t retained_gate)
+{
+    frame->token = call->token;
+    signal_fence();
+    frame->stats = stats;
+    frame->outer_gate = retained_gate;
+    frame->outer_stack = thread->stack;
+    frame->stack = (uintptr_t)call;
+    frame->pending = (uintptr_t)call->function;
+    signal_fence();
+}
+
+/* What every wrapped call needs, and may have only after a slow one. */
+static ALWAYS_INLINE bool is_ready(const struct thread *thread, const struct named_call *call,
+                                   const struct module *module)
+{
+    return LIKELY(thread != NULL) && LIKELY(module != NULL) &&
+           LIKELY(thread->stack > (uintptr_t)call) &&
+           LIKELY(thread->modules.generation == modules_generation) &&
+           LIKELY(thread->depth < SCOPE_DEPTH_MAX);
+}
+
+static ALWAYS_INLINE const struct module *module_of(const struct named_call *call)
+{
+    return __atomic_load_n(&call->function->module, __ATOMIC_ACQUIRE);
+}
+
+/* In a scope that does not retain, and where blocks are checked, the scope opens at once. */
+static OUT_OF_LINE NAMED_QUIET bool enter_at_once(struct named_call *call)
 {
     struct thread *thread = hot.thread;
     const struct named_function *function = call->function;
-    const struct module *module = __atomic_load_n(&function->module, __ATOMIC_ACQUIRE);
-    if (UNLIKELY(!thread || !module || thread->stack <= (uintptr_t)call ||
-                 thread->modules.generation != modules_generation ||
-                 thread->depth == SCOPE_DEPTH_MAX))
-        return false;
-    if (UNLIKELY(!retains && hot.module_start != module->start))
+    const struct module *module = module_of(call);
+    if (UNLIKELY(!function->retain && hot.module_start != module->start))
         return false;
     if (must_settle_any(thread))
         settle_quietly(thread);
     struct site_stats *stats = &thread->sites[function->site_number - 1];
-    call->token =
-        retains ? open_retaining(thread, stats, module).id : open_resetting(thread, stats).id;
+    call->token = function->retain ? open_retaining(thread, stats, module).id
+                                   : open_resetting(thread, stats).id;
     scope_note_call(thread, call);
     return true;
 }
 
-static OUT_OF_LINE HOT NAMED_QUIET bool enter_resetting(struct named_call *call)
-{
-    return enter(call, false);
-}
-
-static OUT_OF_LINE HOT NAMED_QUIET bool enter_retaining(struct named_call *call)
-{
-    return enter(call, true);
-}
-
 HOT bool named_enter(struct named_call *call)
 {
-    return call->function->retain ? enter_retaining(call) : enter_resetting(call);
+    struct thread *thread = hot.thread;
+    if (!is_ready(thread, call, module_of(call)))
+        return false;
+    if (UNLIKELY(hot.cursor != 0) || UNLIKELY(thread->checked != 0))
+        return enter_at_once(call);
+    struct site_stats *stats = &thread->sites[call->function->site_number - 1];
+    stats->scopes++;
+    uintptr_t retained_gate = close_retained_gate(thread);
+    struct frame *frame = thread_frame(thread, thread->depth);
+    call->token = make_token(thread, thread->depth + 1);
+    fill_pending(thread, frame, call, stats, retained_gate);
+    thread->depth++;
+    signal_fence();
+    if (UNLIKELY(frame->token != call->token))
+        fill_pending(thread, frame, call, stats, retained_gate);
+    thread->stack = (uintptr_t)call;
+    return true;
 }
 
-HOT bool named_leave(struct named_call *call)
+/* Of a call whose scope has been opened. */
+static OUT_OF_LINE NAMED_QUIET bool leave_open(struct named_call *call)
 {
     struct thread *thread = hot.thread;
-    if (UNLIKELY(!thread || thread->depth == 0))
-        return call->token == 0;
     struct frame *frame = thread_innermost(thread);
-    if (UNLIKELY(frame->token != call->token || frame->pauses > 0 || fixed.checked))
-        return call->token == 0;
+    if (UNLIKELY(frame->pauses > 0 || fixed.checked))
+        return false;
     if (is_used_anyhow(thread, frame) || must_trim(thread, 1) ||
         (!frame->retains && hot.cursor > thread->touched)) {
         close_quietly(thread);
     } else {
         forget_call(thread, frame);
-        if (frame->retains) {
+        if (frame->retains)
             leave_retaining(thread, frame, close_retained_gate(thread));
-        } else {
-            hot.limit = 0;
-            signal_fence();
-            leave_resetting(thread, frame);
-        }
+        else
+            close_resetting(thread, frame);
     }
+    call->token = 0;
+    return true;
+}
+
+HOT bool named_leave(struct named_call *call)
+{
+    struct thread *thread = hot.thread;
+    if (UNLIKELY(!thread) || UNLIKELY(thread->depth == 0))
+        return call->token == 0;
+    struct frame *frame = thread_innermost(thread);
+    if (UNLIKELY(frame->token != call->token))
+        return call->token == 0;
+    if (!drop_pending(thread, frame))
+        return leave_open(call);
     call->token = 0;
     return true;
 }
@@ -677,6 +812,8 @@ void scope_abandon(struct thread *thread)
 static struct frame *current_frame(void)
 {
     struct thread *thread = hot.thread;
+    if (thread && scope_is_pending(thread))
+        scope_open_pending(thread);
     return thread && thread->depth > 0 ? thread_innermost(thread) : NULL;
 }
 

@@ -26,6 +26,22 @@ static ALWAYS_INLINE void scope_note_call(struct thread *thread, const struct na
     thread->stack = (uintptr_t)call;
 }
 
+/*
+ * The scope of a wrapped call opens when something is asked for in it: most calls ask for nothing.
+ * Until then its frame is pending: it counts in `depth` and has its token, its site and the record
+ * of the call, and the gate of the scopes that retain is closed, so that every path which depends
+ * on the innermost scope comes here first. Scopes that do not retain have none inside that are
+ * pending.
+ *
+ * Opens what is pending, unless a signal handler is running that interrupted just that, or another
+ * of the shim's paths.
+ */
+void scope_open_pending(struct thread *thread);
+static ALWAYS_INLINE bool scope_is_pending(struct thread *thread)
+{
+    return thread->depth > 0 && thread_innermost(thread)->pending != 0;
+}
+
 /* Ends the innermost scope. */
 void scope_close_innermost(struct thread *thread);
 

@@ -40,8 +40,11 @@ struct frame {
     uintptr_t stack; /* where the record of the wrapped call lies that is the scope; 0: a mark */
 
     uintptr_t outer_stack; /* the thread's `stack` at begin, of such a scope */
+    uintptr_t pending;     /* the function of a wrapped call whose scope nobody has opened yet, as
+                            * nothing has been asked for in it: see scope.h. Else 0 */
 
-    /* Of a scope that retains what is alive. `retains` and `stack` are 0 in frames not in use. */
+    /* Of a scope that retains what is alive. `retains`, `stack` and `pending` are 0 in frames not
+     * in use. */
     bool retains;
     uint32_t refills; /* the thread's retained.refills and runs at begin */
     uint32_t runs;
