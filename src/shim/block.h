@@ -97,7 +97,7 @@ static ALWAYS_INLINE bool block_release(void *block)
     if (UNLIKELY(header < h->start || header >= cursor))
         return false;
     uintptr_t end = *(uintptr_t *)header;
-    if (end == cursor) {
+    if (LIKELY(end == cursor)) {
         uintptr_t gate = h->limit;
         if (UNLIKELY(cursor > h->thread->peak))
             return false; /* to be noted first; a call from here would cost every free a frame */
