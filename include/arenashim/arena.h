@@ -35,12 +35,12 @@ extern "C" {
 #endif
 
 /* Read the fields through the functions; only `base` and `capacity` keep their meaning between
- * releases. Invariant: offset <= capacity. */
+ * releases. Invariant: base <= next <= base + capacity. */
 struct arena {
     unsigned char *base;     /* the caller's buffer */
     size_t capacity;         /* bytes in the buffer */
-    size_t offset;           /* bytes in use, padding included */
-    size_t highest;          /* largest offset that reset or rewind went back from */
+    uintptr_t next;          /* address behind the bytes in use, padding included */
+    size_t highest;          /* most bytes in use that reset or rewind went back from */
     uint64_t overflow_count; /* allocations refused for want of room */
 };
 
@@ -97,10 +97,11 @@ ARENA_INLINE_ void arena_poison_all_(const struct arena *arena)
  * for a rest that may share its granule of 8 bytes with what follows the buffer. */
 ARENA_INLINE_ void arena_poison_from_(const struct arena *arena, size_t position)
 {
-    if (position < arena->offset && (arena->capacity - arena->offset < 8
-                                         ? arena_may_poison_(arena)
-                                         : __asan_address_is_poisoned(arena->base + arena->offset)))
-        __asan_poison_memory_region(arena->base + position, arena->offset - position);
+    size_t used = arena->next - (uintptr_t)arena->base;
+    if (position < used &&
+        (arena->capacity - used < 8 ? arena_may_poison_(arena)
+                                    : __asan_address_is_poisoned(arena->base + used)))
+        __asan_poison_memory_region(arena->base + position, used - position);
 }
 
 #define ARENA_POISON_ALL_(arena) arena_poison_all_(arena)
@@ -121,7 +122,7 @@ ARENA_INLINE_ void arena_init(struct arena *arena, void *buffer, size_t size)
 {
     arena->base = (unsigned char *)buffer;
     arena->capacity = buffer ? size : 0;
-    arena->offset = 0;
+    arena->next = (uintptr_t)buffer;
     arena->highest = 0;
     arena->overflow_count = 0;
     ARENA_POISON_ALL_(arena);
@@ -133,8 +134,8 @@ void *arena_refuse(struct arena *arena);
 /*
  * Returns `size` bytes aligned to `alignment`, uninitialised, disjoint from every allocation made
  * since the last reset (or above the last rewind). `alignment` is a power of two; any other value
- * returns NULL and changes nothing. NULL when padding plus size exceeds what remains: the offset
- * is unchanged and the overflow count goes up by one.
+ * returns NULL and changes nothing. NULL when padding plus size exceeds what remains: nothing
+ * changes but the overflow count, which goes up by one.
  *
  * A size of 0 returns an aligned address in the arena or one past its end, not to be dereferenced;
  * only padding is used up. In an arena without a buffer it returns NULL.
@@ -143,16 +144,16 @@ ARENA_INLINE_ void *arena_alloc(struct arena *arena, size_t size, size_t alignme
 {
     if (__builtin_expect(alignment == 0 || (alignment & (alignment - 1)) != 0, 0))
         return NULL;
-    /* An integer, because a null base plus 0, in an arena without a buffer, is undefined in C. */
-    uintptr_t start = (uintptr_t)arena->base + arena->offset;
-    size_t padding = (0 - start) & (alignment - 1);
-    size_t room = arena->capacity - arena->offset;
+    /* From one `next` to the next lead an addition, a mask and an addition: as few as can be. */
+    uintptr_t start = (arena->next + (alignment - 1)) & (0 - (uintptr_t)alignment);
+    size_t room = (uintptr_t)arena->base + arena->capacity - arena->next;
+    size_t padding = start - arena->next; /* right also where start has wrapped */
     /* Two comparisons instead of one sum: padding + size could wrap. */
     if (__builtin_expect(padding > room || size > room - padding, 0))
         return arena_refuse(arena);
-    arena->offset += padding + size;
-    ARENA_UNPOISON_(start + padding, size);
-    return (void *)(start + padding);
+    arena->next = start + size;
+    ARENA_UNPOISON_(start, size);
+    return (void *)start;
 }
 
 /* Room for `count` items of `item_size` bytes. A product that overflows size_t is refused like
@@ -173,19 +174,20 @@ ARENA_INLINE_ void *arena_alloc_items(struct arena *arena, size_t item_size, siz
 /* The current position, for arena_rewind. */
 ARENA_INLINE_ arena_position arena_mark(const struct arena *arena)
 {
-    return arena->offset;
+    return arena->next - (uintptr_t)arena->base;
 }
 
 /* Gives back everything allocated since `position` was taken. A position above the current offset
  * (it was taken before an earlier rewind or reset) changes nothing. O(1). */
 ARENA_INLINE_ void arena_rewind(struct arena *arena, arena_position position)
 {
-    if (position > arena->offset)
+    size_t used = arena_mark(arena);
+    if (position > used)
         return;
-    if (arena->offset > arena->highest)
-        arena->highest = arena->offset;
+    if (used > arena->highest)
+        arena->highest = used;
     ARENA_POISON_FROM_(arena, position);
-    arena->offset = position;
+    arena->next = (uintptr_t)arena->base + position;
 }
 
 /* Gives back everything. The counters stay. O(1): no byte of the buffer is touched. */
@@ -197,19 +199,19 @@ ARENA_INLINE_ void arena_reset(struct arena *arena)
 /* Bytes not in use. An allocation of this size fits when no padding is needed. */
 ARENA_INLINE_ size_t arena_remaining(const struct arena *arena)
 {
-    return arena->capacity - arena->offset;
+    return arena->capacity - arena_mark(arena);
 }
 
 /* Bytes in use / capacity, from 0.0 to 1.0; 0.0 for an arena without capacity. */
 ARENA_INLINE_ double arena_utilization(const struct arena *arena)
 {
-    return arena->capacity ? (double)arena->offset / (double)arena->capacity : 0.0;
+    return arena->capacity ? (double)arena_mark(arena) / (double)arena->capacity : 0.0;
 }
 
 /* The largest number of bytes ever in use at once, since arena_init. */
 ARENA_INLINE_ size_t arena_high_water(const struct arena *arena)
 {
-    return arena->offset > arena->highest ? arena->offset : arena->highest;
+    return arena_mark(arena) > arena->highest ? arena_mark(arena) : arena->highest;
 }
 
 /* The number of allocations refused for want of room (or a product that overflowed), since
@@ -250,7 +252,7 @@ double arena_thread_utilization(void);
 ARENA_INLINE_ struct arena *arena_thread_poisoned_(void)
 {
     struct arena *arena = arena_thread();
-    if (arena && arena->offset == 0 && arena->highest == 0)
+    if (arena && arena_mark(arena) == 0 && arena->highest == 0)
         __asan_poison_memory_region(arena->base, arena->capacity);
     return arena;
 }

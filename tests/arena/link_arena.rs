@@ -9,7 +9,7 @@ use std::ptr::null_mut;
 struct Arena {
     base: *mut u8,
     capacity: usize,
-    offset: usize,
+    next: usize,
     highest: usize,
     overflow_count: u64,
 }
@@ -39,7 +39,7 @@ extern "C" {
 const EMPTY: Arena = Arena {
     base: null_mut(),
     capacity: 0,
-    offset: 0,
+    next: 0,
     highest: 0,
     overflow_count: 0,
 };
