@@ -4,14 +4,20 @@ bench_libempty_la_SOURCES = bench/empty.c bench/empty.h
 # A shared library that is not installed: -rpath makes libtool build one.
 bench_libempty_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -shared -rpath /nowhere
 
+# What the measured programs have in common.
+noinst_LIBRARIES += bench/libsample.a
+bench_libsample_a_SOURCES = bench/sample.c bench/sample.h bench/verify.c bench/verify.h
+bench_libsample_a_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE
+
 noinst_PROGRAMS += bench/hot_paths
 bench_hot_paths_SOURCES = bench/hot_paths.c bench/empty.h
 bench_hot_paths_CPPFLAGS = -I$(top_srcdir) -I$(top_srcdir)/include
 # The allocations are the point: none may be dropped or merged.
-bench_hot_paths_CFLAGS = $(AM_CFLAGS) -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-free
+bench_hot_paths_CFLAGS = $(AM_CFLAGS) -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-free \
+	-fno-builtin-realloc -fno-builtin-posix_memalign
 # Without a wrapper script, which would be measured, too.
 bench_hot_paths_LDFLAGS = $(AM_LDFLAGS) -no-install
-bench_hot_paths_LDADD = bench/libempty.la
+bench_hot_paths_LDADD = bench/libempty.la bench/libsample.a libarena.a -lstdc++
 
 noinst_PROGRAMS += bench/wrapped
 bench_wrapped_SOURCES = bench/wrapped.c bench/empty.h
@@ -19,4 +25,4 @@ bench_wrapped_CPPFLAGS = -I$(top_srcdir)
 bench_wrapped_CFLAGS = $(bench_hot_paths_CFLAGS)
 bench_wrapped_LDFLAGS = $(AM_LDFLAGS) -no-install
 bench_wrapped_LDADD = bench/libempty.la
-EXTRA_DIST += bench/README.md bench/hot_paths.sh bench/wrapped.sh
+EXTRA_DIST += bench/README.md bench/wrapped.sh
