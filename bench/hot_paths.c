@@ -416,7 +416,7 @@ static bool verify_size(size_t size, size_t pass)
         sizes[i] = size;
         blocks[i] = draws[(i + pass) % 5](size);
     }
-    bool is_good = verify_blocks("hot_paths", blocks, sizes, count, 16);
+    bool is_good = verify_blocks(blocks, sizes, count, 16);
     for (size_t i = 0; i < count; i++)
         if ((i + pass) % 5 == 4)
             operator_delete(blocks[i], size);

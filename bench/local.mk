@@ -26,3 +26,5 @@ bench_wrapped_CFLAGS = $(bench_hot_paths_CFLAGS)
 bench_wrapped_LDFLAGS = $(AM_LDFLAGS) -no-install
 bench_wrapped_LDADD = bench/libempty.la
 EXTRA_DIST += bench/README.md bench/wrapped.sh
+
+include bench/work.mk

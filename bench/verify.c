@@ -64,13 +64,12 @@ static const char *fault_of(void *const *blocks, const size_t *sizes, size_t cou
     return NULL;
 }
 
-bool verify_blocks(const char *name, void *const *blocks, const size_t *sizes, size_t count,
-                   size_t alignment)
+bool verify_blocks(void *const *blocks, const size_t *sizes, size_t count, size_t alignment)
 {
     static uint64_t seed;
     const char *fault = fault_of(blocks, sizes, count, alignment,
                                  __atomic_fetch_add(&seed, 1 << 20, __ATOMIC_RELAXED));
     if (fault)
-        warnx("%s: %s", name, fault);
+        warnx("%s", fault);
     return !fault;
 }

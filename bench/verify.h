@@ -17,8 +17,7 @@ extern "C" {
  * every byte is there afterwards, every address a multiple of `alignment`, and no two blocks
  * overlap. Else prints a line that starts with `name`. Any thread.
  */
-bool verify_blocks(const char *name, void *const *blocks, const size_t *sizes, size_t count,
-                   size_t alignment);
+bool verify_blocks(void *const *blocks, const size_t *sizes, size_t count, size_t alignment);
 
 #ifdef __cplusplus
 }
