@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# Prints what a run measures, one line each, separated by tabs: GROUP CONTENDER HEAP COMMAND. What is
+# not installed, or was not when the build was configured, is left out and named on stderr.
+#
+# usage: bench/plan.sh [--quick] BUILD-DIRECTORY
+#
+# The commands are for a shell whose environment has no ARENASHIM_ variables.
+set -euo pipefail
+
+quick=''
+if [ "${1-}" = --quick ]; then
+    quick=--quick
+    shift
+fi
+if [ $# -ne 1 ] || ! [ -x "$1/bench/hot_paths" ]; then
+    printf 'usage: bench/plan.sh [--quick] BUILD-DIRECTORY (with bench/hot_paths)\n' >&2
+    exit 2
+fi
+build=$(cd "$1" && pwd)
+
+# line GROUP CONTENDER HEAP COMMAND
+line() {
+    local words
+    read -ra words <<<"$4"
+    printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "${words[*]}"
+}
+
+skip() {
+    printf 'skipped: %s (%s)\n' "$1" "$2" >&2
+}
+
+# ---- contenders --------------------------------------------------------------------------------
+
+shim=$build/.libs/libarenashim.so
+
+# What is preloaded for each contender that is.
+declare -A preload=(
+    [glibc]=''
+    [jemalloc]=libjemalloc.so.2
+    [mimalloc]=libmimalloc.so.2
+    [tcmalloc]=libtcmalloc_minimal.so.4
+    [forward]=$build/bench/.libs/libforward.so
+    [shim]=$shim
+    [shim+stats]=$shim
+)
+
+# Whether the dynamic linker finds it; it says so when it does not.
+can_preload() {
+    [ -z "$(LD_PRELOAD=$1 env true 2>&1)" ]
+}
+
+peers=(glibc)
+for name in jemalloc mimalloc tcmalloc; do
+    if can_preload "${preload[$name]}"; then
+        peers+=("$name")
+    else
+        skip "$name" "${preload[$name]} is not installed"
+    fi
+done
+
+# The environment of a contender's process.
+environment() {
+    printf 'LD_PRELOAD=%s' "${preload[$1]}"
+    [ "$1" != shim+stats ] ||
+        printf ' ARENASHIM_STATS=json ARENASHIM_STATS_FILE=%s' "$build/bench/stats.json"
+}
+
+# The option by which a program makes sure that the contender is in its process.
+expect() {
+    [ -z "${preload[$1]}" ] || printf -- '--expect %s' "$(basename "${preload[$1]}")"
+}
+
+# The scoped forms of allocators: contender, program, library.
+scoped_forms() {
+    cat <<FORMS
+jemalloc-arena work-jemalloc libjemalloc
+mimalloc-heap work-mimalloc libmimalloc
+apr work-apr libapr
+talloc work-talloc libtalloc
+obstack work-obstack libc.so
+pmr work-pmr libstdc++
+arena work-arena libc.so
+bump work-bump libc.so
+FORMS
+}
+
+# ---- hot paths ---------------------------------------------------------------------------------
+
+plan_hot() {
+    local name
+    for name in "${peers[@]}" forward shim shim+stats; do
+        line hot "$name" clean "$(environment "$name") ARENASHIM_CAPACITY=32M \
+$build/bench/hot_paths $(expect "$name") $quick"
+    done
+}
+
+# ---- scope-shaped work, by one thread and by many -----------------------------------------------
+
+# Blocks from malloc: plan_work GROUP HEAP OPTION CONTENDER...
+plan_work() {
+    local group=$1 heap=$2 option=$3 name program
+    shift 3
+    [ "$heap" = clean ] || option+=" --littered"
+    for name in "$@"; do
+        case $name in
+        shim-free) program=work-shim-free ;;
+        shim*) program=work-shim ;;
+        *) program=work-malloc ;;
+        esac
+        line "$group" "$name" "$heap" "$(environment "${name%-free}") $build/bench/$program \
+$(expect "${name%-free}") $option $quick"
+    done
+}
+
+# Blocks from a peer's scoped form: plan_scoped_forms GROUP HEAP OPTION
+plan_scoped_forms() {
+    local group=$1 heap=$2 option=$3 name program library
+    [ "$heap" = clean ] || option+=" --littered"
+    while read -r name program library; do
+        [ ! -x "$build/bench/$program" ] ||
+            line "$group" "$name" "$heap" "LD_PRELOAD= $build/bench/$program \
+--expect $library $option $quick"
+    done < <(scoped_forms)
+}
+
+skip_scoped_forms() {
+    local name program library
+    while read -r name program library; do
+        [ -x "$build/bench/$program" ] ||
+            skip "$name" "$library was not there when this was configured"
+    done < <(scoped_forms)
+}
+
+plan_scope() {
+    local heap
+    for heap in clean littered; do
+        plan_work scope "$heap" '' "${peers[@]}" shim shim-free shim+stats
+        plan_scoped_forms scope "$heap" ''
+    done
+}
+
+plan_threads() {
+    local count counts=(1 2 4 8 16 32)
+    [ -z "$quick" ] || counts=(1 2 8 32)
+    for count in "${counts[@]}"; do
+        plan_work threads clean "--threads $count" "${peers[@]}" shim
+        plan_scoped_forms threads clean "--threads $count"
+        [ -n "$quick" ] || plan_work threads littered "--threads $count" "${peers[@]}" shim
+    done
+}
+
+skip_scoped_forms
+plan_hot
+plan_scope
+plan_threads

@@ -1,0 +1,3 @@
+/* The work of work.c with a memory resource of C++, whose adapter is no C. */
+#define ADAPTER "bench/adapters/pmr.h"
+#include "bench/work.c"
