@@ -74,6 +74,7 @@ expect() {
 scoped_forms() {
     cat <<FORMS
 jemalloc-arena work-jemalloc libjemalloc
+jemalloc-mallocx work-jemalloc-mallocx libjemalloc
 mimalloc-heap work-mimalloc libmimalloc
 apr work-apr libapr
 talloc work-talloc libtalloc

@@ -52,11 +52,16 @@ bench_work_pmr_LDADD = $(work_LDADD)
 
 # Those that link a peer have its malloc, too, where it brings one.
 if HAVE_PEER_JEMALLOC
-noinst_PROGRAMS += bench/work-jemalloc
+noinst_PROGRAMS += bench/work-jemalloc bench/work-jemalloc-mallocx
 bench_work_jemalloc_SOURCES = $(work_SOURCES) bench/adapters/jemalloc.h
 bench_work_jemalloc_CPPFLAGS = $(work_CPPFLAGS) -DADAPTER='"bench/adapters/jemalloc.h"'
 bench_work_jemalloc_CFLAGS = $(AM_CFLAGS) $(work_flags)
 bench_work_jemalloc_LDADD = $(work_LDADD) $(JEMALLOC_LIBS)
+
+bench_work_jemalloc_mallocx_SOURCES = $(bench_work_jemalloc_SOURCES)
+bench_work_jemalloc_mallocx_CPPFLAGS = $(bench_work_jemalloc_CPPFLAGS) -DADAPTER_MALLOCX
+bench_work_jemalloc_mallocx_CFLAGS = $(AM_CFLAGS) $(work_flags)
+bench_work_jemalloc_mallocx_LDADD = $(bench_work_jemalloc_LDADD)
 endif
 
 if HAVE_PEER_MIMALLOC
@@ -69,7 +74,7 @@ endif
 
 if HAVE_PEER_TALLOC
 noinst_PROGRAMS += bench/work-talloc
-bench_work_talloc_SOURCES = $(work_SOURCES) bench/adapters/talloc.h
+bench_work_talloc_SOURCES = $(work_SOURCES) bench/adapters/talloc.h bench/adapters/room.h
 bench_work_talloc_CPPFLAGS = $(work_CPPFLAGS) -DADAPTER='"bench/adapters/talloc.h"'
 bench_work_talloc_CFLAGS = $(AM_CFLAGS) $(work_flags)
 bench_work_talloc_LDADD = $(work_LDADD) $(TALLOC_LIBS)

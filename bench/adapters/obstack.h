@@ -36,7 +36,6 @@ static inline void heap_end(struct heap *heap, void **blocks, size_t count)
     (void)blocks;
     (void)count;
     obstack_free(&heap->stack, heap->first);
-    heap->first = obstack_alloc(&heap->stack, 0);
 }
 
 static inline void heap_close(struct heap *heap)
