@@ -9,12 +9,15 @@ noinst_LIBRARIES += bench/libsample.a
 bench_libsample_a_SOURCES = bench/sample.c bench/sample.h bench/verify.c bench/verify.h
 bench_libsample_a_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE
 
+# Where a loop of a few instructions lies in the cache lines is worth a third of its time.
+aligned_loops = -falign-functions=64 -falign-loops=64
+
 noinst_PROGRAMS += bench/hot_paths
 bench_hot_paths_SOURCES = bench/hot_paths.c bench/empty.h
 bench_hot_paths_CPPFLAGS = -I$(top_srcdir) -I$(top_srcdir)/include
 # The allocations are the point: none may be dropped or merged.
 bench_hot_paths_CFLAGS = $(AM_CFLAGS) -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-free \
-	-fno-builtin-realloc -fno-builtin-posix_memalign
+	-fno-builtin-realloc -fno-builtin-posix_memalign $(aligned_loops)
 # Without a wrapper script, which would be measured, too.
 bench_hot_paths_LDFLAGS = $(AM_LDFLAGS) -no-install
 bench_hot_paths_LDADD = bench/libempty.la bench/libsample.a libarena.a -lstdc++

@@ -35,11 +35,12 @@ extern "C" {
 #endif
 
 /* Read the fields through the functions; only `base` and `capacity` keep their meaning between
- * releases. Invariant: base <= next <= base + capacity. */
+ * releases. Invariant: base <= next <= end = base + capacity. */
 struct arena {
     unsigned char *base;     /* the caller's buffer */
     size_t capacity;         /* bytes in the buffer */
     uintptr_t next;          /* address behind the bytes in use, padding included */
+    uintptr_t end;           /* address behind the buffer */
     size_t highest;          /* most bytes in use that reset or rewind went back from */
     uint64_t overflow_count; /* allocations refused for want of room */
 };
@@ -123,6 +124,7 @@ ARENA_INLINE_ void arena_init(struct arena *arena, void *buffer, size_t size)
     arena->base = (unsigned char *)buffer;
     arena->capacity = buffer ? size : 0;
     arena->next = (uintptr_t)buffer;
+    arena->end = arena->next + arena->capacity;
     arena->highest = 0;
     arena->overflow_count = 0;
     ARENA_POISON_ALL_(arena);
@@ -144,12 +146,14 @@ ARENA_INLINE_ void *arena_alloc(struct arena *arena, size_t size, size_t alignme
 {
     if (__builtin_expect(alignment == 0 || (alignment & (alignment - 1)) != 0, 0))
         return NULL;
-    /* From one `next` to the next lead an addition, a mask and an addition: as few as can be. */
-    uintptr_t start = (arena->next + (alignment - 1)) & (0 - (uintptr_t)alignment);
-    size_t room = (uintptr_t)arena->base + arena->capacity - arena->next;
-    size_t padding = start - arena->next; /* right also where start has wrapped */
-    /* Two comparisons instead of one sum: padding + size could wrap. */
-    if (__builtin_expect(padding > room || size > room - padding, 0))
+    uintptr_t start = arena->next + (alignment - 1);
+    /* No buffer reaches into the last page of the address space. */
+    if (__builtin_expect(alignment > 4096 && start < arena->next, 0))
+        return arena_refuse(arena);
+    start &= 0 - (uintptr_t)alignment;
+    if (__builtin_expect(start > arena->end, 0))
+        return arena_refuse(arena);
+    if (__builtin_expect(size > arena->end - start, 0))
         return arena_refuse(arena);
     arena->next = start + size;
     ARENA_UNPOISON_(start, size);

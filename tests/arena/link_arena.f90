@@ -7,7 +7,7 @@ program link_arena
     ! struct arena of arena.h
     type, bind(c) :: arena
         type(c_ptr) :: base
-        integer(c_size_t) :: capacity, next, highest
+        integer(c_size_t) :: capacity, next, end, highest
         integer(c_int64_t) :: overflow_count
     end type arena
 

@@ -10,6 +10,7 @@ struct Arena {
     base: *mut u8,
     capacity: usize,
     next: usize,
+    end: usize,
     highest: usize,
     overflow_count: u64,
 }
@@ -40,6 +41,7 @@ const EMPTY: Arena = Arena {
     base: null_mut(),
     capacity: 0,
     next: 0,
+    end: 0,
     highest: 0,
     overflow_count: 0,
 };
