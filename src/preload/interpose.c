@@ -41,7 +41,7 @@ static ALWAYS_INLINE void *serve(const struct request *request)
     return UNLIKELY(fixed.outside.serve != NULL) ? fixed.outside.serve(request) : BLOCK_PASS;
 }
 
-static bool is_power_of_two(size_t number)
+static ALWAYS_INLINE bool is_power_of_two(size_t number)
 {
     return number != 0 && (number & (number - 1)) == 0;
 }
@@ -180,7 +180,7 @@ static size_t usual_alignment(size_t alignment)
 }
 
 /* Returns a block, NULL with errno, or BLOCK_PASS (also out of scope). */
-static void *aligned_in_scope(size_t alignment, size_t size, uintptr_t caller)
+static OUT_OF_LINE void *aligned_in_scope(size_t alignment, size_t size, uintptr_t caller)
 {
     struct request request = {.size = size, .caller = caller};
     if (!in_scope() && !fixed.outside.serve)
@@ -190,24 +190,35 @@ static void *aligned_in_scope(size_t alignment, size_t size, uintptr_t caller)
     return request.alignment ? serve(&request) : BLOCK_PASS;
 }
 
-EXPORT void *memalign(size_t alignment, size_t size)
+static ALWAYS_INLINE void *aligned_any(size_t alignment, size_t size, uintptr_t caller)
 {
-    void *block = aligned_in_scope(alignment, size, CALLER());
+    if (LIKELY(is_power_of_two(alignment))) {
+        void *block = block_take_aligned(size, alignment, caller);
+        if (LIKELY(block != NULL))
+            return block;
+    }
+    return aligned_in_scope(alignment, size, caller);
+}
+
+EXPORT HOT void *memalign(size_t alignment, size_t size)
+{
+    void *block = aligned_any(alignment, size, CALLER());
     return block == BLOCK_PASS ? fixed.next.memalign(alignment, size) : block;
 }
 
-EXPORT void *aligned_alloc(size_t alignment, size_t size)
+EXPORT HOT void *aligned_alloc(size_t alignment, size_t size)
 {
-    void *block = aligned_in_scope(alignment, size, CALLER());
+    void *block = aligned_any(alignment, size, CALLER());
     return block == BLOCK_PASS ? fixed.next.aligned_alloc(alignment, size) : block;
 }
 
-EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
+static OUT_OF_LINE int posix_memalign_slowly(void **result, size_t alignment, size_t size,
+                                             uintptr_t caller)
 {
     void *block = BLOCK_PASS;
     if (is_power_of_two(alignment) && alignment % sizeof(void *) == 0) {
         int saved_errno = errno;
-        block = aligned_in_scope(alignment, size, CALLER());
+        block = aligned_in_scope(alignment, size, caller);
         errno = saved_errno;
     }
     if (block == BLOCK_PASS)
@@ -216,6 +227,19 @@ EXPORT int posix_memalign(void **result, size_t alignment, size_t size)
         return ENOMEM;
     *result = block;
     return 0;
+}
+
+EXPORT HOT int posix_memalign(void **result, size_t alignment, size_t size)
+{
+    uintptr_t caller = CALLER();
+    if (LIKELY(is_power_of_two(alignment) && alignment % sizeof(void *) == 0)) {
+        void *block = block_take_aligned(size, alignment, caller);
+        if (LIKELY(block != NULL)) {
+            *result = block;
+            return 0;
+        }
+    }
+    return posix_memalign_slowly(result, alignment, size, caller);
 }
 
 EXPORT void *valloc(size_t size)
@@ -294,6 +318,11 @@ static ALWAYS_INLINE void *new_any(enum operator_new variant, size_t size, uintp
 static ALWAYS_INLINE void *new_aligned(enum operator_new variant, size_t size, size_t alignment,
                                        uintptr_t nothrow, uintptr_t caller)
 {
+    if (LIKELY(is_power_of_two(alignment))) {
+        void *block = block_take_aligned(size, alignment, caller);
+        if (LIKELY(block != NULL))
+            return block;
+    }
     return new_slowly(variant, size, alignment, alignment, nothrow, caller);
 }
 

@@ -54,6 +54,20 @@ static inline uintptr_t block_base(uintptr_t memory)
     return memory + fixed.config.align - BLOCK_HEADER;
 }
 
+/* Moves the cursor, unless a signal handler has done so; the gate is closed meanwhile. */
+static ALWAYS_INLINE bool block_move_cursor(struct hot *h, uintptr_t from, uintptr_t to,
+                                            uintptr_t gate)
+{
+    h->limit = 0;
+    signal_fence();
+    bool moves = LIKELY(h->cursor == from);
+    if (LIKELY(moves))
+        h->cursor = to;
+    signal_fence();
+    h->limit = gate;
+    return moves;
+}
+
 /*
  * The fast path of malloc. Returns a block, or NULL when the call is not for this path: out of
  * scope, caller not the module of the last routed call, no room in the capacity, gate closed.
@@ -67,21 +81,36 @@ static ALWAYS_INLINE void *block_take(size_t size, uintptr_t caller)
     if (UNLIKELY((ptrdiff_t)size < 0 || cursor + total > gate ||
                  caller - h->module_start >= h->module_size))
         return NULL;
-    h->limit = 0;
-    signal_fence();
-    if (UNLIKELY(h->cursor != cursor)) { /* a signal handler came in between */
-        h->limit = gate;
+    if (UNLIKELY(!block_move_cursor(h, cursor, cursor + total, gate)))
         return NULL;
-    }
-    h->cursor = cursor + total;
-    signal_fence();
-    h->limit = gate;
     *(uintptr_t *)cursor = cursor + total;
     h->calls++;
     h->bytes += size;
     if (cursor + BLOCK_HEADER == 0)
         __builtin_unreachable(); /* spares the caller a test for NULL */
     return (void *)(cursor + BLOCK_HEADER);
+}
+
+/* The same for a block aligned to `alignment`, a power of two. A freed block takes the room before
+ * it, so that headers lead from one to the next; where there is none, the block's own header is
+ * written over that of the freed one. */
+static ALWAYS_INLINE void *block_take_aligned(size_t size, size_t alignment, uintptr_t caller)
+{
+    struct hot *h = &hot;
+    uintptr_t gate = h->limit;
+    uintptr_t cursor = h->cursor;
+    uintptr_t header = ((cursor + BLOCK_HEADER + alignment - 1) & -alignment) - BLOCK_HEADER;
+    uintptr_t end = header + ((size + fixed.bias) & fixed.mask);
+    /* No sum wraps: cursors lie far below 2^62. */
+    if (UNLIKELY((ptrdiff_t)size < 0 || end > gate || caller - h->module_start >= h->module_size))
+        return NULL;
+    if (UNLIKELY(!block_move_cursor(h, cursor, end, gate)))
+        return NULL;
+    *(uintptr_t *)cursor = header | BLOCK_FREED;
+    *(uintptr_t *)header = end;
+    h->calls++;
+    h->bytes += size;
+    return (void *)(header + BLOCK_HEADER);
 }
 
 /*
@@ -101,16 +130,10 @@ static ALWAYS_INLINE bool block_release(void *block)
         uintptr_t gate = h->limit;
         if (UNLIKELY(cursor > h->thread->peak))
             return false; /* to be noted first; a call from here would cost every free a frame */
-        h->limit = 0;
-        signal_fence();
-        if (LIKELY(h->cursor == cursor)) {
-            h->cursor = header;
-            signal_fence();
-            h->limit = gate;
+        if (LIKELY(block_move_cursor(h, cursor, header, gate))) {
             h->freed++;
             return true;
         }
-        h->limit = gate; /* a signal handler drew a block behind this one */
     }
     if (UNLIKELY((end - header) % ALIGN_MIN != 0 || end - header - 1 >= cursor - header - 1))
         return false;

@@ -138,7 +138,10 @@ CALL static void *t_calloc(size_t count, size_t size)
 CALL static void *t_memalign(size_t alignment, size_t size)
 {
     struct request request = {.size = size, .alignment = alignment, .caller = marked_caller()};
-    void *block = t_request(&request);
+    void *block = block_take_aligned(size, alignment, request.caller);
+    if (block)
+        return block;
+    block = t_request(&request);
     return block == BLOCK_PASS ? fixed.next.memalign(alignment, size) : block;
 }
 
