@@ -64,7 +64,7 @@ static bool find_place(struct thread *thread, const struct request *request, str
     /* What is to become inaccessible starts on a page of its own. */
     if (debug_has(DEBUG_QUARANTINE) && thread->depth > 1 &&
         cursor == thread_innermost(thread)->start)
-        cursor = block_base((cursor + REGION_GUARD_BYTES - 1) & ~(REGION_GUARD_BYTES - 1));
+        cursor = block_base(region_page_up(cursor));
     uintptr_t first = cursor + (fixed.checked ? sizeof(struct header) : BLOCK_HEADER);
     place->block = (first + alignment - 1) & ~(alignment - 1);
     place->end = place->block - BLOCK_HEADER + drawn_size(request->size);

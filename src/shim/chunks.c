@@ -7,11 +7,6 @@
 /* Chunks made accessible at once, at least: each step is a system call. */
 #define STEP_CHUNKS 8
 
-static uintptr_t page_up(uintptr_t address)
-{
-    return (address + REGION_GUARD_BYTES - 1) & ~(REGION_GUARD_BYTES - 1);
-}
-
 static bool has(const uint64_t *bits, uint32_t index)
 {
     return bits[index / 64] >> index % 64 & 1;
@@ -32,7 +27,7 @@ void chunks_init(struct chunks *chunks, uintptr_t start, uintptr_t end)
     size_t room = (end - start) / (CHUNK_BYTES + sizeof(struct chunk));
     if (room > CHUNKS_MAX)
         room = CHUNKS_MAX;
-    size_t table = page_up(room * sizeof(struct chunk));
+    size_t table = region_page_up(room * sizeof(struct chunk));
     while (room > 0 && start + table + room * CHUNK_BYTES > end)
         room--; /* what the rounding took */
     chunks->table = (struct chunk *)start;
@@ -71,7 +66,7 @@ static uint32_t tail(const struct chunks *chunks)
 
 static bool commit_table(struct chunks *chunks, uint32_t count)
 {
-    uintptr_t end = page_up((uintptr_t)&chunks->table[count]);
+    uintptr_t end = region_page_up((uintptr_t)&chunks->table[count]);
     if (end <= chunks->table_end)
         return true;
     if (!region_commit(chunks->table_end, end))

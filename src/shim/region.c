@@ -32,13 +32,13 @@ static size_t bytes_to_try(struct region_wish wish)
     if (getrlimit(RLIMIT_AS, &address_space) == 0 && address_space.rlim_cur != RLIM_INFINITY &&
         bytes > address_space.rlim_cur / 8)
         bytes = address_space.rlim_cur / 8;
-    return bytes & ~(REGION_GUARD_BYTES - 1);
+    return region_page_down(bytes);
 }
 
 static void divide(struct region *region, struct region_wish wish)
 {
     size_t least = wish.capacity + SLOT_OVERHEAD;
-    size_t span = region->size / SLOTS_WANTED & ~(REGION_GUARD_BYTES - 1);
+    size_t span = region_page_down(region->size / SLOTS_WANTED);
     if (span > wish.limit + SLOT_OVERHEAD || region->size / SLOTS_WANTED >= wish.limit)
         span = wish.limit + SLOT_OVERHEAD;
     if (span < least)
@@ -55,8 +55,7 @@ bool region_reserve(struct region *region, struct region_wish wish)
     *region = (struct region){0};
     if ((size_t)sysconf(_SC_PAGESIZE) > REGION_GUARD_BYTES)
         return false;
-    for (size_t bytes = bytes_to_try(wish); bytes >= least;
-         bytes = bytes / 2 & ~(REGION_GUARD_BYTES - 1)) {
+    for (size_t bytes = bytes_to_try(wish); bytes >= least; bytes = region_page_down(bytes / 2)) {
         void *start =
             mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (start == MAP_FAILED)

@@ -20,6 +20,17 @@
 #define REGION_RECORD_BYTES ((size_t)192 << 10)
 #define REGION_GUARD_BYTES ((size_t)4 << 10)
 
+/* The end, or the start, of the page that an address lies in; the start of a page is both. */
+static inline uintptr_t region_page_up(uintptr_t address)
+{
+    return (address + REGION_GUARD_BYTES - 1) & ~(REGION_GUARD_BYTES - 1);
+}
+
+static inline uintptr_t region_page_down(uintptr_t address)
+{
+    return address & ~(REGION_GUARD_BYTES - 1);
+}
+
 #define REGION_SLOTS_MAX 1024
 
 struct region {

@@ -90,7 +90,7 @@ void scope_settle(struct thread *thread)
 /* Where the arena's next outermost scope starts behind the one that ends. */
 static uintptr_t behind(void)
 {
-    return (hot.cursor + REGION_GUARD_BYTES) & ~(REGION_GUARD_BYTES - 1);
+    return region_page_down(hot.cursor) + REGION_GUARD_BYTES;
 }
 
 /* Whether there is no room behind it for one twice as large as any so far: what does not fit would

@@ -40,13 +40,11 @@ bool thread_commit(struct thread *thread, uintptr_t end)
 {
     /* In growing steps, so that a long scope makes few system calls. */
     uintptr_t step = thread->committed + (thread->committed - thread->memory) / 2;
-    uintptr_t page = REGION_GUARD_BYTES;
-    uintptr_t wanted = (end > step ? end : step);
-    wanted = (wanted + page - 1) & ~(page - 1);
+    uintptr_t wanted = region_page_up(end > step ? end : step);
     if (wanted > thread->memory_end)
         wanted = thread->memory_end;
     if (!region_commit(thread->committed, wanted)) {
-        wanted = (end + page - 1) & ~(page - 1);
+        wanted = region_page_up(end);
         if (!region_commit(thread->committed, wanted))
             return false;
     }
@@ -76,8 +74,7 @@ OUT_OF_LINE void thread_note_peak(struct thread *thread, uintptr_t end)
  * to take back. */
 static uintptr_t resident_end(const struct thread *thread)
 {
-    uintptr_t page = REGION_GUARD_BYTES;
-    uintptr_t touched = (thread->touched + page - 1) & ~(page - 1);
+    uintptr_t touched = region_page_up(thread->touched);
     return touched > thread->committed ? touched : thread->committed;
 }
 
@@ -103,8 +100,8 @@ static bool trim_idle(size_t pad)
 {
     struct thread *thread = hot.thread;
     size_t room = thread->committed - thread->memory;
-    size_t kept = (pad < room ? pad : room) + REGION_GUARD_BYTES - 1;
-    uintptr_t start = thread->memory + (kept & ~(REGION_GUARD_BYTES - 1));
+    size_t kept = pad < room ? pad : room;
+    uintptr_t start = thread->memory + region_page_up(kept);
     bool done = false;
     /* A signal handler does without: what it wrote after the discard would pass for zero. */
     hot.unavailable = true;
@@ -149,7 +146,7 @@ bool threads_trim(size_t pad)
 static void divide(struct thread *thread)
 {
     uintptr_t end = thread->memory_end;
-    uintptr_t half = (end - thread->memory) / 2 & ~(REGION_GUARD_BYTES - 1);
+    uintptr_t half = region_page_down((end - thread->memory) / 2);
     chunks_init(&thread->retained.chunks, thread->memory + half, end);
     thread->retained.start = UINTPTR_MAX;
     thread->memory_end = thread->memory + half - REGION_GUARD_BYTES;
