@@ -409,6 +409,12 @@ static void *serve(struct thread *thread, const struct request *request)
 OUT_OF_LINE void *retain_serve(const struct request *request)
 {
     struct thread *thread = hot.thread;
+    /* operator new, for one, has had no look at the fast path. */
+    if (LIKELY(thread && request->alignment == 0 && !request->zeroed)) {
+        void *block = take(thread, request->size, request->caller);
+        if (block)
+            return block;
+    }
     if (!thread || thread->depth == 0) {
         if (!automatic_opens())
             return BLOCK_PASS;
