@@ -18,8 +18,9 @@ examples_libkernels_a_SOURCES = \
 examples_libkernels_a_CPPFLAGS = -I$(top_srcdir)/include
 examples_libkernels_a_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
 
-noinst_PROGRAMS += examples/recall/recall
-examples_recall_recall_SOURCES = \
+# Corpus and engine: recall without its command line, which bench/ links, too.
+noinst_LIBRARIES += examples/librecall.a
+examples_librecall_a_SOURCES = \
 	examples/recall/corpus.c \
 	examples/recall/corpus.h \
 	examples/recall/engine.c \
@@ -28,11 +29,6 @@ examples_recall_recall_SOURCES = \
 	examples/recall/graph.h \
 	examples/recall/lexicon.c \
 	examples/recall/lexicon.h \
-	examples/recall/main.c \
-	examples/recall/options.c \
-	examples/recall/options.h \
-	examples/recall/run.c \
-	examples/recall/run.h \
 	examples/recall/status.h \
 	examples/recall/synthetic.c \
 	examples/recall/synthetic.h \
@@ -42,8 +38,18 @@ examples_recall_recall_SOURCES = \
 	examples/recall/vectors.h \
 	examples/recall/wordnet.c \
 	examples/recall/wordnet.h
+examples_librecall_a_CPPFLAGS = -I$(top_srcdir)/include
+examples_librecall_a_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
+
+noinst_PROGRAMS += examples/recall/recall
+examples_recall_recall_SOURCES = \
+	examples/recall/main.c \
+	examples/recall/options.c \
+	examples/recall/options.h \
+	examples/recall/run.c \
+	examples/recall/run.h
 examples_recall_recall_CPPFLAGS = -I$(top_srcdir)/include
 examples_recall_recall_CFLAGS = $(AM_CFLAGS) -ffp-contract=off -pthread
-examples_recall_recall_LDADD = examples/libkernels.a -lm
+examples_recall_recall_LDADD = examples/librecall.a examples/libkernels.a -lm
 
 EXTRA_DIST += examples/README.md
