@@ -31,3 +31,4 @@ bench_wrapped_LDADD = bench/libempty.la
 EXTRA_DIST += bench/README.md bench/wrapped.sh
 
 include bench/work.mk
+include bench/kernels.mk
