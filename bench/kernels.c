@@ -10,7 +10,7 @@
  * --verify    measure nothing; compare the results with those of a process without any preload,
  *             which prints them with --checksums
  * --count     run one kernel N times, and print when that began and ended (seconds of the monotonic
- *             clock): for instruction counts and profiles
+ *             clock): for instruction counts and profiles; callgrind instruments these queries alone
  */
 #include <err.h>
 #include <inttypes.h>
@@ -19,6 +19,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#ifdef HAVE_VALGRIND_MEMCHECK_H
+#include <valgrind/callgrind.h>
+#else
+#define CALLGRIND_START_INSTRUMENTATION ((void)0)
+#define CALLGRIND_STOP_INSTRUMENTATION ((void)0)
+#endif
 
 #include "bench/resident.h"
 #include "bench/sample.h"
@@ -276,8 +283,11 @@ static void measure(const struct workload *workload, bool quick)
 static void count(const struct workload *workload, size_t queries)
 {
     workload->prepare(workload);
+    run(workload, WARM_UPS);
+    CALLGRIND_START_INSTRUMENTATION;
     double start = sample_now();
     run(workload, queries);
+    CALLGRIND_STOP_INSTRUMENTATION;
     printf("%.9f %.9f\n", start / 1e9, sample_now() / 1e9);
 }
 
