@@ -10,7 +10,8 @@
  * --verify    measure nothing; compare the results with those of a process without any preload,
  *             which prints them with --checksums
  * --count     run one kernel N times, and print when that began and ended (seconds of the monotonic
- *             clock): for instruction counts and profiles; callgrind instruments these queries alone
+ *             clock): for instruction counts and profiles; callgrind instruments these queries
+ * alone
  */
 #include <err.h>
 #include <inttypes.h>
