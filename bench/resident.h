@@ -4,6 +4,10 @@
 #ifndef BENCH_RESIDENT_H
 #define BENCH_RESIDENT_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Page faults so far that took no disk. */
 long resident_faults(void);
 
@@ -14,5 +18,9 @@ long resident_kb(void);
  * that. */
 long resident_peak_kb(void);
 void resident_peak_reset(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
