@@ -150,7 +150,47 @@ plan_threads() {
     done
 }
 
+# ---- the example kernels -----------------------------------------------------------------------
+
+# The capacity is the smallest power of two in which no query overflows: the largest draws 3,141,456
+# bytes.
+plan_kernels() {
+    local name option
+    [ -e /usr/share/wordnet/data.noun ] ||
+        skip 'spreading over WordNet, and recall on it' 'wordnet-base is not installed'
+    for option in '' --recall; do
+        for name in "${peers[@]}" shim; do
+            line kernels "$name" clean "$(environment "$name") ARENASHIM_CAPACITY=4M \
+$build/bench/kernels $(expect "$name") $option $quick"
+        done
+    done
+}
+
+# ---- memory ------------------------------------------------------------------------------------
+
+# The largest scope fits in the fitted capacity. Scopes that retain are for programs that free.
+plan_memory() {
+    local name program library shim_environment
+    for name in "${peers[@]}"; do
+        line memory "$name" clean "$(environment "$name") $build/bench/growth-malloc \
+$(expect "$name") $quick"
+    done
+    shim_environment=$(environment shim)
+    line memory shim clean "$shim_environment $build/bench/growth-shim $(expect shim) $quick"
+    line memory shim-fitted clean "$shim_environment ARENASHIM_CAPACITY=80M \
+$build/bench/growth-shim $(expect shim) $quick"
+    line memory shim-retain clean "$shim_environment ARENASHIM_END=retain \
+$build/bench/growth-shim-free $(expect shim) $quick"
+    while read -r name program library; do
+        program=$build/bench/${program/work-/growth-}
+        [ ! -x "$program" ] ||
+            line memory "$name" clean "LD_PRELOAD= $program --expect $library $quick"
+    done < <(scoped_forms)
+}
+
 skip_scoped_forms
 plan_hot
 plan_scope
 plan_threads
+plan_kernels
+plan_memory
