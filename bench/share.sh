@@ -8,7 +8,7 @@
 #
 #   share           percent of the kernel's instructions that malloc, calloc, realloc, free, begin
 #                   and end of scopes take, with all that these call
-#   share_malloc ...  the same of each
+#   share_malloc ...  the same of each; share_scopes is that of begin and end
 #   calls           of these functions, per query
 #   instructions    of the kernel, per query
 #   share_samples   percent of the samples of user time that fall into the C library or the shim,
@@ -61,6 +61,7 @@ no_strings=glibc.cpu.x86_rep_stosb_threshold=1000000000:glibc.cpu.x86_rep_movsb_
 # number from then on; the cost of a call is the second number of the line that follows it.
 read_callgrind() {
     awk '
+        BEGIN { split("malloc calloc realloc free scopes", list) }
         function name(text,    id) {
             id = substr(text, index(text, "="), index(text, ")") - index(text, "=") + 1)
             if (text ~ /\) /) names[id] = substr(text, index(text, ") ") + 2)
@@ -75,12 +76,15 @@ read_callgrind() {
             getline
             if (object !~ /\/(libc\.so|libarenashim)/ &&
                 callee ~ /^(malloc|calloc|realloc|free|arena_scope_begin|arena_scope_end)$/) {
+                sub(/arena_scope_.*/, "scopes", callee)
                 called[callee] += calls
                 cost[callee] += $2
             }
         }
         /^totals:/ { print "kernel", 1, $2 }
-        END { for (callee in called) print callee, called[callee], cost[callee] }' "$1"
+        END {
+            for (i = 1; i in list; i++) print list[i], called[list[i]] + 0, cost[list[i]] + 0
+        }' "$1"
 }
 
 # count KERNEL SIZE FUNCTION QUERIES: prints samples
@@ -92,11 +96,11 @@ count() {
     awk -v kernel="$1" -v size="$2" -v queries="$4" '
         function sample(metric, value) { printf "%s\t%s\t1\t%s\t%.6g\n", kernel, size, metric, value }
         $1 == "kernel" { total = $3; next }
-        { calls += $2; spent += $3; cost[$1] = $3 }
+        { names[++n] = $1; calls += $2; spent += $3; cost[n] = $3 }
         END {
             if (total == 0) exit 1
             sample("share", 100 * spent / total)
-            for (name in cost) sample("share_" name, 100 * cost[name] / total)
+            for (i = 1; i <= n; i++) sample("share_" names[i], 100 * cost[i] / total)
             sample("calls", calls / queries)
             sample("instructions", total / queries)
         }' "$work/costs" || {
