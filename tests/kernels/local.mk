@@ -11,3 +11,9 @@ tests_kernels_check_kernels_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) -ffp-contract=
 tests_kernels_check_kernels_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 tests_kernels_check_kernels_LDADD = examples/libkernels.a $(CHECK_LIBS) -lm
+
+# A sanitizer brings its own malloc.
+if !SANITIZERS
+TESTS += tests/kernels/bench.sh
+endif
+EXTRA_DIST += tests/kernels/bench.sh tests/kernels/wrong_exp.c

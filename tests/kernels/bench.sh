@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# What measures the kernels and memory: results that differ are noticed, samples are complete, and
+# figures that are known come out.
+
+# shellcheck source=tests/preload/common.sh
+. "${srcdir:-.}/tests/preload/common.sh"
+limit=120
+bench=$source_dir/bench
+builddir=$(realpath "${BUILDDIR:-.}")
+kernels=$builddir/bench/kernels
+
+# figure CASE SIZE METRIC: from the samples in $out
+figure() {
+    awk -F'\t' -v wanted="$1 $2 $3" '$1 " " $2 " " $4 == wanted { print $5 }' <<<"$out"
+}
+
+# holds DESCRIPTION CONDITION: of arithmetic
+holds() {
+    if (($2)); then
+        ok "$1"
+    else
+        not_ok "$1" "$2
+$(last_run)"
+    fi
+}
+
+# ---- kernels ----------------------------------------------------------------------------------
+
+under "$kernels" --verify
+routed 'the kernels have the same results in an arena'
+
+need wrong_exp.so -shared -fPIC -fno-builtin wrong_exp.c
+capture env LD_PRELOAD="$tmp/wrong_exp.so" "$kernels" --verify
+is 'other results are an error' "$status" 1
+like 'and named' "$err" '^kernels: decay 100: the results differ'
+
+capture "$kernels" --expect libnobody.so --verify
+is 'a library that is not there is an error' "$status" 1
+
+under "$kernels" --quick
+routed 'the kernels run in an arena'
+is 'each case has its five samples' \
+    "$(awk -F'\t' '$5 >= 0 { print $4 }' <<<"$out" | sort | uniq -c | awk '{ print $2, $1 }' | paste -sd' ')" \
+    'faults 18 ns 18 p50_ns 18 p99_ns 18 peak_kb 18'
+is 'half of the queries take no longer than 99 percent' \
+    "$(awk -F'\t' '$4 == "p50_ns" { half = $5 } $4 == "p99_ns" && $5 < half' <<<"$out")" ''
+
+# ---- memory -----------------------------------------------------------------------------------
+
+under "$builddir/bench/growth-shim" --verify
+routed 'the blocks of the memory benchmark are good'
+capture "$builddir/bench/growth-shim"
+is 'without the shim it is refused' "$status" 1
+
+under "$builddir/bench/growth-shim" --quick # in children, whose statistics nobody reads
+is 'memory is measured' "$status $err" '0 '
+peak=$(figure scope_size 16777216 peak_kb) retained=$(figure scope_size 16777216 retained_kb)
+holds 'a large scope is resident' "${peak:-0} > 16384"
+holds 'and is given back' "${retained:-99999} < 8192"
+under ARENASHIM_CAPACITY=32M "$builddir/bench/growth-shim" --quick
+retained=$(figure scope_size 16777216 retained_kb)
+holds 'within the capacity it is kept' "${retained:-0} > 16384"
+holds 'until malloc_trim' "$(figure scope_size 16777216 trimmed_kb) < 8192"
+
+# ---- shares -----------------------------------------------------------------------------------
+
+if ! have valgrind || ! grep -q HAVE_VALGRIND_MEMCHECK_H "$builddir/Makefile"; then
+    skip 'shares of allocation' 'this is built without valgrind'
+    done_testing
+fi
+capture "$bench/share.sh" --quick "$builddir" glibc
+is 'a similarity is a calloc and a free' "$(figure cosine 1536x1000 calls)" 2
+is 'a decay allocates nothing' "$(figure decay 10000 share)" 0
+plain=$(figure spread 10000 share)
+capture "$bench/share.sh" --quick "$builddir" shim
+is 'and a scope with the shim' "$(figure cosine 1536x1000 calls)" 4
+is 'the parts of a share are the whole' "$(awk -F'\t' '
+    $4 == "share" { whole = $5; sum = 0 }
+    $4 ~ /^share_/ { sum += $5 }
+    $4 == "calls" && (sum - whole > 0.001 || whole - sum > 0.001)' <<<"$out")" ''
+check 'spreading spends less of its instructions in allocation' \
+    awk -v plain="$plain" -v shim="$(figure spread 10000 share)" 'BEGIN { exit !(shim < plain / 2) }'
+
+done_testing
