@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The layers of src/: an include points to the same layer or to one below it, folders are one level
-# deep, examples and benchmarks use the installed headers alone, and these include only standard
-# headers and stand alone in each language they serve.
+# deep, examples use the installed headers alone, benchmarks the examples', too, and these headers
+# include only standard ones and stand alone in each language they serve.
 #
 # shellcheck source=/dev/null
 . "${srcdir:-.}/tests/tap.sh"
@@ -19,7 +19,7 @@ declare -A below=(
     [preload]='base arena shim arenashim'
     [cli]='base arenashim'
     [examples]=arenashim
-    [bench]=arenashim
+    [bench]='examples arenashim'
 )
 
 # includes FILE...: "FILE HEADER" of each include that is written in quotes or names a folder of the
@@ -52,6 +52,7 @@ violations() (
         examples:* | bench:*)
             # Their own, from the root or beside the file, and the public headers.
             [ "$target" != arenashim ] || continue
+            [[ $layer:$header != bench:examples/* || $header = *..* || ! -e $header ]] || continue
             [[ $target != "$layer" || $header = *..* || ! -e $header ]] || continue
             place=$(realpath -m --relative-to=. "$(dirname "$file")/$header")
             [[ $place != "$layer"/* || ! -e $place ]] || continue
@@ -91,6 +92,10 @@ plant 'by a relative path' src/base/text.c '#include "../shim/config.h"' \
     'src/base/text.c includes ../shim/config.h'
 plant 'examples include src' examples/kernels/decay.c '#include "../../src/base/text.h"' \
     'examples/kernels/decay.c includes ../../src/base/text.h'
+plant 'examples include bench' examples/kernels/decay.c '#include "bench/sample.h"' \
+    'examples/kernels/decay.c includes bench/sample.h'
+plant 'bench includes src' bench/kernels.c '#include "src/base/text.h"' \
+    'bench/kernels.c includes src/base/text.h'
 plant 'a folder too deep' src/shim/linux/x.c '' 'too deep: src/shim/linux'
 plant 'a folder that is no layer' src/util/x.c '' 'not a layer: src/util'
 
