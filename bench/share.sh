@@ -49,6 +49,13 @@ esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# fail MESSAGE: after what the last tool wrote
+fail() {
+    cat "$work/log" >&2
+    printf 'share.sh: %s\n' "$1" >&2
+    exit 1
+}
+
 # Functions are bound at start, so that binding is not counted.
 contender=(env LD_BIND_NOW=1 LD_PRELOAD="$preload" ARENASHIM_CAPACITY="$CAPACITY")
 
@@ -91,7 +98,7 @@ read_callgrind() {
 count() {
     GLIBC_TUNABLES=$no_strings "${contender[@]}" valgrind --tool=callgrind --instr-atstart=no \
         --callgrind-out-file="$work/callgrind" --toggle-collect="$3" \
-        "$kernels" --count "$1" "$2" "$4" >"$work/log" 2>&1
+        "$kernels" --count "$1" "$2" "$4" >"$work/log" 2>&1 || fail "callgrind failed on $1 $2"
     read_callgrind "$work/callgrind" >"$work/costs"
     awk -v kernel="$1" -v size="$2" -v queries="$4" '
         function sample(metric, value) { printf "%s\t%s\t1\t%s\t%.6g\n", kernel, size, metric, value }
@@ -103,17 +110,14 @@ count() {
             for (i = 1; i <= n; i++) sample("share_" names[i], 100 * cost[i] / total)
             sample("calls", calls / queries)
             sample("instructions", total / queries)
-        }' "$work/costs" || {
-        cat "$work/log" >&2
-        echo "share.sh: callgrind counted nothing in $3: has bench/kernels its requests?" >&2
-        exit 1
-    }
+        }' "$work/costs" || fail "callgrind counted nothing in $3: has bench/kernels its requests?"
 }
 
 # profile KERNEL SIZE QUERIES: prints a sample
 profile() {
     perf record -q -e cpu-clock:u -F 4000 -k CLOCK_MONOTONIC -o "$work/perf" -- \
-        "${contender[@]}" "$kernels" --count "$1" "$2" "$3" >"$work/window" 2>"$work/log"
+        "${contender[@]}" "$kernels" --count "$1" "$2" "$3" >"$work/window" 2>"$work/log" ||
+        fail "perf failed on $1 $2"
     perf script -i "$work/perf" -F time,ip,sym,dso 2>/dev/null |
         awk -v kernel="$1" -v size="$2" -v window="$(cat "$work/window")" '
             BEGIN { split(window, limits, " ") }
