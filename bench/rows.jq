@@ -1,0 +1,65 @@
+# The rows of limits.json, computed from a record.
+#
+# A row names results by what they must have in common ("over"), and what they are divided by
+# ("under": the same but for what it names; without it the figure stands for itself). Where several
+# contenders are named the best counts. Where several results are named (sizes, heaps), each gives a
+# figure, and the row's is the worst of them. "target" is what the project wants, "limit" what
+# bench/check.sh lets pass.
+include "statistics";
+
+# Does a result have what a selector names? Names are strings or numbers, or arrays of those.
+def matches($selector):
+  . as $result
+  | all($selector | to_entries[];
+      .key as $key
+      | (if .value | type == "array" then .value else [.value] end) | index([$result[$key]]) != null);
+
+def best: if length == 0 then null
+  elif .[0].metric | more_is_better then max_by(.median) else min_by(.median) end;
+
+def place: {group, heap, case, size, threads, metric};
+
+# The figures of one row.
+def figures($row):
+  . as $results
+  | [.[] | select(.median != null and matches($row.over))] | group_by(place) | map(best)
+  | map(. as $over
+      | if $row.under == null then
+          . + {value: .median, ratios: (.samples | present), divisor: null}
+        else
+          ($over | place + {contender}) * $row.under as $selector
+          | ([$results[] | select(.median != null and matches($selector))] | best) as $under
+          | select($under != null and $under.median != 0)
+          | . + {value: (.median / $under.median), divisor: $under.contender,
+              ratios: (ratios(.samples; $under.samples) | present)}
+        end
+      | {heap, case, size, threads, contender, divisor, value,
+         spread: (if .ratios | length > 0 then .ratios | spread else null end)});
+
+def holds($row; $bound): if $row.sense == "at most" then . <= $bound else . >= $bound end;
+
+# All rows: with null for the value of what was not measured.
+def rows($limits):
+  .results as $results
+  | $limits
+  | map(. as $row
+      | ($results | figures($row)) as $figures
+      | ($figures | if $row.sense == "at most" then max_by(.value) else min_by(.value) end) as $worst
+      | . + {value: $worst.value, spread: $worst.spread, worst: $worst,
+          other: ($figures | if $row.sense == "at most" then min_by(.value) else max_by(.value) end
+            | .value?),
+          figures: ($figures | length),
+          meets_target: (if $worst == null then null
+            else $row.target == null or ($worst.value | holds($row; $row.target)) end),
+          meets_limit: (if $worst == null then null
+            else $worst.value | holds($row; $row.limit) end)});
+
+# "48 bytes, littered": which figure that was.
+def where:
+  if . == null then "" else
+    [if .size != "-" then .size else empty end,
+     if .threads > 1 then "\(.threads) threads" else empty end,
+     if .heap == "littered" then "littered" else empty end,
+     if .divisor != null and .divisor != .contender then "\(.contender)/\(.divisor)" else empty end]
+    | join(", ")
+  end;

@@ -1,0 +1,71 @@
+# Record -> Markdown: what it was made on, the rows of limits.json, and a table of every group and
+# metric. $limits is an array that holds limits.json.
+include "statistics";
+include "rows";
+
+def cell: if . == null then "" else digits | tostring end;
+
+def row: "| " + join(" | ") + " |";
+
+def table($head): ($head | row), ($head | map("---") | row), (.[] | row);
+
+def yes_no: if . == null then "not measured" elif . then "yes" else "no" end;
+
+# Contenders in the order in which a reader looks for them.
+def order:
+  . as $name
+  | (["glibc", "jemalloc", "mimalloc", "tcmalloc", "shim", "shim+stats", "forward", "jemalloc-arena",
+      "mimalloc-heap", "apr", "talloc", "obstack", "pmr", "arena", "bump"] | index($name)) // 99;
+
+# 64 before 100, and 384x10 before 1536x10.
+def by_number: [scan("[0-9]+") | tonumber];
+
+def headings: {
+  hot: "Hot paths", scope: "Scope-shaped work", threads: "Threads", kernels: "Kernels",
+  memory: "Memory", counts: "Instructions (callgrind, exact)",
+  share: "Share of allocation in what a kernel does"};
+
+def units: {
+  ns: "ns per operation", ops_per_s_core: "operations per second and core", faults: "page faults",
+  peak_kb: "peak resident KiB", retained_kb: "KiB still resident afterwards", p50_ns: "median, ns",
+  p99_ns: "99th percentile, ns", instructions: "instructions per operation", share: "percent",
+  switches: "context switches"};
+
+# All results of one group and metric: a line a case, a column a contender.
+def pivot:
+  (map(.contender) | unique | sort_by(order, .)) as $contenders
+  | group_by([.case, .heap, (.size | by_number), .size, .threads])
+  | map(. as $results
+      | [.[0].case, .[0].size, "\(.[0].threads)", .[0].heap]
+        + ($contenders | map(. as $name
+            | ($results[] | select(.contender == $name)) // null
+            | if . == null then "" else (.median | cell)
+                + (if .contender == "glibc" or .to_glibc == null then ""
+                  else " (\(.to_glibc | . * 100 | round / 100))" end) end)))
+  | table(["case", "size", "threads", "heap"] + $contenders);
+
+def larger_tables:
+  .results as $results
+  | ["hot", "scope", "threads", "kernels", "memory", "counts", "share"][] as $group
+  | ([$results[] | select(.group == $group)] | group_by(.metric)[])
+  | "", "## \(headings[$group]): \(units[.[0].metric] // .[0].metric)", "", pivot;
+
+def machine:
+  "\(.date), commit \(.commit), \(.settings.repetitions) repetitions in \(.seconds) s, made by",
+  "", "    \(.command)", "",
+  "on \(.machine.cores) cores, \(.machine.cpu), \(.machine.memory_kb / 1048576 * 10 | round / 10) GiB; "
+    + (.versions | to_entries | map("\(.key) \(.value)") | join(", ")) + ".",
+  (.skipped[] | "", "Skipped: \(.)."),
+  (.failures[] | "", "**Failed**: \(.what): \(.reason).");
+
+"# Benchmark results", "", machine, "", "## What it should show", "",
+(rows($limits[0])
+  | map([.name, "\(.sense) \(.target // .limit)", (.value | cell), (.spread | cell),
+      (if .figures > 1 then "\(.other | cell) to \(.value | cell)" else "" end),
+      (.worst | where), (.meets_target | yes_no)])
+  | table(["figure", "wanted", "measured", "spread", "best to worst", "worst at", "holds"])),
+"",
+"Measured is the ratio of medians over the repetitions; where a row names several sizes or heaps, the",
+"worst of them. Spread is the interquartile range of the ratios of the single repetitions. In the",
+"tables below a figure is a median, and in parentheses its ratio to glibc.",
+larger_tables
