@@ -27,13 +27,15 @@ def figures($row):
       | if $row.under == null then
           . + {value: .median, ratios: (.samples | present), divisor: null}
         else
-          ($over | place + {contender}) * $row.under as $selector
+          (($over | place + {contender}) + $row.under) as $selector
           | ([$results[] | select(.median != null and matches($selector))] | best) as $under
           | select($under != null and $under.median != 0)
           | . + {value: (.median / $under.median), divisor: $under.contender,
               ratios: (ratios(.samples; $under.samples) | present)}
         end
-      | {heap, case, size, threads, contender, divisor, value,
+      | {heap, case, size, threads, value,
+         best: (if $row.over.contender | type == "array" then .contender
+           elif $row.under.contender | type == "array" then .divisor else null end),
          spread: (if .ratios | length > 0 then .ratios | spread else null end)});
 
 def holds($row; $bound): if $row.sense == "at most" then . <= $bound else . >= $bound end;
@@ -54,12 +56,12 @@ def rows($limits):
           meets_limit: (if $worst == null then null
             else $worst.value | holds($row; $row.limit) end)});
 
-# "48 bytes, littered": which figure that was.
+# "48, littered, mimalloc": which figure that was, and which contender was the best.
 def where:
   if . == null then "" else
     [if .size != "-" then .size else empty end,
      if .threads > 1 then "\(.threads) threads" else empty end,
      if .heap == "littered" then "littered" else empty end,
-     if .divisor != null and .divisor != .contender then "\(.contender)/\(.divisor)" else empty end]
+     .best // empty]
     | join(", ")
   end;

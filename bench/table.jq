@@ -60,10 +60,11 @@ def machine:
 
 "# Benchmark results", "", machine, "", "## What it should show", "",
 (rows($limits[0])
-  | map([.name, "\(.sense) \(.target // .limit)", (.value | cell), (.spread | cell),
+  | map(select(.target != null))
+  | map([.name, "\(.sense) \(.target)", (.value | cell), (.spread | cell),
       (if .figures > 1 then "\(.other | cell) to \(.value | cell)" else "" end),
       (.worst | where), (.meets_target | yes_no)])
-  | table(["figure", "wanted", "measured", "spread", "best to worst", "worst at", "holds"])),
+  | table(["figure", "wanted", "measured", "spread", "range", "worst at", "holds"])),
 "",
 "Measured is the ratio of medians over the repetitions; where a row names several sizes or heaps, the",
 "worst of them. Spread is the interquartile range of the ratios of the single repetitions. In the",
