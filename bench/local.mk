@@ -32,3 +32,4 @@ EXTRA_DIST += bench/README.md bench/wrapped.sh
 
 include bench/work.mk
 include bench/kernels.mk
+include bench/record.mk

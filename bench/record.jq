@@ -17,7 +17,7 @@ def results:
     | .repetition |= tonumber | .threads |= tonumber | .value |= tonumber]
   | group_by(key)
   | map(
-      (map(.repetition) | max) as $last
+      (if .[0].group | IN($once | split(" ")[]) then 1 else $repetitions end) as $last
       | (map({("\(.repetition)"): .value}) | add) as $by_repetition
       | .[0] + {samples: [range(1; $last + 1) | $by_repetition["\(.)"]]}
       | del(.repetition, .value)

@@ -128,7 +128,7 @@ note() {
 # failed WHAT STATUS: says so and keeps it for the record
 failed() {
     local reason
-    reason="status $2$(tail -n 1 "$work/errors" | sed 's/^\(..*\)/: \1/')"
+    reason="status $2$(tail -n 1 "$work/errors" | tr '\t' ' ' | sed 's/^\(..*\)/: \1/')"
     [ "$2" -ne 124 ] || reason="not ready after $LIMIT seconds"
     note "FAILED: $1: $reason"
     printf '%s\t%s\n' "$1" "$reason" >>"$work/failures"
@@ -245,7 +245,7 @@ write_record() {
     versions >"$work/versions"
     jq -nr -L "$here" --arg date "$date" --arg command "${command_line% }" \
         --arg commit "$(commit | paste -sd' ')" --arg load "$load" --arg quick "$quick" \
-        --argjson repetitions "$repetitions" --argjson seconds "$SECONDS" \
+        --arg once "$ONCE" --argjson repetitions "$repetitions" --argjson seconds "$SECONDS" \
         --arg cpu "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" \
         --argjson cores "$(nproc)" \
         --argjson memory_kb "$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)" \

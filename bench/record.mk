@@ -1,0 +1,21 @@
+# The run of everything that is measured. BENCH_FLAGS are options of bench/run.sh, for instance
+# BENCH_FLAGS='--only hot'.
+.PHONY: bench bench-check bench-quick
+bench: all
+	$(srcdir)/bench/run.sh $(BENCH_FLAGS) .
+bench-quick: all
+	$(srcdir)/bench/run.sh --quick $(BENCH_FLAGS) .
+bench-check: all
+	$(srcdir)/bench/check.sh .
+
+EXTRA_DIST += \
+	bench/check.sh \
+	bench/counts.sh \
+	bench/limits.json \
+	bench/plot \
+	bench/plot.jq \
+	bench/record.jq \
+	bench/rows.jq \
+	bench/run.sh \
+	bench/statistics.jq \
+	bench/table.jq
