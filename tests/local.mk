@@ -33,6 +33,7 @@ endif
 # A sanitizer's run-time library must be the first in the process and brings its own malloc, so a
 # build with sanitizers runs the unit tests alone.
 if !SANITIZERS
+include tests/bench/local.mk
 include tests/cli/local.mk
 include tests/lifecycle/local.mk
 include tests/neighbours/local.mk

@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# The record of a run holds all samples; what fails is named; limits fail when they are passed; a
+# record can be drawn.
+
+# shellcheck source=tests/preload/common.sh
+. "${srcdir:-.}/tests/preload/common.sh"
+limit=60
+bench=$source_dir/bench
+builddir=$(realpath "${BUILDDIR:-.}")
+
+# A measured program: prints the number of its run, each name for itself, and logs who ran. "bad"
+# things it does in the given run.
+cat >"$tmp/fake" <<'END'
+#!/usr/bin/env bash
+# fake NAME FACTOR [BAD RUN] [--verify]
+cd "$(dirname "$0")" || exit 1
+if [[ " $* " = *' --verify '* ]]; then
+    [ "${3-}" != unverified ] || { echo 'blocks overlap' >&2; exit 1; }
+    exit 0
+fi
+run=$(($(cat "$1.runs" 2>/dev/null || echo 0) + 1))
+echo "$run" >"$1.runs"
+echo "$1" >>order
+if [ "$run" = "${4-}" ]; then
+    case $3 in
+    exit) echo 'no memory' >&2; exit 3 ;;
+    silent) exit 0 ;;
+    words) printf 'work\t8\t1\tns\tfast\n'; exit 0 ;;
+    twice) printf 'work\t8\t1\tns\t1\nwork\t8\t1\tns\t2\n'; exit 0 ;;
+    esac
+fi
+printf 'work\t8\t1\tns\t%d\nwork\t100\t1\tns\t%d.5\n' $((run * $2)) $((run * $2))
+END
+chmod +x "$tmp/fake"
+
+# plan_line GROUP CONTENDER COMMAND
+plan_line() {
+    printf '%s\t%s\tclean\t%s\n' "$@" >>"$tmp/plan"
+}
+
+# record [OPTION...]: runs the plan
+record() {
+    rm -f "$tmp"/*.runs "$tmp/order" "$tmp/record.json"
+    capture "$bench/run.sh" --plan "$tmp/plan" --output "$tmp/record.json" "$@" "$builddir"
+}
+
+field() {
+    jq -c "$1" "$tmp/record.json" 2>&1
+}
+
+field_is() {
+    is "$1" "$(field "$2")" "$3"
+}
+
+# ---- samples ----------------------------------------------------------------------------------
+
+plan_line scope glibc "$tmp/fake glibc 4"
+plan_line scope peer "$tmp/fake peer 2"
+record --repetitions 3
+is 'a good plan runs' "$status $err" '0 '
+is 'contenders take turns' "$(paste -sd' ' "$tmp/order")" 'glibc peer glibc peer glibc peer'
+field_is 'all samples are kept, in order' '[.results[] | .samples]' \
+    '[[4.5,8.5,12.5],[4,8,12],[2.5,4.5,6.5],[2,4,6]]'
+field_is 'with what they come to' \
+    '.results[] | select(.contender == "peer" and .size == "8") | [.n, .median, .min, .max, .iqr, .to_glibc]' \
+    '[3,4,2,6,2,0.5]'
+field_is 'the plan is in the record' '[.plan[].contender]' '["glibc","peer"]'
+field_is 'and the machine' \
+    '[.machine.cores > 0, .machine.memory_kb > 0, (.versions | has("kernel", "compiler")), (.command | test("--repetitions 3"))] | unique' \
+    '[true]'
+like 'the table shows medians and ratios' "$(<"$tmp/record.md")" \
+    '^\| work \| 8 \| 1 \| clean \| 8 \| 4 \(0\.5\) \|$'
+
+record --quick
+field_is 'a quick run makes 3 repetitions' '[.results[].n] | unique' '[3]'
+record --only hot
+is 'a group that the plan lacks is an error' "$status" 1
+
+# ---- what fails is named and left out ---------------------------------------------------------
+
+plan_line scope leaves "$tmp/fake leaves 1 exit 2"
+plan_line scope silent "$tmp/fake silent 1 silent 1"
+plan_line scope words "$tmp/fake words 1 words 2"
+plan_line scope twice "$tmp/fake twice 1 twice 2"
+plan_line scope unverified "$tmp/fake unverified 1 unverified 0"
+plan_line scope shim "$tmp/fake shim 1"
+record --repetitions 2
+is 'a failure makes status 1' "$status" 1
+for what in 'leaves clean, repetition 2: status 3: no memory' \
+    'silent clean, repetition 1: status 1: no sample' \
+    'words clean, repetition 2: status 1: not a sample: work' \
+    'twice clean, repetition 2: status 1: twice: work' \
+    'unverified clean, verification: status 1: blocks overlap' \
+    'shim clean, verification: status 1: not one call was routed'; do
+    like "${what%%,*}: named" "$out" "^FAILED: scope $what"
+done
+field_is 'all failures are in the record' '.failures | length' 6
+field_is 'a sample that is missing is null' \
+    '[.results[] | select(.size == "8" and (.contender | IN("glibc", "leaves", "silent"))).samples]' \
+    '[[4,8],[1,null],[null,2]]'
+field_is 'what does not verify is not recorded' \
+    '[.results[] | select(.contender | IN("shim", "unverified"))]' '[]'
+
+# ---- the real thing ---------------------------------------------------------------------------
+
+hot=$builddir/bench/hot_paths
+: >"$tmp/plan"
+plan_line hot glibc "$hot --quick"
+plan_line hot shim "LD_PRELOAD=$shim $hot --quick"
+record --repetitions 1
+is 'hot paths are recorded' "$status $err" '0 '
+field_is 'all samples are there' \
+    '[.results[] | select(.contender == "shim" and .n == 1).samples[0] | numbers] | length' \
+    "$(LD_PRELOAD=$shim "$hot" --quick | wc -l)"
+field_is 'times have a ratio to the floor' \
+    '[.results[] | select(.case == "routed_pair" and .size == "48").to_floor > 0] | unique' '[true]'
+
+if have valgrind && ! counts_lines; then
+    capture "$bench/counts.sh" "$builddir" shim+stats
+    like 'instructions are counted' "$out" '^routed_malloc	48	1	instructions	[1-9][0-9.]*$'
+else
+    skip 'instructions are counted' 'valgrind is missing, or lines are counted'
+fi
+
+# ---- limits -----------------------------------------------------------------------------------
+
+: >"$tmp/plan"
+plan_line scope glibc "$tmp/fake glibc 4"
+plan_line scope peer "$tmp/fake peer 2"
+plan_line scope other "$tmp/fake other 3"
+record --repetitions 1
+
+# judge LIMIT GROUP: checks a record by two rows, the second of which has the limit
+judge() {
+    jq -n --argjson limit "$1" --arg group "$2" '[
+        {name: "first row", sense: "at most", limit: 4,
+          over: {group: $group, contender: "glibc", size: "8"}},
+        {name: "second row", sense: "at least", target: 2, limit: $limit,
+          over: {group: "scope", contender: "glibc", size: "8"},
+          under: {contender: ["other", "peer"]}}]' >"$tmp/limits.json"
+    capture "$bench/check.sh" --limits "$tmp/limits.json" --record "$tmp/record.json"
+}
+
+judge 2 scope
+is 'limits that hold pass' "$status" 0
+like 'with the figure and the limit' "$out" '^holds: second row: 2, limit at least 2 \(8, peer\)$'
+judge 2.01 scope
+is 'a limit that is past fails' "$status" 1
+like 'by name, figure and limit' "$out" '^FAILS: second row: 2, limit at least 2\.01 \(8, peer\)$'
+like 'and the others are judged' "$out" '^1 hold, 1 fail, 0 not measured$'
+judge 2 nothing
+is 'a figure that is not there fails' "$status" 1
+like 'and is named' "$out" '^not measured: first row$'
+check 'the limits are well formed' jq -e '(map(.name) | unique | length) == length
+    and all(.[]; (.sense | IN("at most", "at least")) and (.limit | type == "number")
+        and (.over | has("group", "contender")))' "$bench/limits.json"
+
+# ---- pictures ---------------------------------------------------------------------------------
+
+if have gnuplot; then
+    capture "$bench/plot" "$tmp/record.json" "$tmp/pictures"
+    is 'a record can be drawn' "$status $err" '0 '
+    is 'as SVG and PNG' "$(cd "$tmp/pictures" && file -b --mime-type scope.svg scope.png | paste -sd' ')" \
+        'image/svg+xml image/png'
+    like 'what has no figures is named' "$out" '^left out: threads '
+else
+    skip 'a record can be drawn' 'gnuplot is missing'
+fi
+
+done_testing
