@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, runs the recall example without and with the shim, and prints
-# one table.
+# one table. With --bench it installs the other allocators, too, and runs and draws the benchmark
+# suite (some 15 minutes).
 #
 # usage: scripts/demo.sh [QUERIES [THREADS]]      (default: 2000 queries, 1 thread)
+#        scripts/demo.sh --bench
 #
 # Both contenders run RUNS times, in turn; times are medians.
 set -euo pipefail
@@ -11,23 +13,36 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
 RUNS=5
+source=$PWD
+
+# build_in DIRECTORY: configures anew, for what has been installed since
+build_in() {
+    build=$1
+    mkdir -p "$build"
+    printf 'building in %s\n' "$build"
+    (
+        { [ -x configure ] || autoreconf -i; } && cd "$build" && "$source/configure" -q &&
+            make -j"$(nproc)" all
+    ) >"$build/build.log" 2>&1 || {
+        tail -n 40 "$build/build.log"
+        exit 1
+    }
+}
+
+if [ "${1-}" = --bench ]; then
+    need_packages "${build_packages[@]}" "${bench_packages[@]}"
+    build_in "$source/build/bench"
+    status=0
+    make --no-print-directory -C "$build" bench BENCH_FLAGS="--output $build/bench/results/demo.json" ||
+        status=$?
+    bench/plot "$build/bench/results/demo.json" "$build/bench/results/pictures"
+    exit "$status"
+fi
+
 queries=${1:-2000}
 threads=${2:-1}
-
 need_packages "${build_packages[@]}" wordnet-base jq time
-
-build=$PWD/build/demo
-source=$PWD
-mkdir -p "$build"
-printf 'building in %s\n' "$build"
-(
-    { [ -x configure ] || autoreconf -i; } && cd "$build" &&
-        { [ -f Makefile ] || "$source/configure" -q; } && make -j"$(nproc)" all
-) >"$build/build.log" 2>&1 || {
-    tail -n 40 "$build/build.log"
-    exit 1
-}
-cd "$source"
+build_in "$source/build/demo"
 
 recall=("$build/examples/recall/recall" --queries "$queries" --threads "$threads" --seed 1 --timing)
 command -v /usr/bin/time >/dev/null || {

@@ -42,3 +42,8 @@ need_packages() {
 # shellcheck disable=SC2034 # used by the scripts that source this
 build_packages=(autoconf automake libtool pkg-config make gcc g++ libc6-dev check valgrind
     libzydis-dev libiberty-dev)
+
+# What the benchmark suite compares with, and what makes its record and its pictures.
+# shellcheck disable=SC2034
+bench_packages=(libjemalloc-dev libmimalloc-dev libgoogle-perftools-dev libapr1-dev libtalloc-dev
+    linux-perf wordnet-base jq gnuplot-nox)

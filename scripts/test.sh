@@ -11,10 +11,9 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/packages.sh
 . scripts/packages.sh
 
-need_packages "${build_packages[@]}" clang clang-format libclang-rt-dev shellcheck mandoc jq \
-    binutils strace gdb heaptrack linux-perf wordnet-base libjemalloc2 libmimalloc2.0 \
-    libtcmalloc-minimal4 libjemalloc-dev libmimalloc-dev libgoogle-perftools-dev sqlite3 git \
-    perl-base python3 xz-utils redis-server redis-tools \
+need_packages "${build_packages[@]}" "${bench_packages[@]}" clang clang-format libclang-rt-dev \
+    shellcheck mandoc binutils strace gdb heaptrack libjemalloc2 libmimalloc2.0 \
+    libtcmalloc-minimal4 sqlite3 git perl-base python3 xz-utils redis-server redis-tools \
     libpython3.11-testsuite
 
 if [ -f config.status ]; then
@@ -75,7 +74,7 @@ formatted() {
 }
 
 linted_scripts() {
-    git ls-files '*.sh' .ci/run | xargs -r shellcheck -x
+    git ls-files '*.sh' bench/plot .ci/run | xargs -r shellcheck -x
 }
 
 linted_manuals() {
