@@ -1,6 +1,6 @@
 # Samples -> record. The samples of a result are in the order of repetitions, null where the
-# measurement failed. Ratios are of medians: to glibc, and to the floor, which is the bump loop that
-# does the same work where there is one, else a call of an empty function.
+# measurement failed. Ratios are of medians: to glibc, and to the floor, which is a bump allocator on
+# the same work for what works in scopes, and a call of an empty function for a single operation.
 include "statistics";
 
 def lines: split("\n") | map(select(length > 0));
@@ -32,7 +32,7 @@ def with_ratios:
   | def of($changes): $medians[. + $changes | key | join("\t")];
     map(. + {
       to_glibc: ratio(of({contender: "glibc"})),
-      to_floor: ratio(of({contender: "bump"}) // of({case: "bump_loop"}) // of({case: "empty_call"})
+      to_floor: ratio(of({contender: "bump"}) // of({contender: "bump", heap: "clean"})
         // of({case: "empty_call", size: "-"}))});
 
 # One line a result, so that the file can be read, searched and compared.

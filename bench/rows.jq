@@ -56,12 +56,10 @@ def rows($limits):
           meets_limit: (if $worst == null then null
             else $worst.value | holds($row; $row.limit) end)});
 
-# "48, littered, mimalloc": which figure that was, and which contender was the best.
+# "scope_8, littered, mimalloc": which figure that was, and which contender was the best.
 def where:
   if . == null then "" else
-    [if .size != "-" then .size else empty end,
-     if .threads > 1 then "\(.threads) threads" else empty end,
-     if .heap == "littered" then "littered" else empty end,
-     .best // empty]
+    [.case, (.size | select(IN("-", "mixed") | not)), (.threads | select(. > 1) | "\(.) threads"),
+      (.heap | select(. != "clean")), .best // empty]
     | join(", ")
   end;

@@ -66,11 +66,14 @@ whole_plan() {
     local contender
     "$here/plan.sh" ${quick:+"$quick"} "$build"
     if ! command -v valgrind >/dev/null; then
-        echo 'skipped: instruction counts (valgrind is not installed)' >&2
+        echo 'skipped: instruction counts and shares (valgrind is not installed)' >&2
         return
     fi
     for contender in glibc shim shim+stats forward; do
-        printf 'counts\t%s\tclean\t%q %s %q %s\n' "$contender" "$here/counts.sh" "$quick" "$build" \
+        printf 'counts\t%s\tclean\t%q %q %s\n' "$contender" "$here/counts.sh" "$build" "$contender"
+    done
+    for contender in glibc shim; do
+        printf 'share\t%s\tclean\t%q %s %q %s\n' "$contender" "$here/share.sh" "$quick" "$build" \
             "$contender"
     done
 }
@@ -168,6 +171,7 @@ well_formed() {
 measure() {
     local status=0
     ARENASHIM_STATS_FILE=$work/timed run_command "$4" || status=$?
+    grep '^skipped: ' "$work/errors" >>"$work/skipped" || true
     [ "$status" -ne 0 ] || well_formed || status=1
     if [ "$status" -ne 0 ]; then
         failed "$1 $2 $3, repetition $5" "$status"
@@ -243,6 +247,7 @@ commit() {
 
 write_record() {
     versions >"$work/versions"
+    sort -u -o "$work/skipped" "$work/skipped"
     jq -nr -L "$here" --arg date "$date" --arg command "${command_line% }" \
         --arg commit "$(commit | paste -sd' ')" --arg load "$load" --arg quick "$quick" \
         --arg once "$ONCE" --argjson repetitions "$repetitions" --argjson seconds "$SECONDS" \

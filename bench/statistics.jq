@@ -20,7 +20,7 @@ def ratios($over; $under):
       then $over[.] / $under[.] else null end];
 
 # More is better for throughput alone.
-def more_is_better: test("_per_s");
+def more_is_better: startswith("ops_per_s");
 
 def significant($digits):
   if . == null or . == 0 then .

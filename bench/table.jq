@@ -29,7 +29,10 @@ def units: {
   ns: "ns per operation", ops_per_s_core: "operations per second and core", faults: "page faults",
   peak_kb: "peak resident KiB", retained_kb: "KiB still resident afterwards", p50_ns: "median, ns",
   p99_ns: "99th percentile, ns", instructions: "instructions per operation", share: "percent",
-  switches: "context switches"};
+  calls: "calls per query", contention: "percent of the time of the threads",
+  voluntary_switches_per_s: "waits per second",
+  involuntary_switches_per_s: "preemptions per second",
+  share_samples: "percent of samples"};
 
 # All results of one group and metric: a line a case, a column a contender.
 def pivot:

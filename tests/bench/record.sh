@@ -29,7 +29,7 @@ if [ "$run" = "${4-}" ]; then
     twice) printf 'work\t8\t1\tns\t1\nwork\t8\t1\tns\t2\n'; exit 0 ;;
     esac
 fi
-printf 'work\t8\t1\tns\t%d\nwork\t100\t1\tns\t%d.5\n' $((run * $2)) $((run * $2))
+printf 'scope_8\t8\t1\tns\t%d\nscope_100\t100\t1\tns\t%d.5\n' $((run * $2)) $((run * $2))
 END
 chmod +x "$tmp/fake"
 
@@ -69,7 +69,7 @@ field_is 'and the machine' \
     '[.machine.cores > 0, .machine.memory_kb > 0, (.versions | has("kernel", "compiler")), (.command | test("--repetitions 3"))] | unique' \
     '[true]'
 like 'the table shows medians and ratios' "$(<"$tmp/record.md")" \
-    '^\| work \| 8 \| 1 \| clean \| 8 \| 4 \(0\.5\) \|$'
+    '^\| scope_8 \| 8 \| 1 \| clean \| 8 \| 4 \(0\.5\) \|$'
 
 record --quick
 field_is 'a quick run makes 3 repetitions' '[.results[].n] | unique' '[3]'
@@ -143,10 +143,10 @@ judge() {
 
 judge 2 scope
 is 'limits that hold pass' "$status" 0
-like 'with the figure and the limit' "$out" '^holds: second row: 2, limit at least 2 \(8, peer\)$'
+like 'with the figure and the limit' "$out" '^holds: second row: 2, limit at least 2 \(scope_8, 8, peer\)$'
 judge 2.01 scope
 is 'a limit that is past fails' "$status" 1
-like 'by name, figure and limit' "$out" '^FAILS: second row: 2, limit at least 2\.01 \(8, peer\)$'
+like 'by name, figure and limit' "$out" '^FAILS: second row: 2, limit at least 2\.01 \(scope_8, 8, peer\)$'
 like 'and the others are judged' "$out" '^1 hold, 1 fail, 0 not measured$'
 judge 2 nothing
 is 'a figure that is not there fails' "$status" 1
