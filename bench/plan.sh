@@ -58,11 +58,11 @@ for name in jemalloc mimalloc tcmalloc; do
     fi
 done
 
-# The environment of a contender's process.
+# The environment of a contender's process. Who runs it says where the statistics go.
 environment() {
     printf 'LD_PRELOAD=%s' "${preload[$1]}"
     [ "$1" != shim+stats ] ||
-        printf ' ARENASHIM_STATS=json ARENASHIM_STATS_FILE=%s' "$build/bench/stats.json"
+        printf ' ARENASHIM_STATS=json'
 }
 
 # The option by which a program makes sure that the contender is in its process.

@@ -48,9 +48,9 @@ def rows($limits):
       | ($results | figures($row)) as $figures
       | ($figures | if $row.sense == "at most" then max_by(.value) else min_by(.value) end) as $worst
       | . + {value: $worst.value, spread: $worst.spread, worst: $worst,
-          other: ($figures | if $row.sense == "at most" then min_by(.value) else max_by(.value) end
+          best: ($figures | if $row.sense == "at most" then min_by(.value) else max_by(.value) end
             | .value?),
-          figures: ($figures | length),
+          $figures,
           meets_target: (if $worst == null then null
             else $row.target == null or ($worst.value | holds($row; $row.target)) end),
           meets_limit: (if $worst == null then null

@@ -12,8 +12,8 @@
 #   --plan FILE        lines of bench/plan.sh's form, in place of what it prints
 #
 # Contenders take turns: each repetition makes every measurement of the plan once. Before the first,
-# each is run with --verify, untimed: the contender's blocks are checked, and a contender with the
-# shim must have had routed calls. What fails is named, left out, and listed in the record; the exit
+# the commands are run with --verify, untimed: the contender's blocks are checked, and a contender with
+# the shim must have had routed calls. What fails is named, left out, and listed in the record; the exit
 # status is then 1.
 set -euo pipefail
 export LC_ALL=C
@@ -57,7 +57,7 @@ mkdir -p "$(dirname "$output")"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-touch "$work/samples" "$work/failures"
+touch "$work/samples" "$work/failures" "$work/refused"
 
 # ---- the plan ---------------------------------------------------------------------------------
 
@@ -184,21 +184,28 @@ is_once() {
     [[ " $ONCE " = *" $1 "* ]]
 }
 
-# Leaves in the file "verified" what may be measured.
+# Commands that differ in numbers alone, as in how many threads there are, are verified once: the
+# last. The file "verified" gets what may be measured.
 verify_all() {
-    local group contender heap command status
-    total=$(wc -l <"$work/plan")
-    while IFS=$tab read -r group contender heap command <&3; do
+    local group contender heap command kind status
+    awk '{ kind = $0; gsub(/[0-9]+/, "", kind); lines[NR] = $0; kinds[NR] = kind; last[kind] = NR }
+        END { for (i = 1; i <= NR; i++) print (last[kinds[i]] == i) "\t" lines[i] }' \
+        "$work/plan" >"$work/lines"
+    total=$(grep -c '^1' "$work/lines")
+    while IFS=$tab read -r _ group contender heap command <&3; do
         status=0
         progress "verify $group $contender $heap"
         is_once "$group" || verify "$contender" "$command" || status=$?
         finished=$((finished + 1))
-        if [ "$status" -eq 0 ]; then
-            printf '%s\t%s\t%s\t%s\n' "$group" "$contender" "$heap" "$command" >>"$work/verified"
-        else
+        kind=$group$tab$contender$tab$heap$tab$command
+        if [ "$status" -ne 0 ]; then
             failed "$group $contender $heap, verification" "$status"
+            printf '%s\n' "${kind//[0-9]/}" >>"$work/refused"
         fi
-    done 3<"$work/plan"
+    done 3< <(grep '^1' "$work/lines")
+    awk 'FNR == NR { refused[$0] = 1; next }
+        { kind = $0; gsub(/[0-9]+/, "", kind); if (!(kind in refused)) print }' \
+        "$work/refused" "$work/plan" >"$work/verified"
 }
 
 measure_all() {
@@ -262,7 +269,6 @@ write_record() {
 
 date=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 load=$(cut -d' ' -f1-3 /proc/loadavg)
-touch "$work/verified"
 verify_all
 [ -s "$work/verified" ] || {
     note 'run.sh: nothing is left to measure'

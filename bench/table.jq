@@ -14,8 +14,9 @@ def yes_no: if . == null then "not measured" elif . then "yes" else "no" end;
 # Contenders in the order in which a reader looks for them.
 def order:
   . as $name
-  | (["glibc", "jemalloc", "mimalloc", "tcmalloc", "shim", "shim+stats", "forward", "jemalloc-arena",
-      "mimalloc-heap", "apr", "talloc", "obstack", "pmr", "arena", "bump"] | index($name)) // 99;
+  | (["glibc", "jemalloc", "mimalloc", "tcmalloc", "shim", "shim-free", "shim+stats", "forward",
+      "jemalloc-arena", "mimalloc-heap", "apr", "talloc", "obstack", "pmr", "arena", "bump"]
+    | index($name)) // 99;
 
 # 64 before 100, and 384x10 before 1536x10.
 def by_number: [scan("[0-9]+") | tonumber];
@@ -34,24 +35,34 @@ def units: {
   involuntary_switches_per_s: "preemptions per second",
   share_samples: "percent of samples"};
 
+def unit($group):
+  .[0].metric as $metric
+  | if $metric == "ns" and $group == "scope" then "ns per block"
+    elif $metric == "ns" and $group == "kernels" then "ns per query"
+    else units[$metric] // $metric end;
+
+# Rates and shares, whose ratio to glibc says nothing.
+def is_bare: test("^(contention|share.*|calls|.*switches_per_s)$");
+
 # All results of one group and metric: a line a case, a column a contender.
 def pivot:
   (map(.contender) | unique | sort_by(order, .)) as $contenders
-  | group_by([.case, .heap, (.size | by_number), .size, .threads])
+  | group_by([(.case | gsub("[0-9]+"; "")), .heap, (.case | by_number), (.size | by_number), .size,
+      .threads])
   | map(. as $results
       | [.[0].case, .[0].size, "\(.[0].threads)", .[0].heap]
         + ($contenders | map(. as $name
             | ($results[] | select(.contender == $name)) // null
             | if . == null then "" else (.median | cell)
-                + (if .contender == "glibc" or .to_glibc == null then ""
-                  else " (\(.to_glibc | . * 100 | round / 100))" end) end)))
+                + (if .contender == "glibc" or .to_glibc == null or (.metric | is_bare) then ""
+                  else " (\(.to_glibc | significant(3)))" end) end)))
   | table(["case", "size", "threads", "heap"] + $contenders);
 
 def larger_tables:
   .results as $results
   | ["hot", "scope", "threads", "kernels", "memory", "counts", "share"][] as $group
   | ([$results[] | select(.group == $group)] | group_by(.metric)[])
-  | "", "## \(headings[$group]): \(units[.[0].metric] // .[0].metric)", "", pivot;
+  | "", "## \(headings[$group]): \(unit($group))", "", pivot;
 
 def machine:
   "\(.date), commit \(.commit), \(.settings.repetitions) repetitions in \(.seconds) s, made by",
@@ -65,11 +76,16 @@ def machine:
 (rows($limits[0])
   | map(select(.target != null))
   | map([.name, "\(.sense) \(.target)", (.value | cell), (.spread | cell),
-      (if .figures > 1 then "\(.other | cell) to \(.value | cell)" else "" end),
+      (if .figures | length > 1 then "\(.best | cell) to \(.value | cell)" else "" end),
       (.worst | where), (.meets_target | yes_no)])
   | table(["figure", "wanted", "measured", "spread", "range", "worst at", "holds"])),
 "",
 "Measured is the ratio of medians over the repetitions; where a row names several sizes or heaps, the",
 "worst of them. Spread is the interquartile range of the ratios of the single repetitions. In the",
 "tables below a figure is a median, and in parentheses its ratio to glibc.",
+"", "### The single figures of these rows", "",
+(rows($limits[0])
+  | map(select(.target != null and (.figures | length) > 1) | .name as $name | .figures[]
+      | [$name, where, (.value | cell), (.spread | cell)])
+  | table(["figure", "of", "measured", "spread"])),
 larger_tables
