@@ -203,9 +203,9 @@ verify_all() {
             printf '%s\n' "${kind//[0-9]/}" >>"$work/refused"
         fi
     done 3< <(grep '^1' "$work/lines")
-    awk 'FNR == NR { refused[$0] = 1; next }
+    awk -v list="$work/refused" 'BEGIN { while ((getline kind <list) > 0) refused[kind] = 1 }
         { kind = $0; gsub(/[0-9]+/, "", kind); if (!(kind in refused)) print }' \
-        "$work/refused" "$work/plan" >"$work/verified"
+        "$work/plan" >"$work/verified"
 }
 
 measure_all() {

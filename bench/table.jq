@@ -15,7 +15,8 @@ def yes_no: if . == null then "not measured" elif . then "yes" else "no" end;
 def order:
   . as $name
   | (["glibc", "jemalloc", "mimalloc", "tcmalloc", "shim", "shim-free", "shim+stats", "forward",
-      "jemalloc-arena", "mimalloc-heap", "apr", "talloc", "obstack", "pmr", "arena", "bump"]
+      "jemalloc-arena", "jemalloc-mallocx", "mimalloc-heap", "apr", "talloc", "obstack", "pmr",
+      "arena", "bump"]
     | index($name)) // 99;
 
 # 64 before 100, and 384x10 before 1536x10.
@@ -44,6 +45,9 @@ def unit($group):
 # Rates and shares, whose ratio to glibc says nothing.
 def is_bare: test("^(contention|share.*|calls|.*switches_per_s)$");
 
+# What the record holds and a reader of tables can do without.
+def is_detail: test("^share_") and . != "share_samples";
+
 # All results of one group and metric: a line a case, a column a contender.
 def pivot:
   (map(.contender) | unique | sort_by(order, .)) as $contenders
@@ -61,7 +65,7 @@ def pivot:
 def larger_tables:
   .results as $results
   | ["hot", "scope", "threads", "kernels", "memory", "counts", "share"][] as $group
-  | ([$results[] | select(.group == $group)] | group_by(.metric)[])
+  | ([$results[] | select(.group == $group and (.metric | is_detail | not))] | group_by(.metric)[])
   | "", "## \(headings[$group]): \(unit($group))", "", pivot;
 
 def machine:
