@@ -145,8 +145,9 @@ plan_threads() {
     [ -z "$quick" ] || counts=(1 2 8 32)
     for count in "${counts[@]}"; do
         plan_work threads clean "--threads $count" "${peers[@]}" shim
+        [ -z "$quick" ] || continue
         plan_scoped_forms threads clean "--threads $count"
-        [ -n "$quick" ] || plan_work threads littered "--threads $count" "${peers[@]}" shim
+        plan_work threads littered "--threads $count" "${peers[@]}" shim
     done
 }
 

@@ -14,10 +14,10 @@ def relative:
   group_by(.x)
   | map((map(select(.contender == "glibc"))[0].median) as $base
       | select($base != null and $base != 0)
-      | map(.median /= $base | .min /= $base | .max /= $base))
+      | map(.median /= $base | .low /= $base | .high /= $base))
   | add // [];
 
-# Results with x, contender, median, min and max -> lines of text.
+# Results with x, contender, median, low and high -> lines of text.
 def columns:
   if length == 0 then empty else
     (map(.contender) | unique | sort_by(place(contenders), .)) as $names
@@ -26,7 +26,7 @@ def columns:
         | . as $row
         | [$row[0].x]
           + [$names[] as $name
-              | (first($row[] | select(.contender == $name)) // {median: "-", min: "-", max: "-"})
-              | .median, .min, .max])
+              | (first($row[] | select(.contender == $name)) // {median: "-", low: "-", high: "-"})
+              | .median, .low, .high])
     | @tsv
   end;

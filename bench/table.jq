@@ -14,9 +14,9 @@ def yes_no: if . == null then "not measured" elif . then "yes" else "no" end;
 # Contenders in the order in which a reader looks for them.
 def order:
   . as $name
-  | (["glibc", "jemalloc", "mimalloc", "tcmalloc", "shim", "shim-free", "shim+stats", "forward",
-      "jemalloc-arena", "jemalloc-mallocx", "mimalloc-heap", "apr", "talloc", "obstack", "pmr",
-      "arena", "bump"]
+  | (["glibc", "jemalloc", "mimalloc", "tcmalloc", "shim", "shim-free", "shim+stats",
+      "shim-fitted", "shim-retain", "forward", "jemalloc-arena", "jemalloc-mallocx", "mimalloc-heap",
+      "apr", "talloc", "obstack", "pmr", "arena", "bump"]
     | index($name)) // 99;
 
 # 64 before 100, and 384x10 before 1536x10.
@@ -29,7 +29,8 @@ def headings: {
 
 def units: {
   ns: "ns per operation", ops_per_s_core: "operations per second and core", faults: "page faults",
-  peak_kb: "peak resident KiB", retained_kb: "KiB still resident afterwards", p50_ns: "median, ns",
+  peak_kb: "peak resident KiB", retained_kb: "KiB still resident afterwards",
+  trimmed_kb: "the same after malloc_trim", ended_kb: "the same after the threads have ended", p50_ns: "median, ns",
   p99_ns: "99th percentile, ns", instructions: "instructions per operation", share: "percent",
   calls: "calls per query", contention: "percent of the time of the threads",
   voluntary_switches_per_s: "waits per second",
