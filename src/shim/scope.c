@@ -202,7 +202,8 @@ static struct site_stats *stats_of(struct thread *thread, const arena_scope_site
 }
 
 static ALWAYS_INLINE void fill(struct thread *thread, struct frame *frame, uint64_t token,
-                               struct site_stats *stats, uintptr_t start, uintptr_t gate)
+                               struct site_stats *stats, uintptr_t start, uintptr_t gate,
+                               uintptr_t checked)
 {
     CHECK(frame->pauses == 0);
     frame->token = token;
@@ -212,9 +213,9 @@ static ALWAYS_INLINE void fill(struct thread *thread, struct frame *frame, uint6
     frame->outer_cursor = hot.cursor;
     frame->outer_start = hot.start;
     frame->outer_gate = gate;
-    frame->peak = start & thread->checked;
+    frame->peak = start & checked;
     frame->spilled = thread->spilled;
-    if (UNLIKELY(thread->checked))
+    if (checked)
         frame->used = thread->used;
     signal_fence();
 }
@@ -234,17 +235,17 @@ static ALWAYS_INLINE bool must_settle_any(const struct thread *thread)
 }
 
 /* Gives the innermost scope, which does not retain and starts at `start`, the thread's calls. */
-static ALWAYS_INLINE void draw_resetting(struct thread *thread, uintptr_t start)
+static ALWAYS_INLINE void draw_resetting(struct thread *thread, uintptr_t start, uintptr_t checked)
 {
-    hot.start = start | thread->checked;
+    hot.start = start | checked;
     hot.cursor = start;
     signal_fence();
     hot.limit = thread->open_gate;
 }
 
-/* Everything settled. */
+/* Everything settled. `checked` is the thread's. */
 static ALWAYS_INLINE arena_scope_token open_resetting(struct thread *thread,
-                                                      struct site_stats *stats)
+                                                      struct site_stats *stats, uintptr_t checked)
 {
     stats->scopes++;
 
@@ -255,12 +256,12 @@ static ALWAYS_INLINE arena_scope_token open_resetting(struct thread *thread,
     uintptr_t start = hot.cursor ? hot.cursor : thread->top;
     struct frame *frame = thread_frame(thread, thread->depth);
     uint64_t token = make_token(thread, thread->depth + 1);
-    fill(thread, frame, token, stats, start, gate);
+    fill(thread, frame, token, stats, start, gate, checked);
     thread->depth++;
     signal_fence();
     if (UNLIKELY(frame->token != token))
-        fill(thread, frame, token, stats, start, gate);
-    draw_resetting(thread, start);
+        fill(thread, frame, token, stats, start, gate, checked);
+    draw_resetting(thread, start, checked);
     return (arena_scope_token){token};
 }
 
@@ -309,14 +310,14 @@ static ALWAYS_INLINE arena_scope_token open_retaining(struct thread *thread,
     uintptr_t start = cursor ? cursor : top;
     struct frame *frame = thread_frame(thread, thread->depth);
     uint64_t token = make_token(thread, thread->depth + 1);
-    fill(thread, frame, token, stats, start, gate);
+    fill(thread, frame, token, stats, start, gate, thread->checked);
     thread->top = start;
     hot.cursor = 0;
     signal_fence();
     thread->depth++;
     signal_fence();
     if (UNLIKELY(frame->token != token))
-        fill(thread, frame, token, stats, start, gate);
+        fill(thread, frame, token, stats, start, gate, thread->checked);
     if (draw_retaining(thread, frame, cursor, top, module, retained_gate))
         open_retained_gate(thread);
     return (arena_scope_token){token};
@@ -329,7 +330,8 @@ arena_scope_token scope_open(struct thread *thread, struct site_stats *stats, bo
         scope_open_pending(thread);
     if (must_settle_any(thread))
         scope_settle(thread);
-    return retains ? open_retaining(thread, stats, module) : open_resetting(thread, stats);
+    return retains ? open_retaining(thread, stats, module)
+                   : open_resetting(thread, stats, thread->checked);
 }
 
 void scope_use_module(const struct module *module)
@@ -390,7 +392,8 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
     return (arena_scope_token){make_token(thread, DEPTH_EXCESS)};
 }
 
-/* Where scopes may retain: after the looks of the fast path, and one at calls that a jump has left.
+/* Where scopes may retain or blocks are checked: after the looks of the fast path, and one at calls
+ * that a jump has left.
  */
 static OUT_OF_LINE arena_scope_token begin_elsewhere(const arena_scope_site *site, uintptr_t caller)
 {
@@ -412,7 +415,7 @@ static OUT_OF_LINE arena_scope_token settle_and_open(struct thread *thread,
                                                      struct site_stats *stats)
 {
     scope_settle(thread);
-    return open_resetting(thread, stats);
+    return open_resetting(thread, stats, 0);
 }
 
 HOT arena_scope_token arena_scope_begin(const arena_scope_site *site)
@@ -428,7 +431,7 @@ HOT arena_scope_token arena_scope_begin(const arena_scope_site *site)
         return begin_elsewhere(site, caller);
     if (UNLIKELY(must_settle(thread)))
         return settle_and_open(thread, stats);
-    return open_resetting(thread, stats);
+    return open_resetting(thread, stats, 0);
 }
 
 void scope_begin_automatic(struct thread *thread, const arena_scope_site *site)
@@ -607,7 +610,7 @@ static bool open_pending(struct thread *thread, struct frame *frame, uintptr_t r
     uintptr_t start = cursor ? cursor : top;
     bool opens = retained_gate != 0;
     hot.limit = 0;
-    fill(thread, frame, frame->token, frame->stats, start, gate);
+    fill(thread, frame, frame->token, frame->stats, start, gate, thread->checked);
     if (function->retain) {
         thread->top = start;
         hot.cursor = 0;
@@ -615,7 +618,7 @@ static bool open_pending(struct thread *thread, struct frame *frame, uintptr_t r
     } else {
         if (module && hot.module_start != module->start)
             scope_use_module(module);
-        draw_resetting(thread, start);
+        draw_resetting(thread, start, thread->checked);
     }
     signal_fence();
     frame->pending = 0;
@@ -685,7 +688,7 @@ static OUT_OF_LINE NAMED_QUIET bool enter_at_once(struct named_call *call)
         settle_quietly(thread);
     struct site_stats *stats = &thread->sites[function->site_number - 1];
     call->token = function->retain ? open_retaining(thread, stats, module).id
-                                   : open_resetting(thread, stats).id;
+                                   : open_resetting(thread, stats, thread->checked).id;
     scope_note_call(thread, call);
     return true;
 }

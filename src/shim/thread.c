@@ -158,7 +158,7 @@ static void record_init(struct thread *thread, int slot)
     thread->memory = region_memory(&fixed.region, slot);
     thread->memory_end = region_memory_end(&fixed.region, slot);
     thread->stack = UINTPTR_MAX;
-    thread->marks_max = fixed.retains ? 0 : SCOPE_DEPTH_MAX;
+    thread->marks_max = fixed.retains || fixed.checked ? 0 : SCOPE_DEPTH_MAX;
     if (fixed.retains)
         divide(thread);
     thread->committed = thread->memory;

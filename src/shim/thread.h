@@ -125,7 +125,8 @@ struct thread {
     uintptr_t newest;   /* the newest block of the open scopes, where blocks are checked, or 0 */
     unsigned trims;     /* of what threads_trim asked for, done */
     uint64_t marks_max; /* from this depth on begin has more to do than its fast path does:
-                         * SCOPE_DEPTH_MAX, or 0 where scopes may retain */
+                         * SCOPE_DEPTH_MAX, or 0 where scopes may retain or blocks
+                         * are checked */
     uintptr_t stack; /* of the innermost scope that is a wrapped call, 0 when that is known to lie
                       * on a signal stack; UINTPTR_MAX when there is none */
     struct retained retained;
