@@ -1,4 +1,5 @@
 # What bench/plot makes of results: tables for gnuplot. $styles is the text of its table of styles.
+include "statistics";
 
 def place($list): . as $name | $list | index($name) // 99;
 
@@ -22,7 +23,7 @@ def columns:
   if length == 0 then empty else
     (map(.contender) | unique | sort_by(place(contenders), .)) as $names
     | (["x"] + $names),
-      (group_by([(.x | place(cases)), (.x | [scan("[0-9]+") | tonumber]), .x])[]
+      (group_by([(.x | place(cases)), (.x | by_number), .x])[]
         | . as $row
         | [$row[0].x]
           + [$names[] as $name

@@ -23,6 +23,7 @@ def place: {group, heap, case, size, threads, metric};
 def figures($row):
   . as $results
   | [.[] | select(.median != null and matches($row.over))] | group_by(place) | map(best)
+  | sort_by((.case | by_number), (.size | by_number), .heap)
   | map(. as $over
       | if $row.under == null then
           . + {value: .median, ratios: (.samples | present), divisor: null}

@@ -256,7 +256,7 @@ write_record() {
     versions >"$work/versions"
     sort -u -o "$work/skipped" "$work/skipped"
     jq -nr -L "$here" --arg date "$date" --arg command "${command_line% }" \
-        --arg commit "$(commit | paste -sd' ')" --arg load "$load" --arg quick "$quick" \
+        --arg commit "$commit" --arg load "$load" --arg quick "$quick" \
         --arg once "$ONCE" --argjson repetitions "$repetitions" --argjson seconds "$SECONDS" \
         --arg cpu "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" \
         --argjson cores "$(nproc)" \
@@ -268,6 +268,7 @@ write_record() {
 }
 
 date=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+commit=$(commit | paste -sd' ')
 load=$(cut -d' ' -f1-3 /proc/loadavg)
 verify_all
 [ -s "$work/verified" ] || {

@@ -31,3 +31,6 @@ def significant($digits):
 
 # More than the measurements hold.
 def digits: significant(4);
+
+# Sorts 64 before 100, and 384x10 before 1536x10.
+def by_number: [scan("[0-9]+") | tonumber];

@@ -19,9 +19,6 @@ def order:
       "apr", "talloc", "obstack", "pmr", "arena", "bump"]
     | index($name)) // 99;
 
-# 64 before 100, and 384x10 before 1536x10.
-def by_number: [scan("[0-9]+") | tonumber];
-
 def headings: {
   hot: "Hot paths", scope: "Scope-shaped work", threads: "Threads", kernels: "Kernels",
   memory: "Memory", counts: "Instructions (callgrind, exact)",
