@@ -4,7 +4,7 @@
 # suite (some 15 minutes).
 #
 # usage: scripts/demo.sh [QUERIES [THREADS]]      (default: 2000 queries, 1 thread)
-#        scripts/demo.sh --bench
+#        scripts/demo.sh --bench [OPTION...]      (of bench/run.sh, for instance --quick)
 #
 # Both contenders run RUNS times, in turn; times are medians.
 set -euo pipefail
@@ -33,8 +33,8 @@ if [ "${1-}" = --bench ]; then
     need_packages "${build_packages[@]}" "${bench_packages[@]}"
     build_in "$source/build/bench"
     status=0
-    make --no-print-directory -C "$build" bench BENCH_FLAGS="--output $build/bench/results/demo.json" ||
-        status=$?
+    make --no-print-directory -C "$build" bench \
+        BENCH_FLAGS="--output $build/bench/results/demo.json ${*:2}" || status=$?
     bench/plot "$build/bench/results/demo.json" "$build/bench/results/pictures"
     exit "$status"
 fi
