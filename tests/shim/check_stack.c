@@ -119,7 +119,7 @@ END_TEST
 
 /* At each place of the lowest page of the stack, twice. Returns the system calls of the second
  * time. */
-static unsigned ask_from(const void *here)
+static unsigned ask_from(void *here)
 {
     unsigned again = 0;
     uintptr_t start = (uintptr_t)here & ~(uintptr_t)15;
