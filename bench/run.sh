@@ -169,8 +169,10 @@ well_formed() {
 
 # measure GROUP CONTENDER HEAP COMMAND REPETITION
 measure() {
-    local status=0
-    ARENASHIM_STATS_FILE=$work/timed run_command "$4" || status=$?
+    local status=0 prefix=''
+    # The name alone would turn statistics on.
+    [[ $2 != *+stats ]] || prefix="export ARENASHIM_STATS_FILE=$work/timed; "
+    run_command "$prefix$4" || status=$?
     grep '^skipped: ' "$work/errors" >>"$work/skipped" || true
     [ "$status" -ne 0 ] || well_formed || status=1
     if [ "$status" -ne 0 ]; then
