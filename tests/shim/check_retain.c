@@ -58,30 +58,6 @@ static void close_scope(void)
     require(hot.thread->depth == 0 && hot.cursor == 0);
 }
 
-/* ---- the allocation family ------------------------------------------------------------------- */
-
-CALL static void *r_malloc(size_t size)
-{
-    return hot.cursor ? t_malloc(size) : fixed.outside.malloc(size);
-}
-
-CALL static void *r_calloc(size_t size)
-{
-    return hot.cursor ? t_calloc(1, size) : fixed.outside.calloc(1, size);
-}
-
-CALL static void *r_memalign(size_t alignment, size_t size)
-{
-    struct request request = {.size = size, .alignment = alignment, .caller = marked_caller()};
-    void *block = hot.cursor ? block_serve(&request) : fixed.outside.serve(&request);
-    return block == BLOCK_PASS ? fixed.next.memalign(alignment, size) : block;
-}
-
-CALL static void *r_realloc(void *block, size_t size)
-{
-    return block ? t_realloc(block, size) : r_malloc(size);
-}
-
 static unsigned char *filled(size_t size, int byte)
 {
     unsigned char *block = r_malloc(size);

@@ -175,6 +175,30 @@ CALL static size_t t_usable(void *block)
     return block_is_ours(block) ? block_usable(block) : fixed.next.malloc_usable_size(block);
 }
 
+/* The same where scopes may retain. */
+
+CALL static void *r_malloc(size_t size)
+{
+    return hot.cursor ? t_malloc(size) : fixed.outside.malloc(size);
+}
+
+CALL static void *r_calloc(size_t size)
+{
+    return hot.cursor ? t_calloc(1, size) : fixed.outside.calloc(1, size);
+}
+
+CALL static void *r_memalign(size_t alignment, size_t size)
+{
+    struct request request = {.size = size, .alignment = alignment, .caller = marked_caller()};
+    void *block = hot.cursor ? block_serve(&request) : fixed.outside.serve(&request);
+    return block == BLOCK_PASS ? fixed.next.memalign(alignment, size) : block;
+}
+
+CALL static void *r_realloc(void *block, size_t size)
+{
+    return block ? t_realloc(block, size) : r_malloc(size);
+}
+
 /* ---- routing --------------------------------------------------------------------------------- */
 
 /* Makes scopes route, once in a process. The convenience library lies in this program, which is

@@ -54,7 +54,7 @@ tests_shim_check_stats_SOURCES = tests/shim/check_stats.c tests/shim/harness.h
 tests_shim_check_stats_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_stats_LDADD = $(shim_tests_ldadd)
 
-tests_shim_check_signal_SOURCES = tests/shim/check_signal.c tests/shim/harness.h
+tests_shim_check_signal_SOURCES = tests/shim/check_signal.c tests/shim/harness.h tests/shim/stepping.h
 tests_shim_check_signal_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_signal_LDADD = $(shim_tests_ldadd)
 
