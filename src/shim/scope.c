@@ -166,7 +166,7 @@ void scope_account_open(struct thread *thread)
         return;
     scope_settle(thread);
     for (uint64_t i = thread->depth; i-- > 0;) {
-        if (!thread->frames[i].retains)
+        if (!thread->frames[i].retains && thread->frames[i].peak != 0)
             note(thread, &thread->frames[i]);
         thread->frames[i].live = 0; /* it is counted once */
     }
