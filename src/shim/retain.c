@@ -73,7 +73,7 @@ static void close_gate(struct retained *r)
 
 static void restore_limit(struct retained *r)
 {
-    if (!fixed.checked && r->cursor != 0)
+    if (!fixed.checked)
         r->limit = retain_limit(r);
 }
 
@@ -861,11 +861,10 @@ void retain_resume(struct thread *thread, const struct frame *frame)
 
 static void forget_chunk(struct retained *r)
 {
-    r->limit = 0;
     r->cursor = 0;
     r->start = UINTPTR_MAX;
     r->module_size = 0;
-    r->busy = false;
+    open_gate(r);
 }
 
 bool retain_trim(struct thread *thread, size_t pad)

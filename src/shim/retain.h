@@ -18,10 +18,10 @@
  * fixed.outside, which retain_start() enters. So nothing here is asked for, on any path, where no
  * scope retains.
  *
- * The gate. `limit` is 0 while one of these functions is at work; a signal handler that finds it so
- * is served by the next allocator, frees as another thread would, and leaves cursor and chunks as
- * they are. Whether the thread's calls are routed at all is in module_size, which is 0 outside such
- * scopes and in pauses.
+ * The gate. `limit` is 0 while one of these functions is at work, whether there is a chunk yet or
+ * not; a signal handler that finds it so is served by the next allocator, frees as another thread
+ * would, and leaves cursor and chunks as they are. Whether the thread's calls are routed at all is
+ * in module_size, which is 0 outside such scopes and in pauses.
  */
 #ifndef SHIM_RETAIN_H
 #define SHIM_RETAIN_H
@@ -52,10 +52,11 @@ void *retain_resize(void *block, size_t size, uintptr_t caller);
  * at `gate`. */
 static ALWAYS_INLINE bool retain_is_interrupted(const struct retained *r, uintptr_t gate)
 {
-    return r->busy || (r->cursor != 0 && gate == 0 && !fixed.checked);
+    return r->busy || (gate == 0 && !fixed.checked);
 }
 
-/* Where the open gate is: at the end of the current chunk. */
+/* Where the open gate is: at the end of the current chunk, or of the first when there is none; that
+ * is too far from the cursor, 0 then, for the fast paths. */
 static ALWAYS_INLINE uintptr_t retain_limit(const struct retained *r)
 {
     return chunks_address(&r->chunks, r->current) + CHUNK_BYTES;
@@ -72,7 +73,7 @@ static ALWAYS_INLINE bool retain_begin(struct thread *thread, struct frame *fram
     /* What was closed already was left so by a jump out of a signal handler. */
     if (UNLIKELY(!opens && thread->depth == 1 && retain_is_interrupted(r, gate))) {
         r->busy = false;
-        opens = !fixed.checked && r->cursor != 0;
+        opens = !fixed.checked;
     }
     frame->refills = r->refills;
     frame->runs = r->runs;

@@ -149,6 +149,8 @@ static void divide(struct thread *thread)
     uintptr_t half = region_page_down((end - thread->memory) / 2);
     chunks_init(&thread->retained.chunks, thread->memory + half, end);
     thread->retained.start = UINTPTR_MAX;
+    if (!fixed.checked)
+        thread->retained.limit = retain_limit(&thread->retained);
     thread->memory_end = thread->memory + half - REGION_GUARD_BYTES;
 }
 

@@ -62,7 +62,7 @@ _Static_assert(sizeof(struct frame) == 192, "a frame's size is cheap to multiply
 /* Where the scopes of a thread that retain draw; see retain.h. */
 struct retained {
     uintptr_t cursor; /* where the next block's header goes; 0: there is no chunk yet */
-    uintptr_t limit;  /* the end of the current chunk: the gate */
+    uintptr_t limit;  /* the gate; open: the end of the current chunk, see retain_limit */
     uintptr_t start;  /* blocks at or above, in the current chunk, are the innermost scope's */
     uintptr_t module_start;
     uintptr_t
