@@ -303,9 +303,9 @@ static ALWAYS_INLINE arena_scope_token open_retaining(struct thread *thread,
     stats->scopes++;
 
     uintptr_t gate = hot.limit;
-    uintptr_t cursor = hot.cursor;
     hot.limit = 0;
     uintptr_t retained_gate = close_retained_gate(thread);
+    uintptr_t cursor = hot.cursor; /* not before: a signal handler may draw a block */
     uintptr_t top = thread->top;
     uintptr_t start = cursor ? cursor : top;
     struct frame *frame = thread_frame(thread, thread->depth);
