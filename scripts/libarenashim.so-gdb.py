@@ -96,7 +96,10 @@ class Slot:
         # In a scope that retains no arena is in use.
         self.cursor = int(self.record["words"]["cursor"]) or int(self.record["top"])
         # Calls in which nothing has been asked for yet have no start of their own.
-        starts = [self.cursor if int(frame["pending"]) else int(frame["start"]) for frame in frames]
+        starts = [
+            self.cursor if int(frame["pending"]) == int(frame["token"]) else int(frame["start"])
+            for frame in frames
+        ]
         for frame, start, end in zip(frames, starts, starts[1:] + [self.cursor]):
             self.scopes.append(Scope(self, frame, start, end))
 

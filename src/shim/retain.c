@@ -419,7 +419,7 @@ OUT_OF_LINE void *retain_serve(const struct request *request)
         if (!automatic_opens())
             return BLOCK_PASS;
         thread = hot.thread;
-    } else if (thread_innermost(thread)->pending != 0) {
+    } else if (frame_is_pending(thread_innermost(thread))) {
         scope_open_pending(thread);
     }
     if (hot.cursor != 0)
@@ -888,10 +888,19 @@ void retain_leave(struct thread *thread)
     chunks_trim(&r->chunks, 0);
 }
 
+/* Where the gate would be if no call were pending. */
+static uintptr_t gate_of(const struct thread *thread)
+{
+    uintptr_t gate = thread->retained.limit;
+    for (uint64_t i = thread->depth; i > 0 && frame_is_pending(&thread->frames[i - 1]); i--)
+        gate |= thread->frames[i - 1].outer_gate;
+    return gate;
+}
+
 void retain_orphan(struct thread *thread)
 {
     struct retained *r = &thread->retained;
-    bool uncertain = is_interrupted(r);
+    bool uncertain = retain_is_interrupted(r, gate_of(thread));
     /* Where its counts may be behind, chunks are never used again. */
     for (uint32_t i = 0; i < r->chunks.count; i++)
         if (uncertain || (r->cursor != 0 && i == r->current))

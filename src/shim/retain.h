@@ -71,8 +71,8 @@ static ALWAYS_INLINE bool retain_begin(struct thread *thread, struct frame *fram
     struct retained *r = &thread->retained;
     bool opens = gate != 0;
     /* What was closed already was left so by a jump out of a signal handler. */
-    if (UNLIKELY(!opens && thread->depth == 1 && retain_is_interrupted(r, gate))) {
-        r->busy = false;
+    if (UNLIKELY(!opens && frame == thread->frames && retain_is_interrupted(r, gate))) {
+        r->busy = thread_is_busy(thread); /* with opening this one */
         opens = !fixed.checked;
     }
     frame->refills = r->refills;

@@ -84,7 +84,11 @@ void scope_settle(struct thread *thread)
     CHECK(thread->depth > 0 && thread->depth <= SCOPE_DEPTH_MAX);
     if (scope_is_pending(thread))
         scope_open_pending(thread);
-    settle(thread, thread_innermost(thread));
+    uint64_t depth = thread->depth;
+    while (depth > 0 && frame_is_pending(&thread->frames[depth - 1]))
+        depth--; /* in a signal handler that interrupted the opening */
+    if (depth > 0)
+        settle(thread, &thread->frames[depth - 1]);
 }
 
 /* Where the arena's next outermost scope starts behind the one that ends. */
@@ -166,9 +170,10 @@ void scope_account_open(struct thread *thread)
         return;
     scope_settle(thread);
     for (uint64_t i = thread->depth; i-- > 0;) {
-        if (!thread->frames[i].retains && thread->frames[i].peak != 0)
-            note(thread, &thread->frames[i]);
-        thread->frames[i].live = 0; /* it is counted once */
+        struct frame *frame = &thread->frames[i];
+        if (!frame->retains && frame->peak != 0 && !frame_is_pending(frame))
+            note(thread, frame);
+        frame->live = 0; /* it is counted once */
     }
 }
 
@@ -234,13 +239,13 @@ static ALWAYS_INLINE bool must_settle_any(const struct thread *thread)
                                  (r->freed - r->settled_freed)) != 0;
 }
 
-/* Gives the innermost scope, which does not retain and starts at `start`, the thread's calls. */
-static ALWAYS_INLINE void draw_resetting(struct thread *thread, uintptr_t start, uintptr_t checked)
+/* What differs for a frame of a scope that does not retain and starts at `start`, once it is filled
+ * and counts. */
+static ALWAYS_INLINE void draw_resetting(uintptr_t start, uintptr_t checked)
 {
     hot.start = start | checked;
     hot.cursor = start;
     signal_fence();
-    hot.limit = thread->open_gate;
 }
 
 /* Everything settled. `checked` is the thread's. */
@@ -261,7 +266,8 @@ static ALWAYS_INLINE arena_scope_token open_resetting(struct thread *thread,
     signal_fence();
     if (UNLIKELY(frame->token != token))
         fill(thread, frame, token, stats, start, gate, checked);
-    draw_resetting(thread, start, checked);
+    draw_resetting(start, checked);
+    hot.limit = thread->open_gate;
     return (arena_scope_token){token};
 }
 
@@ -547,12 +553,11 @@ static ALWAYS_INLINE void forget_call(struct thread *thread, struct frame *frame
     frame->stack = 0;
 }
 
-/* Drops the innermost frame, if it is still pending. */
-static ALWAYS_INLINE bool drop_pending(struct thread *thread, struct frame *frame)
+/* Drops the innermost frame, of that token, if it is still pending. */
+static ALWAYS_INLINE bool drop_pending(struct thread *thread, struct frame *frame, uint64_t token)
 {
-    uintptr_t function = frame->pending;
     uintptr_t retained_gate = frame->outer_gate;
-    if (function == 0 || !signal_exchange(&frame->pending, function, 0))
+    if (!signal_exchange(&frame->pending, token, 0))
         return false;
     forget_call(thread, frame);
     signal_fence();
@@ -565,7 +570,7 @@ static ALWAYS_INLINE bool drop_pending(struct thread *thread, struct frame *fram
 void scope_close_innermost(struct thread *thread)
 {
     struct frame *frame = thread_innermost(thread);
-    if (drop_pending(thread, frame))
+    if (drop_pending(thread, frame, frame->token))
         return;
     if (frame->stack != 0)
         forget_call(thread, frame);
@@ -598,66 +603,82 @@ static OUT_OF_LINE NAMED_QUIET void close_quietly(struct thread *thread)
     scope_close_innermost(thread);
 }
 
-/* Opens the scope of a pending frame; those outside are open, and the gates closed. Returns whether
- * the retained gate is to be opened. */
-static bool open_pending(struct thread *thread, struct frame *frame, uintptr_t retained_gate)
+/* Opens the scope of a pending frame, all but the gates, which are closed; those outside are open.
+ * `opens` says whether the gate of the scopes that retain would be open without it; returns whether
+ * it is to be. */
+static bool open_pending(struct thread *thread, struct frame *frame, bool opens)
 {
-    const struct named_function *function = (const struct named_function *)frame->pending;
+    const struct named_function *function = frame->function;
     const struct module *module = __atomic_load_n(&function->module, __ATOMIC_ACQUIRE);
-    uintptr_t gate = hot.limit;
     uintptr_t cursor = hot.cursor;
     uintptr_t top = thread->top;
     uintptr_t start = cursor ? cursor : top;
-    bool opens = retained_gate != 0;
-    hot.limit = 0;
+    uintptr_t gate = cursor ? thread->open_gate : 0;
     fill(thread, frame, frame->token, frame->stats, start, gate, thread->checked);
+    frame->pending = 0; /* from here on its end puts back what was found: a handler may jump away */
+    signal_fence();
     if (function->retain) {
+        opens = draw_retaining(thread, frame, cursor, top, module, opens);
         thread->top = start;
         hot.cursor = 0;
-        opens = draw_retaining(thread, frame, cursor, top, module, retained_gate);
     } else {
         if (module && hot.module_start != module->start)
             scope_use_module(module);
-        draw_resetting(thread, start, thread->checked);
+        draw_resetting(start, thread->checked);
     }
-    signal_fence();
-    frame->pending = 0;
     return opens;
 }
 
 void scope_open_pending(struct thread *thread)
 {
-    if (thread->retained.busy || thread_is_busy(thread))
+    struct retained *r = &thread->retained;
+    /* Where no scope is open, a jump out of a signal handler has left it busy. */
+    if (thread_is_busy(thread) || (r->busy && !frame_is_pending(thread->frames)))
         return;
-    thread->retained.busy = true; /* a signal handler is served by the next allocator meanwhile */
+    thread->busy = thread_innermost(thread)->token;
+    r->busy = true;
+    signal_fence();
+    bool opens = close_retained_gate(thread) != 0;
+    hot.limit = 0;
     signal_fence();
     uint64_t first = thread->depth;
-    while (first > 0 && thread->frames[first - 1].pending != 0)
+    while (first > 0 && frame_is_pending(&thread->frames[first - 1]))
         first--;
     if (first > 0 && must_settle_any(thread))
         settle(thread, &thread->frames[first - 1]);
-    uintptr_t retained_gate = thread->frames[first].outer_gate;
-    bool opens = false;
+    if (first < thread->depth)
+        opens |= thread->frames[first].outer_gate != 0;
     for (uint64_t i = first; i < thread->depth; i++)
-        opens = open_pending(thread, &thread->frames[i], retained_gate);
+        opens = open_pending(thread, &thread->frames[i], opens);
     signal_fence();
-    thread->retained.busy = false;
+    r->busy = false;
+    thread->busy = 0;
     if (opens)
         open_retained_gate(thread);
+    signal_fence();
+    if (hot.cursor != 0)
+        hot.limit = thread->open_gate;
+}
+
+static COLD NAMED_QUIET void open_quietly(struct thread *thread)
+{
+    if (scope_is_pending(thread))
+        scope_open_pending(thread);
 }
 
 /* The frame of a call whose scope opens later. */
-static ALWAYS_INLINE void fill_pending(struct thread *thread, struct frame *frame,
+static ALWAYS_INLINE void fill_pending(const struct thread *thread, struct frame *frame,
                                        const struct named_call *call, struct site_stats *stats,
                                        uintptr_t retained_gate)
 {
     frame->token = call->token;
     signal_fence();
     frame->stats = stats;
+    frame->function = call->function;
     frame->outer_gate = retained_gate;
     frame->outer_stack = thread->stack;
-    frame->stack = (uintptr_t)call;
-    frame->pending = (uintptr_t)call->function;
+    signal_fence();
+    frame->pending = call->token;
     signal_fence();
 }
 
@@ -702,7 +723,11 @@ HOT bool named_enter(struct named_call *call)
         return enter_at_once(call);
     struct site_stats *stats = &thread->sites[call->function->site_number - 1];
     stats->scopes++;
-    uintptr_t retained_gate = close_retained_gate(thread);
+    /* A gate that is closed stays as it is: a signal handler may open it, with what is pending. */
+    uintptr_t retained_gate = thread->retained.limit;
+    if (LIKELY(retained_gate != 0))
+        thread->retained.limit = 0;
+    signal_fence();
     struct frame *frame = thread_frame(thread, thread->depth);
     call->token = make_token(thread, thread->depth + 1);
     fill_pending(thread, frame, call, stats, retained_gate);
@@ -710,7 +735,10 @@ HOT bool named_enter(struct named_call *call)
     signal_fence();
     if (UNLIKELY(frame->token != call->token))
         fill_pending(thread, frame, call, stats, retained_gate);
+    frame->stack = (uintptr_t)call; /* not before it counts: a mark's frame has none */
     thread->stack = (uintptr_t)call;
+    if (UNLIKELY((hot.cursor | thread->retained.limit) != 0))
+        open_quietly(thread); /* such a handler came before it counted */
     return true;
 }
 
@@ -743,7 +771,7 @@ HOT bool named_leave(struct named_call *call)
     struct frame *frame = thread_innermost(thread);
     if (UNLIKELY(frame->token != call->token))
         return call->token == 0;
-    if (!drop_pending(thread, frame))
+    if (!drop_pending(thread, frame, call->token))
         return leave_open(call);
     call->token = 0;
     return true;

@@ -34,12 +34,12 @@ static ALWAYS_INLINE void scope_note_call(struct thread *thread, const struct na
  * pending.
  *
  * Opens what is pending, unless a signal handler is running that interrupted just that, or another
- * of the shim's paths.
+ * of the shim's paths. Until it is done a handler finds both gates closed.
  */
 void scope_open_pending(struct thread *thread);
 static ALWAYS_INLINE bool scope_is_pending(struct thread *thread)
 {
-    return thread->depth > 0 && thread_innermost(thread)->pending != 0;
+    return thread->depth > 0 && frame_is_pending(thread_innermost(thread));
 }
 
 /* Ends the innermost scope. */

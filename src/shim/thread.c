@@ -323,7 +323,7 @@ static void clear_state(struct thread *thread)
     clear_statistics(thread);
     for (uint64_t i = 0; i < thread->depth; i++) {
         struct frame *frame = &thread->frames[i];
-        frame->stack = frame->pending = frame->pauses = 0;
+        frame->stack = frame->pauses = 0;
         frame->live = 0;
         frame->retains = false;
     }

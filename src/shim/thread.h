@@ -22,6 +22,8 @@
 
 #define SCOPE_DEPTH_MAX 512
 
+struct named_function;
+
 /* An open scope. Of 3 times 64 bytes: so an index soon becomes an address. */
 struct frame {
     uint64_t token;
@@ -40,11 +42,11 @@ struct frame {
     uintptr_t stack; /* where the record of the wrapped call lies that is the scope; 0: a mark */
 
     uintptr_t outer_stack; /* the thread's `stack` at begin, of such a scope */
-    uintptr_t pending;     /* the function of a wrapped call whose scope nobody has opened yet, as
-                            * nothing has been asked for in it: see scope.h. Else 0 */
+    uint64_t pending;      /* `token` in the frame of a wrapped call whose scope nobody has opened
+                            * yet, as nothing has been asked for in it: see scope.h */
+    const struct named_function *function; /* of that call */
 
-    /* Of a scope that retains what is alive. `retains`, `stack` and `pending` are 0 in frames not
-     * in use. */
+    /* Of a scope that retains what is alive. `retains` and `stack` are 0 in frames not in use. */
     bool retains;
     uint32_t refills; /* the thread's retained.refills and runs at begin */
     uint32_t runs;
@@ -227,6 +229,11 @@ static ALWAYS_INLINE struct frame *thread_frame(struct thread *thread, uint64_t 
 static inline struct frame *thread_innermost(struct thread *thread)
 {
     return thread_frame(thread, thread->depth - 1);
+}
+
+static ALWAYS_INLINE bool frame_is_pending(const struct frame *frame)
+{
+    return frame->pending == frame->token;
 }
 
 /* The record of slot 0 <= slot < region_slots_seen(), or NULL while it is being made. */
