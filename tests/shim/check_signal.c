@@ -27,6 +27,12 @@ static void start_once(void)
     use_cells();
 }
 
+static void free_if_foreign(struct watched *watched)
+{
+    if (watched->block && !block_is_ours(watched->block))
+        let_go(watched);
+}
+
 /* ---- what the handler does ------------------------------------------------------------------- */
 
 /* Blocks that the handler has drawn and keeps, and one drawn for it to free or resize. */

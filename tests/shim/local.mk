@@ -15,6 +15,7 @@ shim_tests = \
 	tests/shim/check_stack \
 	tests/shim/check_stats \
 	tests/shim/check_signal \
+	tests/shim/check_named \
 	tests/shim/check_model
 check_PROGRAMS += $(shim_tests)
 TESTS += $(shim_tests)
@@ -57,6 +58,10 @@ tests_shim_check_stats_LDADD = $(shim_tests_ldadd)
 tests_shim_check_signal_SOURCES = tests/shim/check_signal.c tests/shim/harness.h tests/shim/stepping.h
 tests_shim_check_signal_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_signal_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_named_SOURCES = tests/shim/check_named.c tests/shim/harness.h tests/shim/stepping.h
+tests_shim_check_named_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_named_LDADD = $(shim_tests_ldadd)
 
 tests_shim_check_model_SOURCES = tests/shim/check_model.c tests/shim/harness.h
 tests_shim_check_model_CFLAGS = $(shim_tests_cflags)

@@ -112,12 +112,6 @@ static void let_go(struct watched *watched)
     watched->block = NULL;
 }
 
-static void free_if_foreign(struct watched *watched)
-{
-    if (watched->block && !block_is_ours(watched->block))
-        let_go(watched);
-}
-
 /* ---- every instruction ----------------------------------------------------------------------- */
 
 #if CAN_STEP
