@@ -72,7 +72,7 @@ static ALWAYS_INLINE bool retain_begin(struct thread *thread, struct frame *fram
     bool opens = gate != 0;
     /* What was closed already was left so by a jump out of a signal handler. */
     if (UNLIKELY(!opens && frame == thread->frames && retain_is_interrupted(r, gate))) {
-        r->busy = thread_is_busy(thread); /* with opening this one */
+        r->busy = false;
         opens = !fixed.checked;
     }
     frame->refills = r->refills;

@@ -139,7 +139,8 @@ static void retire(struct thread *thread, struct frame *frame)
 static void note(struct thread *thread, struct frame *frame)
 {
     struct site_stats *stats = frame->stats;
-    CHECK(frame->peak >= frame->start);
+    if (frame->peak < frame->start)
+        return; /* nothing was drawn; or it retained, and a handler jumped away from its end */
     stats->peak = higher(stats->peak, frame->peak - frame->start);
     if (frame->live > 0)
         stats->live_at_end += (uint64_t)frame->live;
@@ -171,7 +172,7 @@ void scope_account_open(struct thread *thread)
     scope_settle(thread);
     for (uint64_t i = thread->depth; i-- > 0;) {
         struct frame *frame = &thread->frames[i];
-        if (!frame->retains && frame->peak != 0 && !frame_is_pending(frame))
+        if (!frame->retains && !frame_is_pending(frame))
             note(thread, frame);
         frame->live = 0; /* it is counted once */
     }
@@ -636,7 +637,6 @@ void scope_open_pending(struct thread *thread)
     if (thread_is_busy(thread) || (r->busy && !frame_is_pending(thread->frames)))
         return;
     thread->busy = thread_innermost(thread)->token;
-    r->busy = true;
     signal_fence();
     bool opens = close_retained_gate(thread) != 0;
     hot.limit = 0;
