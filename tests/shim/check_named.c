@@ -968,6 +968,7 @@ enum {
     MARK = 16,     /* in a mark */
     OUTER = 32,    /* in a call that is open and has drawn */
     SURVIVOR = 64, /* `older` has survived its scope */
+    NO_JUMP = 128, /* after a jump the test would not know where `older` is, or what is paused */
 };
 
 /* `before`: the calls that are pending when it runs, outermost first: r, or s for one that resets.
@@ -1008,11 +1009,11 @@ static const struct operation {
     {"free of an outer block", do_free, "r", 0, OUTER | DROPS},
     {"free in two", do_free, "sr", 0, OUTER | DROPS},
     {"free of a survivor", do_free, "rs", 0, SURVIVOR | DROPS},
-    {"realloc of an outer block", do_realloc, "r", 0, OUTER},
-    {"realloc in two", do_realloc, "rs", 0, OUTER},
-    {"realloc of a survivor", do_realloc, "s", 0, SURVIVOR},
+    {"realloc of an outer block", do_realloc, "r", 0, OUTER | NO_JUMP},
+    {"realloc in two", do_realloc, "rs", 0, OUTER | NO_JUMP},
+    {"realloc of a survivor", do_realloc, "s", 0, SURVIVOR | NO_JUMP},
     {"active", do_ask, "rs", 0, OUTER},
-    {"pause and resume", do_pause_and_resume, "r", 0, 0},
+    {"pause and resume", do_pause_and_resume, "r", 0, NO_JUMP},
     {"mark", do_mark, "r", 0, OUTER},
     {"end of a mark around", do_end_around, "rs", 0, MARK},
     {"calls that draw", do_call_and_draw, "", 0, OUTER},
@@ -1131,6 +1132,70 @@ static void conclude(const struct operation *operation)
     give_back();
 }
 
+static sigjmp_buf out;
+
+static void jump_away(void)
+{
+    siglongjmp(out, 1);
+}
+
+/* Ends what a jump has left, and sees that the next outermost call is a sound one. */
+static void conclude_after_jump(void)
+{
+    struct named_call call;
+    forget_dropped();
+    look_at_all();
+    scope_close_down_to(hot.thread, 0);
+    enter(&call, RETAINING);
+    struct watched block;
+    keep_one(&block, 100);
+    require(survives(block.block));
+    look_at_all();
+    leave(&call);
+    check_outside();
+    let_go(&block);
+    check_next_calls();
+    report();
+    result.block = NULL; /* it may have been drawn, and not been noted */
+    give_back();
+}
+
+static void jump_out_of_operation(void)
+{
+    struct named_call records[16];
+    const struct operation *operation = &operations[atoi(fresh_argument)];
+    running_name = operation->name;
+    calls = records;
+    warm_up();
+    use_cells();
+    repeats = SANITIZED ? 1 : 3; /* which make every step several times as long */
+    stepping_start();
+    prepare(operation);
+    find_points(operation->run);
+    conclude(operation);
+    /* Blocks that a jump has lost stay in use: at last no other would lie in chunks. */
+    const struct chunks *chunks = &hot.thread->retained.chunks;
+    for (at_point = 0; at_point < point_count && chunks->used < CAPACITY / CHUNK_BYTES / 3;
+         at_point++) {
+        prepare(operation);
+        if (sigsetjmp(out, 1) == 0)
+            run_interrupted(operation->run, jump_away, &points[at_point]);
+        if (operation->flags & DROPS)
+            older.block = NULL;
+        conclude_after_jump();
+    }
+}
+
+START_TEST(a_jump_at_every_instruction)
+{
+    char number[24];
+    if (track_emulated())
+        return;
+    snprintf(number, sizeof number, "%d", _i);
+    ck_assert_msg(run_fresh_with("jump_out_of_operation", number) == 0, "%s", operations[_i].name);
+}
+END_TEST
+
 static void step_through_operation(void)
 {
     struct named_call records[16];
@@ -1139,7 +1204,7 @@ static void step_through_operation(void)
     calls = records;
     warm_up();
     use_cells();
-    repeats = 3;
+    repeats = SANITIZED ? 1 : 3; /* which make every step several times as long */
     stepping_start();
     prepare(operation);
     find_points(operation->run);
@@ -1190,6 +1255,9 @@ static Suite *named_suite(void)
     tcase_add_loop_test(tcase, random_calls, 0, 4);
 #if CAN_STEP
     tcase_add_loop_test(tcase, every_instruction, 0, COUNT(operations));
+    for (int i = 0; i < (int)COUNT(operations); i++)
+        if (!(operations[i].flags & NO_JUMP))
+            tcase_add_loop_test(tcase, a_jump_at_every_instruction, i, i + 1);
 #endif
     return suite;
 }
@@ -1201,6 +1269,7 @@ int main(int argc, char **argv)
         {"work_in_automatic_scopes", work_in_automatic_scopes},
 #if CAN_STEP
         {"step_through_operation", step_through_operation},
+        {"jump_out_of_operation", jump_out_of_operation},
 #endif
         {NULL, NULL},
     };
