@@ -1077,6 +1077,18 @@ static void check_next_calls(void)
     }
 }
 
+/* A call inside that resets; what it draws lies behind what is in use. */
+CALL static void call_inside(void)
+{
+    struct named_call call;
+    struct watched block;
+    enter(&call, HANDLERS_RESETTING);
+    keep_one(&block, 1000);
+    require(is_dropped(block.block));
+    leave(&call);
+    look_at_all();
+}
+
 /* What was left in use. */
 static void give_back(void)
 {
@@ -1095,7 +1107,8 @@ static void conclude(const struct operation *operation)
     int nexts = 0;
     if (operation->flags & DROPS)
         older.block = NULL;
-    if (operation->run == do_leave || operation->run == do_end_around)
+    if (operation->run == do_leave || operation->run == do_end_around ||
+        operation->run == do_call_and_draw)
         forget_dropped(); /* what the handler drew in the scope that is gone */
     if (operation->size > 0)
         watch(&result, result.block, operation->size);
@@ -1105,6 +1118,7 @@ static void conclude(const struct operation *operation)
             (uint64_t)calls_open + (operation->flags & MARK && operation->run != do_end_around));
     while (calls_open > 0) {
         bool retains = calls[16 - calls_open].function->retain;
+        call_inside();
         keep_one(&next[nexts], 200);
         require(retains ? survives(next[nexts].block) : is_dropped(next[nexts].block));
         check_gates();
