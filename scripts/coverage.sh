@@ -45,5 +45,5 @@ jq -r '.files[] | .file as $file | .lines[] |
     select(.count == 0 and ."gcovr/noncode" == false) | "\($file):\(.line_number)"' \
     coverage.json >unreached.txt
 printf '%d lines were not reached: %s\n' "$(wc -l <unreached.txt)" "$build/unreached.txt"
-gcovr -r "$source" -a coverage.json --txt /dev/null --fail-under-line "$LINES_WANTED"
+gcovr -r "$source" -a coverage.json --txt summary.txt --fail-under-line "$LINES_WANTED"
 [ "${failed:-no}" = no ]
