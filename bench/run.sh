@@ -137,9 +137,24 @@ failed() {
     printf '%s\t%s\n' "$1" "$reason" >>"$work/failures"
 }
 
+# timeout gives the command a process group of its own, which no terminal interrupts. In the
+# background, because a trap waits for what runs in front.
+running=''
 run_command() {
-    timeout -k 5 "$LIMIT" bash -c "$1" >"$work/out" 2>"$work/errors" </dev/null
+    local status=0
+    timeout -k 5 "$LIMIT" bash -c "$1" >"$work/out" 2>"$work/errors" </dev/null &
+    running=$!
+    wait "$running" || status=$?
+    running=''
+    return "$status"
 }
+
+stop_command() {
+    [ -z "$running" ] || { kill "$running" && wait "$running"; } || true
+    note 'run.sh: interrupted, no record is written'
+}
+trap 'stop_command; exit 130' INT
+trap 'stop_command; exit 143' TERM
 
 # Routed calls of all processes that wrote statistics.
 routed_calls() {
@@ -171,7 +186,7 @@ well_formed() {
 measure() {
     local status=0 prefix=''
     # The name alone would turn statistics on.
-    [[ $2 != *+stats ]] || prefix="export ARENASHIM_STATS_FILE=$work/timed; "
+    [[ $2 != *+stats ]] || prefix=$(printf 'export ARENASHIM_STATS_FILE=%q; ' "$work/timed")
     run_command "$prefix$4" || status=$?
     grep '^skipped: ' "$work/errors" >>"$work/skipped" || true
     [ "$status" -ne 0 ] || well_formed || status=1

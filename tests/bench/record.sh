@@ -52,6 +52,15 @@ field_is() {
     is "$1" "$(field "$2")" "$3"
 }
 
+# until_there FILE: waits until it has something in it
+until_there() {
+    local i
+    for ((i = 0; i < 300; i++)); do
+        [ ! -s "$1" ] || return 0
+        sleep 0.1
+    done
+}
+
 # ---- samples ----------------------------------------------------------------------------------
 
 plan_line scope glibc "$tmp/fake glibc 4"
@@ -100,6 +109,24 @@ field_is 'a sample that is missing is null' \
     '[[4,8],[1,null],[null,2]]'
 field_is 'what does not verify is not recorded' \
     '[.results[] | select(.contender | IN("shim", "unverified"))]' '[]'
+
+# ---- interrupted -------------------------------------------------------------------------------
+
+: >"$tmp/plan"
+plan_line scope glibc "echo \$\$ >$tmp/pid; sleep 1000; true"
+mkdir "$tmp/temporary"
+rm -f "$tmp/record.json"
+TMPDIR=$tmp/temporary "$bench/run.sh" --plan "$tmp/plan" --output "$tmp/record.json" "$builddir" \
+    >"$tmp/out" 2>"$tmp/err" &
+run=$!
+until_there "$tmp/pid"
+kill "$run"
+status=0
+wait "$run" || status=$?
+is 'a run that is interrupted ends' "$status" 143
+is 'and its command with it' "$(kill -0 "$(<"$tmp/pid")" 2>&1 | grep -o 'No such process')" \
+    'No such process'
+is 'and leaves nothing behind' "$(ls "$tmp/temporary"; compgen -G "$tmp/record.json*")" ''
 
 # ---- the real thing ---------------------------------------------------------------------------
 
