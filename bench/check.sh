@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The gate: measures what bench/limits.json has limits for, in one run, and names each figure that is
-# past its limit. Exit status 1 when there is one, or when one could not be measured.
+# past its limit. Exit status 1 when there is one, when one could not be measured in full, all of its
+# contenders and sizes, or when a measurement of the record failed.
 #
 # usage: bench/check.sh [--limits FILE] [--record FILE] BUILD-DIRECTORY
 #
@@ -40,17 +41,20 @@ if [ -z "$record" ]; then
     [ -f "$record" ] || exit 1
 fi
 
-jq -r -L "$here" --slurpfile limits "$limits" 'include "statistics"; include "rows";
+verdict=$(jq -r -L "$here" --slurpfile limits "$limits" 'include "statistics"; include "rows";
     rows($limits[0])
     | map(if .meets_limit == null then {kind: "not measured", text: .name}
+        elif .lacking != [] then
+          {kind: "not measured", text: "\(.name): without \(.lacking | join(", "))"}
         else {kind: (if .meets_limit then "holds" else "FAILS" end),
           text: "\(.name): \(.value | digits), limit \(.sense) \(.limit)\(.worst | where
             | if . == "" then "" else " (" + . + ")" end)"} end)
     | (.[] | "\(.kind): \(.text)"),
+      ($record[0].failures[] | "FAILED: \(.what): \(.reason)"),
       ([.[].kind] | "\(map(select(. == "holds")) | length) hold, \(map(select(. == "FAILS")) | length
         ) fail, \(map(select(. == "not measured")) | length) not measured")' \
-    "$record" >"$record.verdict"
-cat "$record.verdict"
-grep -q '^[1-9][0-9]* hold, 0 fail, 0 not measured$' "$record.verdict" || status=1
-rm "$record.verdict"
+    --slurpfile record "$record" "$record")
+printf '%s\n' "$verdict"
+grep -q '^[1-9][0-9]* hold, 0 fail, 0 not measured$' <<<"$verdict" || status=1
+! grep -q '^FAILED: ' <<<"$verdict" || status=1
 exit "$status"

@@ -19,18 +19,31 @@ def best: if length == 0 then null
 
 def place: {group, heap, case, size, threads, metric};
 
+# A ratio of nothing to nothing, or of no time at all, is no figure.
+def is_figure($row): .median != null and ($row.under == null or .median > 0);
+
+# What a row names in lists, contenders or sizes, and no result has.
+def lacking($row):
+  . as $results
+  | [($row.over, (if $row.under then $row.over + $row.under else empty end)) as $selector
+      | $selector | to_entries[] | select(.value | type == "array")
+      | .key as $key | .value[] as $value
+      | select(any($results[]; is_figure($row) and matches($selector + {($key): $value})) | not)
+      | $value | tostring]
+  | unique;
+
 # The figures of one row.
 def figures($row):
   . as $results
-  | [.[] | select(.median != null and matches($row.over))] | group_by(place) | map(best)
+  | [.[] | select(is_figure($row) and matches($row.over))] | group_by(place) | map(best)
   | sort_by((.case | by_number), (.size | by_number), .heap)
   | map(. as $over
       | if $row.under == null then
           . + {value: .median, ratios: (.samples | present), divisor: null}
         else
           (($over | place + {contender}) + $row.under) as $selector
-          | ([$results[] | select(.median != null and matches($selector))] | best) as $under
-          | select($under != null and $under.median != 0)
+          | ([$results[] | select(is_figure($row) and matches($selector))] | best) as $under
+          | select($under != null)
           | . + {value: (.median / $under.median), divisor: $under.contender,
               ratios: (ratios(.samples; $under.samples) | present)}
         end
@@ -51,7 +64,7 @@ def rows($limits):
       | . + {value: $worst.value, spread: $worst.spread, worst: $worst,
           best: ($figures | if $row.sense == "at most" then min_by(.value) else max_by(.value) end
             | .value?),
-          $figures,
+          $figures, lacking: ($results | lacking($row)),
           meets_target: (if $worst == null then null
             else $row.target == null or ($worst.value | holds($row; $row.target)) end),
           meets_limit: (if $worst == null then null

@@ -157,14 +157,14 @@ plan_line scope peer "$tmp/fake peer 2"
 plan_line scope other "$tmp/fake other 3"
 record --repetitions 1
 
-# judge LIMIT GROUP: checks a record by two rows, the second of which has the limit
+# judge LIMIT GROUP [PEER]: checks a record by two rows, the second of which has the limit
 judge() {
-    jq -n --argjson limit "$1" --arg group "$2" '[
+    jq -n --argjson limit "$1" --arg group "$2" --arg peer "${3-peer}" '[
         {name: "first row", sense: "at most", limit: 4,
           over: {group: $group, contender: "glibc", size: "8"}},
         {name: "second row", sense: "at least", target: 2, limit: $limit,
           over: {group: "scope", contender: "glibc", size: "8"},
-          under: {contender: ["other", "peer"]}}]' >"$tmp/limits.json"
+          under: {contender: ["other", $peer]}}]' >"$tmp/limits.json"
     capture "$bench/check.sh" --limits "$tmp/limits.json" --record "$tmp/record.json"
 }
 
@@ -178,6 +178,22 @@ like 'and the others are judged' "$out" '^1 hold, 1 fail, 0 not measured$'
 judge 2 nothing
 is 'a figure that is not there fails' "$status" 1
 like 'and is named' "$out" '^not measured: first row$'
+judge 1 scope nobody
+is 'a best of fewer contenders than are named fails' "$status" 1
+like 'and who is missing is named' "$out" '^not measured: second row: without nobody$'
+
+# tampered FILTER: judges a record that a jq filter has changed
+tampered() {
+    jq "$1" "$tmp/record.json" >"$tmp/tampered.json"
+    capture "$bench/check.sh" --limits "$tmp/limits.json" --record "$tmp/tampered.json"
+}
+judge 2 scope
+tampered '(.results[] | select(.contender == "other").median) = 0'
+is 'no time at all is no figure' "$status" 1
+like 'and nobody is the best by it' "$out" '^not measured: second row: without other$'
+tampered '.failures = [{what: "scope peer clean, repetition 1", reason: "status 139"}]'
+is 'a failure in the record fails' "$status" 1
+like 'and is named, too' "$out" '^FAILED: scope peer clean, repetition 1: status 139$'
 check 'the limits are well formed' jq -e '(map(.name) | unique | length) == length
     and all(.[]; (.sense | IN("at most", "at least")) and (.limit | type == "number")
         and (.over | has("group", "contender")))' "$bench/limits.json"
