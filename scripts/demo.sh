@@ -32,10 +32,11 @@ build_in() {
 if [ "${1-}" = --bench ]; then
     need_packages "${build_packages[@]}" "${bench_packages[@]}"
     build_in "$source/build/bench"
+    record=$build/bench/results/demo.json
+    rm -f "$record"
     status=0
-    make --no-print-directory -C "$build" bench \
-        BENCH_FLAGS="--output $build/bench/results/demo.json ${*:2}" || status=$?
-    bench/plot "$build/bench/results/demo.json" "$build/bench/results/pictures"
+    make --no-print-directory -C "$build" bench BENCH_FLAGS="--output $record ${*:2}" || status=$?
+    [ ! -f "$record" ] || bench/plot "$record" "$build/bench/results/pictures"
     exit "$status"
 fi
 
