@@ -130,6 +130,12 @@ is 'and leaves nothing behind' "$(ls "$tmp/temporary"; compgen -G "$tmp/record.j
 
 # ---- the real thing ---------------------------------------------------------------------------
 
+need overlap.so -shared -fPIC -fno-builtin overlap.c
+for program in work growth; do
+    capture env LD_PRELOAD="$tmp/overlap.so" "$builddir/bench/$program-malloc" --verify
+    is "$program finds blocks that overlap" "$status $err" "1 $program-malloc: two blocks overlap"
+done
+
 hot=$builddir/bench/hot_paths
 : >"$tmp/plan"
 plan_line hot glibc "$hot --quick"
