@@ -44,6 +44,9 @@ src_shim_libcore_la_SOURCES = \
 	src/shim/report.h \
 	src/shim/retain.c \
 	src/shim/retain.h \
+	src/shim/retain_draw.c \
+	src/shim/retain_free.c \
+	src/shim/retain_internal.h \
 	src/shim/scope.c \
 	src/shim/scope.h \
 	src/shim/sites.c \

@@ -2,17 +2,11 @@
  * Scopes that retain what is still alive at their end: the way scopes end that are named from
  * outside, where nobody has looked at what outlives them.
  *
- * Their blocks lie in chunks (chunks.h), bumped one behind the other as in an arena, behind an
- * 8-byte header each:
- *
- *     63            16 15          4 3       0
- *     | return address | bytes / 16 | freed: 1 |
- *
- * The bytes lead to the next header; a block that has chunks of its own has 0 of them. The address
- * is that of the call that drew the block. A chunk is used again when every block in it has been
- * freed, by whatever thread and however late; a scope's end does nothing but see whether that is
- * so. Where survivors keep more than half of the capacity in use, the sites whose blocks survive
- * are learned (learn.h), and sent to the next allocator from then on.
+ * Their blocks lie in chunks (chunks.h), bumped one behind the other as in an arena, behind a
+ * header each (retain_internal.h). A chunk is used again when every block in it has been freed, by
+ * whatever thread and however late; a scope's end does nothing but see whether that is so. Where
+ * survivors keep more than half of the capacity in use, the sites whose blocks survive are learned
+ * (learn.h), and sent to the next allocator from then on.
  *
  * In such a scope hot.cursor is 0, as outside scopes: the entry points then call the functions of
  * fixed.outside, which retain_start() enters. So nothing here is asked for, on any path, where no
