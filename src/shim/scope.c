@@ -593,15 +593,18 @@ void scope_close_down_to(struct thread *thread, uint64_t depth)
 
 /* ---- wrapped calls --------------------------------------------------------------------------- */
 
-/* Functions that these call must be quiet, too: else the compiler saves all registers. */
+/* Functions that these call must be quiet, too: else the compiler saves all registers. A call of
+ * one that is not has a fence behind it: clang would put the registers back and jump there. */
 static OUT_OF_LINE NAMED_QUIET void settle_quietly(struct thread *thread)
 {
     scope_settle(thread);
+    signal_fence();
 }
 
 static OUT_OF_LINE NAMED_QUIET void close_quietly(struct thread *thread)
 {
     scope_close_innermost(thread);
+    signal_fence();
 }
 
 /* Opens the scope of a pending frame, all but the gates, which are closed; those outside are open.
@@ -664,6 +667,7 @@ static COLD NAMED_QUIET void open_quietly(struct thread *thread)
 {
     if (scope_is_pending(thread))
         scope_open_pending(thread);
+    signal_fence();
 }
 
 /* The frame of a call whose scope opens later. */
