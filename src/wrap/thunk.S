@@ -222,7 +222,23 @@ wrap_thunk:
 	movq wrap_host(%rip), %rax
 	movq HOST_ENTER_SLOWLY(%rax), %rax
 	call call_keeping_state
-	jmp .Lentered
+	cmpq $0, TOKEN(%rbp)
+	jne .Lentered
+	/* No scope was opened, there are too many: without the frame, recursion takes no more stack
+	 * than it would. */
+	movq %rbx, %rax
+	movq %r12, %rdi
+	movq R11(%rbp), %r11
+	movq RBX(%rbp), %rbx
+	movq R12(%rbp), %r12
+	leave
+	.cfi_remember_state
+	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
+	.cfi_restore rbx
+	.cfi_restore r12
+	jmp *TARGET - 8(%rsp)
+	.cfi_restore_state
 .Lleave_slowly:
 	leaq CALL(%rbp), %rdi
 	movq wrap_host(%rip), %rax

@@ -60,6 +60,21 @@ static void recursion(void)
     EXPECT(!arena_scope_active());
 }
 
+WRAPPED unsigned w_deepest(unsigned depth)
+{
+    void *block = opaque(malloc(16));
+    unsigned calls = depth > 1 ? w_deepest(depth - 1) : 0;
+    free(block);
+    return calls + 1;
+}
+
+/* As deep as the stack allows without the wrapper. */
+static void deep_recursion(void)
+{
+    EXPECT(w_deepest(100000) == 100000);
+    EXPECT(!arena_scope_active());
+}
+
 WRAPPED void w_errno(void)
 {
     EXPECT(errno == 77);
@@ -820,6 +835,7 @@ static void at_random(void)
 
 static const struct test_case cases[] = {
     {"recursion", recursion},
+    {"deep_recursion", deep_recursion},
     {"keep_errno", keep_errno},
     {"thread_exit", thread_exit},
     {"cancel", cancel},

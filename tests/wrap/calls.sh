@@ -123,6 +123,7 @@ in_both() {
 }
 
 in_both recursion 2058 0
+in_both deep_recursion 512 0
 in_both keep_errno 8 0
 in_both thread_exit 550 0
 in_both cancel 250 0

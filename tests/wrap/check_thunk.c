@@ -34,12 +34,26 @@ static void choose_host(int host)
     fake_stack_bytes = SIZE_MAX;
 }
 
+/* The slow form of enter opens no scope: the thunk passes the call on, and is gone. */
+static bool passes_on(void)
+{
+    return fake_slow && fake_no_scope;
+}
+
+/* Of so many calls. */
+static unsigned slow_forms(unsigned calls)
+{
+    if (passes_on())
+        return calls;
+    return fake_slow ? 2 * calls : 0;
+}
+
 /* As many scopes have been opened and closed since the last time. */
 static void assert_scopes(unsigned count)
 {
     ck_assert_uint_eq(fake_calls.left, fake_calls.entered);
     ck_assert_uint_eq(fake_calls.entered, fake_no_scope ? 0 : count);
-    ck_assert_uint_eq(fake_calls.slow, fake_slow ? 2 * count : 0);
+    ck_assert_uint_eq(fake_calls.slow, slow_forms(count));
     memset(&fake_calls, 0, sizeof fake_calls);
 }
 
@@ -186,8 +200,9 @@ START_TEST(the_host_is_asked_at_the_end_of_a_page)
         uintptr_t arguments = registers_in.general[RSP];
         bool next_page = (arguments - 8) / 4096 != (arguments + 255) / 4096;
         ck_assert_uint_eq(fake_asked, next_page);
-        ck_assert(!memcmp(registers_seen.stack, registers_in.stack, next_page ? 64 : 256));
-        ck_assert((memcmp(registers_seen.stack, registers_in.stack, 256) != 0) == next_page);
+        bool cut = next_page && !passes_on();
+        ck_assert(!memcmp(registers_seen.stack, registers_in.stack, cut ? 64 : 256));
+        ck_assert((memcmp(registers_seen.stack, registers_in.stack, 256) != 0) == cut);
         limited += next_page;
     }
     ck_assert_uint_ge(limited, 4);
@@ -452,7 +467,7 @@ START_TEST(pthread_exit_closes)
     ck_assert_ptr_eq(result, &reached);
     ck_assert_uint_eq(at_end.entered, fake_no_scope ? 0 : 4);
     ck_assert_uint_eq(at_end.left, at_end.entered);
-    ck_assert_uint_eq(at_end.slow, fake_slow ? 8 : 0);
+    ck_assert_uint_eq(at_end.slow, slow_forms(4));
 }
 END_TEST
 
@@ -576,14 +591,14 @@ START_TEST(backtraces_pass)
     outermost(trace);
     int plain = frame_count;
     outermost(wrapped_trace);
-    ck_assert_int_eq(frame_count, plain + 1);
+    ck_assert_int_eq(frame_count, passes_on() ? plain : plain + 1);
     ck_assert(trace_holds(outermost, 64));
     if (fake_slow) {
         /* From within both slow forms, which a signal may interrupt. */
         fake_in_slow_form = trace;
         outermost(wrapped_trace);
         fake_in_slow_form = NULL;
-        ck_assert_int_gt(frame_count, plain);
+        ck_assert_int_ge(frame_count, passes_on() ? plain : plain + 1);
         ck_assert(trace_holds(outermost, 64));
     }
 }
