@@ -64,6 +64,8 @@ static const struct {
     {"__morestack", "it is not called as functions are", false},
     {"__tls_get_addr", "it is not called as functions are", false},
     {"__x86_*", "it is not called as functions are", true},
+    {"Builtins_*", "it is not called as functions are", false},       /* code of V8 */
+    {"uw_init_context*", "it looks at its own return address", true}, /* libgcc's unwinder */
 };
 #define REFUSED (sizeof refused / sizeof refused[0])
 

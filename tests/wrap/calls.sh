@@ -204,6 +204,14 @@ if build cxx -O2 calls.cc; then
     in_cxx throws_through_methods 60 0
     in_cxx keeps_an_exception 9 0
     in_cxx terminates 3 3
+    # The unwinder's own functions, where it is in the program; scopes stay open then.
+    if build cxx_static -O2 -static-libgcc calls.cc &&
+        nm "$tmp/cxx_static" | grep -q ' _Unwind_RaiseException_Phase2$'; then
+        named 'main!_Unwind_* main!uw_*' "$tmp/cxx_static" throws
+        scopes 'a wrapped unwinder' '^cxx_static!_Unwind_RaiseException_Phase2$' 1430
+    else
+        skip 'a wrapped unwinder' 'the compiler links none into the program'
+    fi
 else
     not_ok 'C++ compiles' "$err"
 fi
