@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/track.h"
 #include "wrap/names.h"
 #include "wrap/patch.h"
 #include "wrap/refuse.h"
@@ -55,6 +56,8 @@ static struct named_function *take_record(const char *label)
     record = function && copy ? list_add(&records, sizeof *record) : NULL;
     if (!record)
         return NULL;
+    /* Threads of the program fill in the shim's notes, each the same. */
+    track_trust(function, sizeof *function);
     function->site.label = copy;
     record->function = function;
     return function;

@@ -34,6 +34,10 @@ for tool in helgrind drd memcheck; do
         routed "$tool: $case"
         check "$tool: $case: many calls were routed" test "$(stat .routed_calls)" -gt 8
     done
+    ARENASHIM_SCOPES='races!run_scopes' watch at_once "$tool" "$flag" "${options[@]}"
+    routed "$tool: wrapped calls at once"
+    stat_is "$tool: wrapped calls at once: scopes" \
+        '.sites[] | select(.label == "races!run_scopes") | .scopes' 64
 done
 
 for tool in helgrind drd; do
