@@ -23,6 +23,27 @@ static uint64_t learn_in(uintptr_t place, uintptr_t end)
     return learned_sites;
 }
 
+/* A chunk of which few blocks are alive. */
+static bool is_sparse(const struct chunk *chunk)
+{
+    return chunk->run == 1 && chunk->alone == 0 && chunk_live(chunk) < chunk->drawn / 8;
+}
+
+void retain_learn_sparse(struct thread *thread)
+{
+    struct retained *r = &thread->retained;
+    const struct chunks *chunks = &r->chunks;
+    if (chunks->used < 2 * r->looked_at)
+        return;
+    r->looked_at = chunks->used;
+    for (uint32_t i = 0; i < chunks->count; i++) {
+        uintptr_t start = chunks_address(chunks, i);
+        if ((i != r->current || r->cursor == 0) && is_sparse(&chunks->table[i]))
+            thread_innermost(thread)->stats->learned +=
+                learn_in(block_base(start), start + CHUNK_BYTES - BLOCK_HEADER);
+    }
+}
+
 /* Learns the sites of all blocks that the innermost scope leaves. */
 static uint64_t learn_survivors(const struct thread *thread, const struct frame *frame)
 {
@@ -97,6 +118,7 @@ static void give_back(struct retained *r)
 {
     struct chunks *chunks = &r->chunks;
     uint32_t capacity = retain_capacity();
+    r->looked_at = 0;
     if (LIKELY(chunks->used + chunks->warm <= capacity))
         return;
     retain_reclaim(r);

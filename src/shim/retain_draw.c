@@ -68,6 +68,8 @@ static int take_chunks(struct thread *thread, uint32_t count, bool *clean)
         retain_reclaim(r);
     bool overflows = chunks->used + count > capacity;
     int index = -1;
+    if (overflows)
+        retain_learn_sparse(thread);
     if (!overflows || fixed.config.overflow == OVERFLOW_GROW)
         index = chunks_take(chunks, count, (uint32_t)thread->serial, clean);
     if (overflows || index < 0)

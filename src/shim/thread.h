@@ -78,10 +78,11 @@ struct retained {
     uint64_t settled_drawn; /* of these, entered in the statistics */
     uint64_t settled_freed;
     uint64_t settled_bytes;
-    uint32_t current; /* the chunk that the cursor is in */
-    uint32_t refills; /* how often the cursor went to the start of a chunk */
-    uint32_t runs;    /* how often a block got chunks of its own */
-    bool busy;        /* a slow path is at work */
+    uint32_t current;   /* the chunk that the cursor is in */
+    uint32_t refills;   /* how often the cursor went to the start of a chunk */
+    uint32_t runs;      /* how often a block got chunks of its own */
+    uint32_t looked_at; /* chunks in use when a scope that lasts was last looked at; 0: not yet */
+    bool busy;          /* a slow path is at work */
     struct chunks chunks;
 };
 

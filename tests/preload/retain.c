@@ -77,7 +77,26 @@ static void leave_one_each(char **argv)
     printf("%ld\n", resident);
 }
 
-/* The same in two processes: both learn, and both append. */
+/* In one scope that lasts, among blocks that are freed in the order they were drawn in. */
+static void leave_in_one_scope(char **argv)
+{
+    enum { PASSING = 200 };
+    void *passing[PASSING] = {NULL};
+    long count = number(argv, 0);
+    ARENA_SCOPE("lasts") {
+        for (long i = 0; i < count; i++) {
+            for (int k = 0; k < PASSING; k++) {
+                free(passing[k]);
+                passing[k] = opaque(malloc((size_t)(100 + (i * 7 + k * 13) % 300)));
+            }
+            push(i);
+        }
+        printf("%ld\n", status_of("VmHWM:"));
+        check_list(count);
+    }
+}
+
+/* leave_one_each in two processes: both learn, and both append. */
 static void leave_in_a_child(char **argv)
 {
     for (int i = 0; i < 2; i++) {
@@ -690,6 +709,7 @@ int main(int argc, char **argv)
         void (*run)(char **);
     } cases[] = {
         {"leave_one_each", leave_one_each},
+        {"leave_in_one_scope", leave_in_one_scope},
         {"leave_in_a_child", leave_in_a_child},
         {"fill_and_measure", fill_and_measure},
         {"use_again", use_again},

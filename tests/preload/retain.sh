@@ -28,6 +28,13 @@ check "... need at most 1.5 times the memory they need without the shim ($out, $
     test "$out" -le $((alone * 3 / 2))
 stat_is '... because the site is learned' '.sites_known > 0 and .passed_in_scope.learned > 900000' true
 
+capture "$tmp/cases" leave_in_one_scope 20000
+alone=$out
+retain "$tmp/cases" leave_in_one_scope 20000
+routed 'one scope that lasts and leaves 20,000 blocks'
+check "... keeps at most twice the capacity more than they need without the shim ($out, $alone kB)" \
+    test "$out" -le $((alone + 2048))
+
 # A large scope before, too.
 for capacity in 64 1024 4096; do
     for large in 0 200; do
