@@ -25,10 +25,11 @@
 /* The address that the current function returns to; it lies in the module that made the call. */
 #define CALLER() ((uintptr_t)__builtin_extract_return_addr(__builtin_return_address(0)))
 
-/* Orders memory accesses as a signal handler of the same thread sees them. No instruction. */
+/* Orders memory accesses as a signal handler of the same thread sees them. No instruction. Not
+ * __atomic_signal_fence, past which clang 14 moves plain loads. */
 static ALWAYS_INLINE void signal_fence(void)
 {
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    __asm__ volatile("" : : : "memory");
 }
 
 /* Exchanges `old` for `new`; false when something else is there. Atomic as a signal handler of the

@@ -26,6 +26,8 @@ static ALWAYS_INLINE bool release(struct thread *thread, void *block)
     uintptr_t place = (uintptr_t)block - BLOCK_HEADER;
     uintptr_t cursor = r->cursor;
     uintptr_t gate = r->limit;
+    signal_fence(); /* the start must be of that chunk, or of a later one, which retain_close_at
+                       sees */
     if (UNLIKELY(place < r->start || place >= cursor || gate - cursor > CHUNK_BYTES ||
                  hot.cursor != 0 || (uintptr_t)block % UNIT != 0))
         return false;

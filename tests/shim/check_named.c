@@ -367,6 +367,15 @@ CALL static void jump_out_of(int calls_left, int kinds, bool opened)
     leave(&call);
 }
 
+/* Deep enough that every later record lies above those left, however large the frames are. */
+CALL static void jump_from_below(int calls_left, int kinds, bool opened)
+{
+    char room[1024];
+    __asm__ volatile("" : : "r"(room) : "memory");
+    jump_out_of(calls_left, kinds, opened);
+    __asm__ volatile("" : : "r"(room) : "memory");
+}
+
 CALL static void call_again(int kind, bool drawing)
 {
     struct named_call call;
@@ -388,13 +397,13 @@ START_TEST(a_jump_leaves_pending_calls)
     bool opened = _i / 16 % 2, drawing = _i / 32 % 2;
     uint64_t left_open = hot.thread->left_open;
     if (setjmp(back) == 0)
-        jump_out_of(3, kinds, opened);
+        jump_from_below(3, kinds, opened);
     ck_assert_uint_eq(hot.thread->depth, 3);
     call_again(kind, drawing);
     ck_assert_uint_eq(hot.thread->left_open - left_open, 3);
 
     if (setjmp(back) == 0)
-        jump_out_of(3, kinds, opened);
+        jump_from_below(3, kinds, opened);
     arena_scope_token token = begin("mark");
     ck_assert_uint_eq(hot.thread->depth, 1);
     void *block = r_malloc(10);
