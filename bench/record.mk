@@ -18,4 +18,16 @@ EXTRA_DIST += \
 	bench/rows.jq \
 	bench/run.sh \
 	bench/statistics.jq \
-	bench/table.jq
+	bench/table.jq \
+	bench/results/2026-11-24.json \
+	bench/results/2026-11-24.md \
+	bench/pictures/hot-paths.png \
+	bench/pictures/kernels-p99.png \
+	bench/pictures/kernels.png \
+	bench/pictures/memory-peak.png \
+	bench/pictures/memory-retained.png \
+	bench/pictures/scope-paths.png \
+	bench/pictures/scope.png \
+	bench/pictures/share.png \
+	bench/pictures/sizes.png \
+	bench/pictures/threads.png

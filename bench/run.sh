@@ -8,7 +8,7 @@
 #   --quick            fewer sizes, shorter measurements, 3 repetitions (else 10)
 #   --only GROUP       only this group: hot, scope, threads, kernels, memory, counts or share
 #   --repetitions N    how often each measurement is made
-#   --output FILE      the record; default: bench/results/DATE-TIME.json in the build directory
+#   --output FILE      the record; default: bench/results/DATE-TIME-PROCESS.json in the build directory
 #   --plan FILE        lines of bench/plan.sh's form, in place of what it prints
 #
 # Contenders take turns: each repetition makes every measurement of the plan once. Before the first,
@@ -35,7 +35,10 @@ quick='' only='' repetitions='' output='' plan='' build=''
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=--quick ;;
-    --only) only="$only ${2:?--only needs a group}" && shift ;;
+    --only)
+        [[ ' hot scope threads kernels memory counts share ' = *" ${2:?--only needs a group} "* ]] || usage
+        only="$only $2" && shift
+        ;;
     --repetitions) repetitions=${2:?--repetitions needs a number} && shift ;;
     --output) output=${2:?--output needs a file} && shift ;;
     --plan) plan=${2:?--plan needs a file} && shift ;;
@@ -48,7 +51,7 @@ done
 [[ $repetitions =~ ^[1-9][0-9]*$ ]] || usage
 [ -d "$build" ] || usage
 build=$(cd "$build" && pwd)
-: "${output:=$build/bench/results/$(date +%Y%m%d-%H%M%S).json}"
+: "${output:=$build/bench/results/$(date +%Y%m%d-%H%M%S)-$$.json}"
 command -v jq >/dev/null || {
     echo 'run.sh: jq is missing' >&2
     exit 1
