@@ -65,7 +65,7 @@ src_shim_libcore_la_CFLAGS = $(shim_cflags) $(general_registers)
 # The compiler must not replace malloc + memset by a call of calloc, nor drop an allocation that
 # nobody uses; C++ exceptions (bad_alloc, a new_handler's) pass through; counters that lie side by
 # side are not worth a vector register; a function that goes on to another leaves it the return
-# address, by which calls are judged, with -Og, too.
+# address, by which calls are judged, with -O1, too (-Og never does).
 shim_cflags = $(AM_CFLAGS) $(coverage_flags) -fvisibility=hidden -fexceptions -ftls-model=initial-exec \
 	-foptimize-sibling-calls \
 	-fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free \
