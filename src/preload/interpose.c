@@ -23,10 +23,6 @@
 #include "shim/operators.h"
 #include "shim/retain.h"
 
-#ifndef __OPTIMIZE__
-#error "without optimisation calls are no tail calls, and seem to come from the shim: use -O1"
-#endif
-
 /* Their prototypes are the callers' headers' business, where these have them. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
