@@ -101,8 +101,9 @@ static ALWAYS_INLINE void *block_take_aligned(size_t size, size_t alignment, uin
     uintptr_t cursor = h->cursor;
     uintptr_t header = ((cursor + BLOCK_HEADER + alignment - 1) & -alignment) - BLOCK_HEADER;
     uintptr_t end = header + ((size + fixed.bias) & fixed.mask);
-    /* No sum wraps: cursors lie far below 2^62. */
-    if (UNLIKELY((ptrdiff_t)size < 0 || end > gate || caller - h->module_start >= h->module_size))
+    /* Where neither is 2^63 or more no sum wraps: cursors lie far below 2^62. */
+    if (UNLIKELY((ptrdiff_t)(size | alignment) < 0 || end > gate ||
+                 caller - h->module_start >= h->module_size))
         return NULL;
     if (UNLIKELY(!block_move_cursor(h, cursor, end, gate)))
         return NULL;
