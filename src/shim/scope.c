@@ -479,7 +479,7 @@ static ALWAYS_INLINE void leave_resetting(struct thread *thread, const struct fr
 }
 
 /* Ends the innermost scope, which does not retain, in whatever state it is; the gate is closed. */
-static OUT_OF_LINE void close_used(struct thread *thread)
+static OUT_OF_LINE void end_of_scope(struct thread *thread)
 {
     struct frame *frame = thread_innermost(thread);
     settle_resetting(thread, frame);
@@ -500,7 +500,7 @@ static ALWAYS_INLINE void close_resetting(struct thread *thread, struct frame *f
     hot.limit = 0; /* first: what a signal handler draws later would not be seen */
     signal_fence();
     if (is_used(frame) || UNLIKELY(hot.cursor > thread->touched) || must_trim(thread, 1))
-        close_used(thread);
+        end_of_scope(thread);
     else
         leave_resetting(thread, frame);
 }

@@ -90,7 +90,7 @@ static void arena_allocate(struct arena *arena, struct input *input, bool items)
     size_t alignment = (size_t)1 << next_byte(input) % 9;
     size_t size = next_size(input);
     size_t count = items ? next_byte(input) : 1;
-    size_t offset = arena->offset;
+    size_t offset = arena_mark(arena);
     uint64_t overflows = arena_overflow_count(arena);
     size_t padding = (0 - ((uintptr_t)arena->base + offset)) & (alignment - 1);
     unsigned char *start = items ? arena_alloc_items(arena, size, alignment, count)
@@ -98,14 +98,14 @@ static void arena_allocate(struct arena *arena, struct input *input, bool items)
     size *= count;
     if (!start) {
         require(padding + size > arena->capacity - offset);
-        require(arena->offset == offset && arena_overflow_count(arena) == overflows + 1);
+        require(arena_mark(arena) == offset && arena_overflow_count(arena) == overflows + 1);
         return;
     }
     require(start == arena->base + offset + padding);
-    require(arena->offset == offset + padding + size && arena->offset <= arena->capacity);
+    require(arena_mark(arena) == offset + padding + size && arena_mark(arena) <= arena->capacity);
     if (entry_count == BLOCKS)
         return;
-    add(start, size, alignment, size)->position = arena->offset;
+    add(start, size, alignment, size)->position = arena_mark(arena);
 }
 
 static void forget_above(size_t position)
@@ -135,12 +135,12 @@ static void run_arena(struct input *input)
             break;
         case 1: /* a position that has been given back already changes nothing */
             arena_rewind(&arena, marked);
-            if (marked == arena.offset)
+            if (marked == arena_mark(&arena))
                 forget_above(marked);
             break;
         case 2:
             arena_reset(&arena);
-            require(arena.offset == 0 && arena_remaining(&arena) == arena.capacity);
+            require(arena_mark(&arena) == 0 && arena_remaining(&arena) == arena.capacity);
             forget_above(0);
             entry_count = 0;
             break;
@@ -154,9 +154,9 @@ static void run_arena(struct input *input)
         default:
             arena_allocate(&arena, input, false);
         }
-        highest = highest > arena.offset ? highest : arena.offset;
+        highest = highest > arena_mark(&arena) ? highest : arena_mark(&arena);
         require(arena_high_water(&arena) == highest);
-        require(arena_remaining(&arena) + arena.offset == arena.capacity);
+        require(arena_remaining(&arena) + arena_mark(&arena) == arena.capacity);
         require(arena_utilization(&arena) >= 0 && arena_utilization(&arena) <= 1);
     }
     for (size_t i = 0; i < entry_count; i++)
