@@ -11,7 +11,8 @@
  * Arguments on the stack are a copy for the function: it sees its own frame below the wrapper's. As
  * many bytes are copied as function->stack_bytes says, a multiple of 16, or fewer where the stack
  * ends. The stack is aligned for it as it was by the caller, up to 64 bytes. When the slow form of
- * enter opens no scope, the function has the caller's own frame above it, as if it were not wrapped.
+ * enter opens no scope, the function has the caller's own frame above it, as if it were not
+ * wrapped.
  */
 #ifndef WRAP_THUNK_H
 #define WRAP_THUNK_H
