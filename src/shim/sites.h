@@ -50,10 +50,12 @@ struct site_cache_entry {
     struct site_stats *stats;
 };
 
-/* Where in the cache the site is: the marks of a translation unit lie side by side. */
+/* Where in the cache the site is. By what it says, not by where it lies: guards of C++ have theirs
+ * on the stack, one in the place of another. */
 static ALWAYS_INLINE size_t site_hash(const arena_scope_site *site)
 {
-    return (uintptr_t)site / sizeof(uint64_t) % SITE_CACHE_SIZE;
+    /* Labels of one translation unit lie side by side; lines differ where labels are NULL. */
+    return (((uintptr_t)site->label >> 1) ^ site->line) & (SITE_CACHE_SIZE - 1);
 }
 
 static ALWAYS_INLINE bool site_same(const arena_scope_site *a, const arena_scope_site *b)

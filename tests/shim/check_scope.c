@@ -88,6 +88,26 @@ START_TEST(scopes_without_a_site)
 }
 END_TEST
 
+/* As guards of C++ on the stack do: the second must not take the first's place in the cache. */
+START_TEST(sites_in_one_place_are_both_found_at_once)
+{
+    static const char labels[] = "a\0b";
+    for (int i = 0; i < 2; i++) {
+        arena_scope_site site = {labels + 2 * i, "guard", 1, 0};
+        for (int again = 0; again < 2; again++)
+            arena_scope_end(arena_scope_begin(&site));
+    }
+    int found = 0;
+    for (size_t i = 0; i < SITE_CACHE_SIZE; i++) {
+        const struct site_cache_entry *entry = &hot.thread->site_cache[i];
+        found += entry->stats && (entry->key.label == labels || entry->key.label == labels + 2);
+    }
+    ck_assert_int_eq(found, 2);
+    ck_assert_uint_eq(site_named("a").scopes, 2);
+    ck_assert_uint_eq(site_named("b").scopes, 2);
+}
+END_TEST
+
 START_TEST(the_end_of_an_outer_scope_closes_the_inner_ones)
 {
     uint64_t before = left_open();
@@ -877,6 +897,7 @@ static Suite *scope_suite(void)
     tcase_add_test(nesting, a_scope_gives_everything_back);
     tcase_add_test(nesting, an_inner_scope_gives_back_only_its_own);
     tcase_add_test(nesting, scopes_without_a_site);
+    tcase_add_test(nesting, sites_in_one_place_are_both_found_at_once);
     tcase_add_test(nesting, the_end_of_an_outer_scope_closes_the_inner_ones);
     tcase_add_test(nesting, ending_no_scope_is_nothing);
     tcase_add_test(nesting, tokens_are_unique);

@@ -109,7 +109,7 @@ if plainly sqlite3 test.db '.read queries.sql'; then
     rm -f test.db
     scoped 40 5000 --scope='libsqlite3*!sqlite3_*'
     rm -f test.db
-    scoped 1 10000 --scope=process --end=retain
+    scoped 1 50000 --scope=process --end=retain
 fi
 
 # ---- recall, whose source has marks, built without them ----------------------------------------
@@ -171,7 +171,7 @@ if plainly gcc -O2 -Wall -Wextra -c large.c -o object.o; then
     cp object.o plain.o
     for end in reset retain; do
         rm object.o
-        scoped 1 50000 --scope=process --end=$end
+        scoped 1 100000 --scope=process --end=$end
         check "gcc, process, $end: the object file is the same" cmp object.o plain.o
     done
 fi
@@ -193,7 +193,7 @@ fi
 if plainly perl "$here/variety.pl"; then
     is 'perl runs to its end' "$status" 7
     scoped 1 50000 --scope=process
-    scoped 1 10000 --scope=process --end=retain
+    scoped 1 50000 --scope=process --end=retain
     scoped 1 1000 --scope='main!Perl_runops_standard'
     scoped 100 1000 --scope='perl!Perl_pp_*' --scope='[A-Z]*.so!boot_*'
     scoped 500 1000 --scope='main!*' --debug=poison,verify
