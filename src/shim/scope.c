@@ -479,7 +479,7 @@ static ALWAYS_INLINE void leave_resetting(struct thread *thread, const struct fr
 }
 
 /* Ends the innermost scope, which does not retain, in whatever state it is; the gate is closed. */
-static OUT_OF_LINE void end_of_scope(struct thread *thread)
+static OUT_OF_LINE void close_used(struct thread *thread)
 {
     struct frame *frame = thread_innermost(thread);
     settle_resetting(thread, frame);
@@ -499,10 +499,12 @@ static ALWAYS_INLINE void close_resetting(struct thread *thread, struct frame *f
 {
     hot.limit = 0; /* first: what a signal handler draws later would not be seen */
     signal_fence();
-    if (is_used(frame) || UNLIKELY(hot.cursor > thread->touched) || must_trim(thread, 1))
-        end_of_scope(thread);
-    else
+    if (is_used(frame) || UNLIKELY(hot.cursor > thread->touched) || must_trim(thread, 1)) {
+        close_used(thread);
+        signal_fence(); /* no tail call: memcheck is to show who ended the scope */
+    } else {
         leave_resetting(thread, frame);
+    }
 }
 
 /* The same of one that retains; the thread's gate for such scopes, which was at `retained_gate`, is
@@ -753,16 +755,7 @@ static OUT_OF_LINE NAMED_QUIET bool leave_open(struct named_call *call)
     struct frame *frame = thread_innermost(thread);
     if (UNLIKELY(frame->pauses > 0 || fixed.checked))
         return false;
-    if (is_used_anyhow(thread, frame) || must_trim(thread, 1) ||
-        (!frame->retains && hot.cursor > thread->touched)) {
-        close_quietly(thread);
-    } else {
-        forget_call(thread, frame);
-        if (frame->retains)
-            leave_retaining(thread, frame, close_retained_gate(thread));
-        else
-            close_resetting(thread, frame);
-    }
+    close_quietly(thread);
     call->token = 0;
     return true;
 }

@@ -39,5 +39,5 @@ checked ARENASHIM_MODULES=all -- stdio strdup
 is 'with all modules: found' "$status" 99
 like 'with all modules: as a read of memory of the scope' "$err" '^Invalid read of size'
 like 'with all modules: drawn by the library' "$err" 'strdup'
-like 'with all modules: gone with the scope' "$err" 'end_of_scope'
+like 'with all modules: gone with the scope' "$err" 'arena_scope_end'
 done_testing
