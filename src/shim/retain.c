@@ -29,6 +29,12 @@ static bool is_sparse(const struct chunk *chunk)
     return chunk->run == 1 && chunk->alone == 0 && chunk_live(chunk) < chunk->drawn / 8;
 }
 
+/* Whether a chunk other than the current one is such. */
+static bool may_learn_from(const struct retained *r, uint32_t index)
+{
+    return (index != r->current || r->cursor == 0) && is_sparse(&r->chunks.table[index]);
+}
+
 void retain_learn_sparse(struct thread *thread)
 {
     struct retained *r = &thread->retained;
@@ -36,9 +42,14 @@ void retain_learn_sparse(struct thread *thread)
     if (chunks->used < 2 * r->looked_at)
         return;
     r->looked_at = chunks->used;
+    uint32_t sparse = 0;
+    for (uint32_t i = 0; i < chunks->count; i++)
+        sparse += may_learn_from(r, i);
+    if (sparse <= chunks->used / 2)
+        return;
     for (uint32_t i = 0; i < chunks->count; i++) {
         uintptr_t start = chunks_address(chunks, i);
-        if ((i != r->current || r->cursor == 0) && is_sparse(&chunks->table[i]))
+        if (may_learn_from(r, i))
             thread_innermost(thread)->stats->learned +=
                 learn_in(block_base(start), start + CHUNK_BYTES - BLOCK_HEADER);
     }

@@ -200,8 +200,9 @@ static inline void retain_note_use(struct thread *thread)
 
 /*
  * Survivors are seen when their scope ends. One that lasts, such as a program's main loop, would
- * leave a few in each chunk until then: past the capacity, whenever twice as many chunks are in use
- * as at the last look, the sites are learned whose blocks keep chunks that are empty but for them.
+ * leave a few in each chunk until then. Past the capacity, whenever twice as many chunks are in use
+ * as at the last look: if most of them are empty but for a few blocks, the sites of these are
+ * learned.
  */
 void retain_learn_sparse(struct thread *thread);
 
