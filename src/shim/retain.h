@@ -29,7 +29,8 @@
 /* Enters the functions into fixed.outside; by the main thread, once routing works. */
 void retain_start(void);
 
-/* The slow path of drawing, as block_serve; also opens the scopes of automatic.h. */
+/* Drawing where there has been no look at the fast path, which malloc and calloc have their own of;
+ * as block_serve. Also opens the scopes of automatic.h. */
 void *retain_serve(const struct request *request);
 
 /* True when the block, of the region, lies in chunks. */

@@ -228,15 +228,10 @@ static void *serve(struct thread *thread, const struct request *request)
     return block ? block : block_refused(thread, request);
 }
 
-OUT_OF_LINE void *retain_serve(const struct request *request)
+/* A request that is not for the fast path. */
+static OUT_OF_LINE void *serve_slowly(const struct request *request)
 {
     struct thread *thread = hot.thread;
-    /* operator new, for one, has had no look at the fast path. */
-    if (LIKELY(thread && request->alignment == 0 && !request->zeroed)) {
-        void *block = take(thread, request->size, request->caller);
-        if (block)
-            return block;
-    }
     if (!thread || thread->depth == 0) {
         if (!automatic_opens())
             return BLOCK_PASS;
@@ -258,6 +253,17 @@ OUT_OF_LINE void *retain_serve(const struct request *request)
     return block;
 }
 
+void *retain_serve(const struct request *request)
+{
+    struct thread *thread = hot.thread;
+    if (LIKELY(thread && request->alignment == 0 && !request->zeroed)) {
+        void *block = take(thread, request->size, request->caller);
+        if (LIKELY(block != NULL))
+            return block;
+    }
+    return serve_slowly(request);
+}
+
 /* ---- entry points ---------------------------------------------------------------------------- */
 
 /* Outside of scopes, where none opens by itself, there is nothing to find out. */
@@ -269,7 +275,7 @@ static ALWAYS_INLINE bool is_outside(const struct thread *thread)
 static OUT_OF_LINE void *malloc_slowly(size_t size, uintptr_t caller)
 {
     struct request request = {.size = size, .caller = caller};
-    void *block = retain_serve(&request);
+    void *block = serve_slowly(&request);
     return block == BLOCK_PASS ? fixed.next.malloc(size) : block;
 }
 
@@ -292,7 +298,7 @@ static HOT void *retain_calloc(size_t count, size_t size)
     void *block = thread ? take(thread, request.size, request.caller) : NULL;
     if (LIKELY(block != NULL))
         return memset(block, 0, request.size);
-    block = is_outside(thread) ? BLOCK_PASS : retain_serve(&request);
+    block = is_outside(thread) ? BLOCK_PASS : serve_slowly(&request);
     return block == BLOCK_PASS ? fixed.next.calloc(count, size) : block;
 }
 
