@@ -91,6 +91,21 @@
 	.cfi_personality 0x1b, wrap_personality /* relative to here, 4 bytes */
 	.endm
 
+	/* Back to the caller's frame and registers; its unwind information is to be restored behind the
+	 * jump that follows. */
+	.macro drop_frame
+	movq %rbx, %rax
+	movq %r12, %rdi
+	movq RBX(%rbp), %rbx
+	movq R12(%rbp), %r12
+	leave
+	.cfi_remember_state
+	.cfi_def_cfa rsp, 8
+	.cfi_restore rbp
+	.cfi_restore rbx
+	.cfi_restore r12
+	.endm
+
 	.text
 	.globl wrap_thunk
 	.hidden wrap_thunk
@@ -171,16 +186,7 @@ wrap_thunk:
 	testb %al, %al
 	je .Lleave_slowly
 .Lleft:
-	movq %rbx, %rax
-	movq %r12, %rdi
-	movq RBX(%rbp), %rbx
-	movq R12(%rbp), %r12
-	leave
-	.cfi_remember_state
-	.cfi_def_cfa rsp, 8
-	.cfi_restore rbp
-	.cfi_restore rbx
-	.cfi_restore r12
+	drop_frame
 	ret
 	.cfi_restore_state
 
@@ -226,18 +232,9 @@ wrap_thunk:
 	jne .Lentered
 	/* No scope was opened, there are too many: without the frame, recursion takes no more stack
 	 * than it would. */
-	movq %rbx, %rax
-	movq %r12, %rdi
 	movq R11(%rbp), %r11
-	movq RBX(%rbp), %rbx
-	movq R12(%rbp), %r12
-	leave
-	.cfi_remember_state
-	.cfi_def_cfa rsp, 8
-	.cfi_restore rbp
-	.cfi_restore rbx
-	.cfi_restore r12
-	jmp *TARGET - 8(%rsp)
+	drop_frame
+	jmp *TARGET - 8(%rsp) /* in the red zone: no signal writes over it */
 	.cfi_restore_state
 .Lleave_slowly:
 	leaq CALL(%rbp), %rdi

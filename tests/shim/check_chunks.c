@@ -217,16 +217,6 @@ END_TEST
 static uint32_t run_of[ROOM + 100];
 static bool written[ROOM + 100];
 static uint32_t live_of[ROOM + 100];
-static uint64_t model_random;
-
-static uint32_t below(uint32_t bound)
-{
-    model_random ^= model_random << 13;
-    model_random ^= model_random >> 7;
-    model_random ^= model_random << 17;
-    return (uint32_t)(model_random % bound);
-}
-
 static uint32_t length_of(uint32_t index)
 {
     uint32_t end = index;

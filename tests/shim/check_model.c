@@ -77,7 +77,7 @@ __attribute__((noreturn, cold)) static void model_failed(const struct model *mod
 }
 
 /* xorshift64*: Vigna, "An experimental exploration of Marsaglia's xorshift generators" (2016). */
-static uint64_t below(struct model *model, uint64_t bound)
+static uint64_t model_below(struct model *model, uint64_t bound)
 {
     model->random ^= model->random >> 12;
     model->random ^= model->random << 25;
@@ -87,17 +87,17 @@ static uint64_t below(struct model *model, uint64_t bound)
 
 static size_t random_size(struct model *model)
 {
-    switch (below(model, 64)) {
+    switch (model_below(model, 64)) {
     case 0:
-        return below(model, LIMIT + CAPACITY);
+        return model_below(model, LIMIT + CAPACITY);
     case 1:
     case 2:
     case 3:
-        return below(model, 20000);
+        return model_below(model, 20000);
     case 4:
         return 0;
     default:
-        return below(model, 400);
+        return model_below(model, 400);
     }
 }
 
@@ -202,12 +202,12 @@ static void do_allocate(struct model *model)
 {
     size_t size = random_size(model);
     size_t alignment = 0;
-    bool marked = below(model, 20) != 0;
+    bool marked = model_below(model, 20) != 0;
     bool zeroed = false;
     void *block;
     if (model->block_count == BLOCKS)
         return;
-    switch (marked ? below(model, 4) : 0) {
+    switch (marked ? model_below(model, 4) : 0) {
     default:
         block = t_malloc_from(marked ? marked_caller() : other_caller(), size);
         break;
@@ -216,7 +216,7 @@ static void do_allocate(struct model *model)
         block = t_calloc(1, size);
         break;
     case 2:
-        alignment = (size_t)16 << below(model, 10);
+        alignment = (size_t)16 << model_below(model, 10);
         block = t_memalign(alignment, size);
         break;
     }
@@ -233,7 +233,8 @@ static void do_free(struct model *model)
     if (model->block_count == 0)
         return;
     /* Often the newest: that one steps the cursor back. */
-    size_t index = below(model, 2) ? model->block_count - 1 : below(model, model->block_count);
+    size_t index =
+        model_below(model, 2) ? model->block_count - 1 : model_below(model, model->block_count);
     look_at(model, &model->blocks[index]);
     model->counts.freed += model->blocks[index].depth > 0;
     t_free(model->blocks[index].block);
@@ -244,10 +245,11 @@ static void do_resize(struct model *model)
 {
     if (model->block_count == 0)
         return;
-    size_t index = below(model, 2) ? model->block_count - 1 : below(model, model->block_count);
+    size_t index =
+        model_below(model, 2) ? model->block_count - 1 : model_below(model, model->block_count);
     struct model_block old = model->blocks[index];
     size_t size = 1 + random_size(model);
-    bool marked = below(model, 20) != 0;
+    bool marked = model_below(model, 20) != 0;
     look_at(model, &old);
     void *block = t_realloc_from(marked ? marked_caller() : other_caller(), old.block, size);
     bool routed = old.depth > 0 && count_call(model, marked);
@@ -269,7 +271,7 @@ static void do_keep(struct model *model)
 {
     if (model->block_count == 0)
         return;
-    size_t index = below(model, model->block_count);
+    size_t index = model_below(model, model->block_count);
     struct model_block *entry = &model->blocks[index];
     unsigned char *kept = arena_scope_keep(entry->block);
     model_require(kept && !block_is_ours(kept));
@@ -296,7 +298,8 @@ static void do_end(struct model *model)
 {
     if (model->depth == 0)
         return;
-    int ended = below(model, 10) ? model->depth : 1 + (int)below(model, (uint64_t)model->depth);
+    int ended =
+        model_below(model, 10) ? model->depth : 1 + (int)model_below(model, (uint64_t)model->depth);
     void *stale = NULL;
     for (size_t i = model->block_count; i-- > 0;) {
         if (model->blocks[i].depth < ended)
@@ -321,10 +324,10 @@ static void do_pause_or_resume(struct model *model)
 {
     if (model->depth == 0)
         return;
-    if (is_paused(model) && below(model, 4)) {
+    if (is_paused(model) && model_below(model, 4)) {
         arena_scope_resume();
         model->pauses[model->depth]--;
-    } else if (below(model, 3) == 0) {
+    } else if (model_below(model, 3) == 0) {
         arena_scope_pause();
         model->pauses[model->depth]++;
     }
@@ -344,7 +347,7 @@ static void do_post(struct model *model)
 {
     if (model->block_count == 0 || setup->threads == 1)
         return;
-    size_t index = below(model, model->block_count);
+    size_t index = model_below(model, model->block_count);
     look_at(model, &model->blocks[index]);
     pthread_mutex_lock(&post_lock);
     if (posted_count < POSTED) {
@@ -371,7 +374,7 @@ static void do_free_posted(struct model *model)
 
 static void step(struct model *model)
 {
-    switch (below(model, 32)) {
+    switch (model_below(model, 32)) {
     case 0:
     case 1:
     case 2:

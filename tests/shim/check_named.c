@@ -613,16 +613,6 @@ END_TEST
 
 /* ---- random calls ---------------------------------------------------------------------------- */
 
-static uint64_t model_random;
-
-static size_t below(size_t bound)
-{
-    model_random ^= model_random << 13;
-    model_random ^= model_random >> 7;
-    model_random ^= model_random << 17;
-    return model_random % bound;
-}
-
 static size_t any_size(void)
 {
     static const size_t bounds[] = {50, 200, 200, 2000, 20000, 100000};
@@ -1184,10 +1174,9 @@ static void conclude_after_jump(void)
     give_back();
 }
 
-static void jump_out_of_operation(void)
+/* `records` lie in the frame of the caller, above those of all calls. */
+static void start_stepping(const struct operation *operation, struct named_call *records)
 {
-    struct named_call records[16];
-    const struct operation *operation = &operations[atoi(fresh_argument)];
     running_name = operation->name;
     calls = records;
     warm_up();
@@ -1197,6 +1186,13 @@ static void jump_out_of_operation(void)
     prepare(operation);
     find_points(operation->run);
     conclude(operation);
+}
+
+static void jump_out_of_operation(void)
+{
+    struct named_call records[16];
+    const struct operation *operation = &operations[atoi(fresh_argument)];
+    start_stepping(operation, records);
     /* Blocks that a jump has lost stay in use: at last no other would lie in chunks. */
     const struct chunks *chunks = &hot.thread->retained.chunks;
     for (at_point = 0; at_point < point_count && chunks->used < CAPACITY / CHUNK_BYTES / 3;
@@ -1212,11 +1208,7 @@ static void jump_out_of_operation(void)
 
 START_TEST(a_jump_at_every_instruction)
 {
-    char number[24];
-    if (track_emulated())
-        return;
-    snprintf(number, sizeof number, "%d", _i);
-    ck_assert_msg(run_fresh_with("jump_out_of_operation", number) == 0, "%s", operations[_i].name);
+    ck_assert_msg(run_for_operation("jump_out_of_operation", _i), "%s", operations[_i].name);
 }
 END_TEST
 
@@ -1226,15 +1218,7 @@ static void step_through_operation(void)
     const struct operation *operation = &operations[atoi(fresh_argument)];
     /* Sanitizers make every step several times as long. */
     size_t stride = SANITIZED ? 3 : 1;
-    running_name = operation->name;
-    calls = records;
-    warm_up();
-    use_cells();
-    repeats = SANITIZED ? 1 : 3;
-    stepping_start();
-    prepare(operation);
-    find_points(operation->run);
-    conclude(operation);
+    start_stepping(operation, records);
     for (disturbing = 0; disturbing < COUNT(disturbances); disturbing++) {
         for (at_point = disturbing % stride; at_point < point_count; at_point += stride) {
             prepare(operation);
@@ -1246,11 +1230,7 @@ static void step_through_operation(void)
 
 START_TEST(every_instruction)
 {
-    char number[24];
-    if (track_emulated())
-        return;
-    snprintf(number, sizeof number, "%d", _i);
-    ck_assert_msg(run_fresh_with("step_through_operation", number) == 0, "%s", operations[_i].name);
+    ck_assert_msg(run_for_operation("step_through_operation", _i), "%s", operations[_i].name);
 }
 END_TEST
 

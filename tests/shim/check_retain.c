@@ -583,16 +583,6 @@ struct live {
     uint64_t scope; /* the serial of the reset scope that will drop it; 0: none */
 };
 
-static uint64_t model_random;
-
-static size_t below(size_t bound)
-{
-    model_random ^= model_random << 13;
-    model_random ^= model_random >> 7;
-    model_random ^= model_random << 17;
-    return model_random % bound;
-}
-
 static size_t any_size(void)
 {
     static const size_t bounds[] = {50, 200, 200, 2000, 20000, 100000};

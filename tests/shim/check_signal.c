@@ -401,11 +401,7 @@ static void step_through_operation(void)
 
 START_TEST(every_instruction)
 {
-    char number[24];
-    if (track_emulated())
-        return;
-    snprintf(number, sizeof number, "%d", _i);
-    ck_assert_msg(run_fresh_with("step_through_operation", number) == 0, "%s", operations[_i].name);
+    ck_assert_msg(run_for_operation("step_through_operation", _i), "%s", operations[_i].name);
 }
 END_TEST
 

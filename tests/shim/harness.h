@@ -199,6 +199,19 @@ CALL static void *r_realloc(void *block, size_t size)
     return block ? t_realloc(block, size) : r_malloc(size);
 }
 
+/* ---- random numbers -------------------------------------------------------------------------- */
+
+UNUSED static uint64_t model_random; /* not 0 */
+
+/* Below `bound`; xorshift64, so that a seed gives the same run everywhere. */
+UNUSED static size_t below(size_t bound)
+{
+    model_random ^= model_random << 13;
+    model_random ^= model_random >> 7;
+    model_random ^= model_random << 17;
+    return model_random % bound;
+}
+
 /* ---- routing --------------------------------------------------------------------------------- */
 
 /* Makes scopes route, once in a process. The convenience library lies in this program, which is

@@ -236,6 +236,14 @@ static void run_interrupted(void (*run)(void), void (*handler)(void), const stru
     breakpoint = NULL;
 }
 
+/* Runs the program's case `name` for the operation of that index. False when it fails. */
+static bool run_for_operation(const char *name, int index)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%d", index);
+    return track_emulated() || run_fresh_with(name, number) == 0;
+}
+
 #endif
 
 #endif
