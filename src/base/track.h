@@ -27,6 +27,7 @@
     VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_START_SUPPRESSION, (start), (size), 0, 0, 0)
 #else
 #define RUNNING_ON_VALGRIND 0
+#define VALGRIND_MEMPOOL_EXISTS(pool) ((void)(pool), false)
 #define VALGRIND_CREATE_MEMPOOL(pool, red_zone, zeroed) ((void)(pool), (void)(red_zone))
 #define VALGRIND_MEMPOOL_ALLOC(pool, block, size) ((void)(pool), (void)(block), (void)(size))
 #define VALGRIND_MEMPOOL_FREE(pool, block) ((void)(pool), (void)(block))
@@ -75,10 +76,13 @@ static inline void track_show(const void *start, size_t size)
     VALGRIND_MAKE_MEM_DEFINED(start, size);
 }
 
-/* Every block of the pool has `red_zone` inaccessible bytes on either side. */
+/* Every block of the pool has `red_zone` inaccessible bytes on either side. For a pool that is
+ * known, nothing: memcheck ends the process when it is told of one twice, and a thread that forked
+ * may have left another in the middle of making its pools. */
 static inline void track_pool(const void *pool, size_t red_zone)
 {
-    VALGRIND_CREATE_MEMPOOL(pool, red_zone, 0);
+    if (!VALGRIND_MEMPOOL_EXISTS(pool))
+        VALGRIND_CREATE_MEMPOOL(pool, red_zone, 0);
 }
 
 static inline void track_alloc(const void *pool, const void *block, size_t size)

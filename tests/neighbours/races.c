@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -194,6 +195,71 @@ static void forks(void)
         pthread_join(threads[i], NULL);
 }
 
+/* ---- a fork while another thread gets its arena -----------------------------------------------
+ */
+
+static __thread bool forking;
+static int children;
+
+/* The first thread gets the arena that was the main thread's, the second the one half made. */
+static void *two_threads(void *second)
+{
+    pthread_t thread;
+    ARENA_SCOPE("one of two") {
+        EXPECT(in_arena(opaque(malloc(1))));
+        if (second) {
+            EXPECT(pthread_create(&thread, NULL, two_threads, NULL) == 0);
+            pthread_join(thread, NULL);
+        }
+    }
+    scopes(1);
+    return NULL;
+}
+
+static void fork_and_begin(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_t thread;
+        forking = false;
+        EXPECT(pthread_create(&thread, NULL, two_threads, &thread) == 0);
+        pthread_join(thread, NULL);
+        _exit(expect_failures > 0);
+    }
+    int status = 1;
+    EXPECT(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+    children++;
+}
+
+/* In place of the C library's, for the shim, too, which makes memory accessible with it. */
+int mprotect(void *start, size_t size, int protection)
+{
+    int result = (int)syscall(SYS_mprotect, start, size, protection);
+    if (forking)
+        fork_and_begin();
+    return result;
+}
+
+static void *begin_among_forks(void *unused)
+{
+    (void)unused;
+    forking = true;
+    arena_scope_token token = arena_scope_begin(NULL);
+    forking = false;
+    EXPECT(in_arena(opaque(malloc(1))));
+    arena_scope_end(token);
+    return NULL;
+}
+
+static void half_made(void)
+{
+    pthread_t thread;
+    EXPECT(pthread_create(&thread, NULL, begin_among_forks, NULL) == 0);
+    pthread_join(thread, NULL);
+    EXPECT(children >= 2); /* before the record is made, and between it and the arena */
+    scopes(1);
+}
+
 static pthread_key_t key;
 
 static void destroy(void *block)
@@ -273,8 +339,8 @@ int main(int argc, char **argv)
     static const struct test_case cases[] = {
         {"at_once", at_once},     {"one_after_another", one_after_another},
         {"hand_over", hand_over}, {"forks", forks},
-        {"exits", exits},         {"race", race},
-        {"stale", stale},
+        {"half_made", half_made}, {"exits", exits},
+        {"race", race},           {"stale", stale},
     };
     arena_learn();
     return run_case(cases, sizeof cases / sizeof cases[0], argc, argv);

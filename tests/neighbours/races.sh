@@ -12,7 +12,7 @@ headers=$(sed -n 's/^ac_cv_header_valgrind_memcheck_h=//p' "${BUILDDIR:-.}/confi
 [ "$headers" = yes ] || plan_skip 'built without the headers of valgrind'
 flag=--soname-synonyms=somalloc=nouserintercepts
 
-need races -g -O1 races.c
+need races -g -O1 -rdynamic races.c
 
 # watch CASE TOOL OPTION...: runs a case with a small capacity
 watch() {
@@ -22,19 +22,26 @@ watch() {
         "$@" "$tmp/races" "$name"
 }
 
-for tool in helgrind drd memcheck; do
-    options=()
-    if [ "$tool" = memcheck ]; then
-        # shellcheck disable=SC2054 # the commas belong to the options
-        options=(--leak-check=full --show-leak-kinds=definite,indirect,possible
-            --errors-for-leak-kinds=definite,indirect,possible)
+# watch_all CASE TOOL: with leaks
+watch_all() {
+    local leaks=definite,indirect,possible
+    # The child of a thread has what the C library made for that thread and nothing points at.
+    [ "$1" != half_made ] || leaks=definite,indirect
+    if [ "$2" = memcheck ]; then
+        watch "$1" "$2" "$flag" --leak-check=full \
+            --show-leak-kinds="$leaks" --errors-for-leak-kinds="$leaks"
+    else
+        watch "$1" "$2" "$flag"
     fi
-    for case in at_once one_after_another hand_over forks exits; do
-        watch "$case" "$tool" "$flag" "${options[@]}"
+}
+
+for tool in helgrind drd memcheck; do
+    for case in at_once one_after_another hand_over forks half_made exits; do
+        watch_all "$case" "$tool"
         routed "$tool: $case"
         check "$tool: $case: many calls were routed" test "$(stat .routed_calls)" -gt 8
     done
-    ARENASHIM_SCOPES='races!run_scopes' watch at_once "$tool" "$flag" "${options[@]}"
+    ARENASHIM_SCOPES='races!run_scopes' watch_all at_once "$tool"
     routed "$tool: wrapped calls at once"
     stat_is "$tool: wrapped calls at once: scopes" \
         '.sites[] | select(.label == "races!run_scopes") | .scopes' 64
