@@ -11,7 +11,8 @@
 #define CHECK(condition) ((void)sizeof(condition))
 #endif
 
-/* A process that dies by a signal leaves no coverage counts, unless it writes them before. */
+/* A process that ends by a signal or by _exit leaves no coverage counts, but for those written
+ * here. */
 #ifdef ARENASHIM_COVERAGE
 void __gcov_dump(void);
 #define WRITE_COVERAGE() __gcov_dump()

@@ -15,6 +15,10 @@
  * A routed malloc takes 9 % less time for it. */
 #define HOT __attribute__((aligned(64)))
 
+/* A function whose return address those that it goes on to look at: what counts lines or arcs would
+ * count behind the call, which then were no tail call. */
+#define TAIL_CALLS __attribute__((no_profile_instrument_function))
+
 /* Out of line: a slow path that may well run often. */
 #define OUT_OF_LINE __attribute__((noinline))
 

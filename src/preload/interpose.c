@@ -55,7 +55,7 @@ static OUT_OF_LINE void *malloc_in_scope(size_t size, uintptr_t caller)
     return block == BLOCK_PASS ? fixed.next.malloc(size) : block;
 }
 
-EXPORT HOT void *malloc(size_t size)
+EXPORT HOT TAIL_CALLS void *malloc(size_t size)
 {
     uintptr_t caller = CALLER();
     void *block = block_take(size, caller);
@@ -73,7 +73,7 @@ static OUT_OF_LINE void *calloc_in_scope(size_t count, size_t size, uintptr_t ca
     return block == BLOCK_PASS ? fixed.next.calloc(count, size) : block;
 }
 
-EXPORT HOT void *calloc(size_t count, size_t size)
+EXPORT HOT TAIL_CALLS void *calloc(size_t count, size_t size)
 {
     uintptr_t caller = CALLER();
     size_t bytes;
@@ -138,12 +138,12 @@ static ALWAYS_INLINE void *realloc_any(void *block, size_t size, uintptr_t calle
     return NULL;
 }
 
-EXPORT HOT void *realloc(void *block, size_t size)
+EXPORT HOT TAIL_CALLS void *realloc(void *block, size_t size)
 {
     return realloc_any(block, size, CALLER());
 }
 
-EXPORT void *reallocarray(void *block, size_t count, size_t size)
+EXPORT TAIL_CALLS void *reallocarray(void *block, size_t count, size_t size)
 {
     size_t bytes;
     if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/compiler.h"
 #include "base/text.h"
 #include "shim/fixed.h"
@@ -166,8 +167,10 @@ void named_start(void)
         text_str(&line, "no function is wrapped: " NAMED_PART " cannot be loaded: ");
         text_str(&line, reason ? reason : "it is not beside libarenashim.so");
         text_end(&line);
-        if (fixed.named.strict || fixed.named.list)
+        if (fixed.named.strict || fixed.named.list) {
+            WRITE_COVERAGE();
             _exit(125);
+        }
     }
     errno = saved_errno;
 }

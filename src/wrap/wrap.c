@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/text.h"
 #include "shim/named.h"
 #include "wrap/apply.h"
@@ -202,6 +203,7 @@ static void end_strictly(size_t bad)
     text_str(&line, bad == 1 ? " scope spec" : " scope specs");
     text_str(&line, " cannot be applied, and ARENASHIM_SCOPE_STRICT is set");
     text_end(&line);
+    WRITE_COVERAGE();
     _exit(EXIT_CANCELED);
 }
 
@@ -211,6 +213,7 @@ static void list_and_end(size_t malformed)
     look(&outcomes);
     bool written = listing_print(&specs, &outcomes);
     bool failed = wrap_host->strict && malformed + count_bad() > 0;
+    WRITE_COVERAGE();
     _exit(!written || failed ? EXIT_CANCELED : 0);
 }
 
