@@ -122,6 +122,12 @@ EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
     free_any(block);
 }
 
+static OUT_OF_LINE void *free_to_null(void *block)
+{
+    free_any(block);
+    return NULL;
+}
+
 static ALWAYS_INLINE void *realloc_any(void *block, size_t size, uintptr_t caller)
 {
     if (!block) {
@@ -132,10 +138,9 @@ static ALWAYS_INLINE void *realloc_any(void *block, size_t size, uintptr_t calle
     }
     if (LIKELY(!block_is_ours(block)))
         return fixed.next.realloc(block, size);
-    if (size > 0)
-        return block_resize(block, size, caller);
-    free_any(block);
-    return NULL;
+    if (LIKELY(block_resize_newest(block, size, caller)))
+        return block;
+    return size > 0 ? block_resize(block, size, caller) : free_to_null(block);
 }
 
 EXPORT HOT TAIL_CALLS void *realloc(void *block, size_t size)

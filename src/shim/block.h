@@ -144,6 +144,32 @@ static ALWAYS_INLINE bool block_release(void *block)
 }
 
 /*
+ * The fast path of realloc, for a block of the region: the newest block of the innermost scope ends
+ * elsewhere, within the capacity. False when there is more to do: block_resize is next.
+ */
+static ALWAYS_INLINE bool block_resize_newest(void *block, size_t size, uintptr_t caller)
+{
+    struct hot *h = &hot;
+    uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
+    uintptr_t gate = h->limit;
+    uintptr_t cursor = h->cursor;
+    if (UNLIKELY(header < h->start || header >= cursor || *(uintptr_t *)header != cursor))
+        return false;
+    uintptr_t end = header + ((size + fixed.bias) & fixed.mask);
+    if (UNLIKELY((ptrdiff_t)size <= 0 || end > gate || caller - h->module_start >= h->module_size))
+        return false;
+    if (UNLIKELY(end < cursor && cursor > h->thread->peak))
+        return false; /* to be noted first */
+    if (UNLIKELY(!block_move_cursor(h, cursor, end, gate)))
+        return false;
+    *(uintptr_t *)header = end;
+    uintptr_t usable = cursor - (uintptr_t)block;
+    h->bytes += size > usable ? size - usable : 0;
+    h->thread->in_place++;
+    return true;
+}
+
+/*
  * Zeroes a block just drawn, except what lies in memory that nobody has written since the kernel
  * handed it out: a large calloc costs no more memory than what the program touches of it.
  */

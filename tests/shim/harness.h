@@ -159,6 +159,8 @@ CALL static void *t_realloc_from(uintptr_t caller, void *block, size_t size)
         return t_malloc_from(caller, size);
     if (!block_is_ours(block))
         return fixed.next.realloc(block, size);
+    if (block_resize_newest(block, size, caller))
+        return block;
     if (size > 0)
         return block_resize(block, size, caller);
     t_free(block);
