@@ -3,7 +3,7 @@
  * scopes. Built once for each way to allocate; ADAPTER is the header in bench/adapters that says
  * how (bench/work.c says what it defines). C11 and C++17.
  *
- * usage: growth-NAME [--quick] [--expect LIBRARY] [--verify]
+ * usage: growth-NAME [--quick] [--littered] [--expect LIBRARY] [--verify]
  *
  * Each case runs in a process of its own, a child, so that none finds what another left. Blocks are
  * of 16 bytes to 8 KiB, and all of their pages are touched. The size of a sample is what grows:
@@ -19,7 +19,8 @@
  *     trimmed_kb   the same after malloc_trim
  *     ended_kb     (threads) after the threads have ended
  *
- * With --verify blocks are checked, and nothing is measured.
+ * With --littered the heap of malloc is littered first, in each process, and what stays of that is
+ * in all figures but the faults. With --verify blocks are checked, and nothing is measured.
  */
 #include <err.h>
 #include <errno.h>
@@ -33,6 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench/litter.h"
 #include "bench/resident.h"
 #include "bench/sample.h"
 #include "bench/verify.h"
@@ -46,6 +48,7 @@
 #define THREAD_SCOPE ((size_t)256 << 10)
 #define LIVE 10000
 #define MOST_THREADS 32
+#define LITTER 20000 /* blocks, of which half are freed: about 13 MiB stay */
 #define LARGEST ((size_t)64 << 20)
 
 static const size_t scope_sizes[] = {(size_t)64 << 10,
@@ -70,6 +73,11 @@ static void choose_sizes(void)
         uint16_t base = (uint16_t)(16 << random % 9);
         sizes[i] = (uint16_t)(base + (random >> 32) % base);
     }
+}
+
+static size_t litter_size(size_t index)
+{
+    return sizes[index % SIZES];
 }
 
 /* One thread's heap and the blocks of its scope. */
@@ -222,6 +230,8 @@ static const struct growth {
 };
 #define GROWTHS (sizeof growths / sizeof growths[0])
 
+static bool is_littered;
+
 static void measure(const struct growth *growth, size_t value)
 {
     struct result result = {0, 0, 0, 0};
@@ -229,6 +239,8 @@ static void measure(const struct growth *growth, size_t value)
     int threads = growth->run == run_threads ? (int)value : 1;
     if (threads == 1)
         sample_pin(sample_cores() - 1); /* the first takes most interrupts */
+    if (is_littered)
+        litter(LITTER, litter_size);
     long faults = resident_faults();
     growth->run(value, &result);
     faults = resident_faults() - faults;
@@ -290,6 +302,8 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--quick") == 0)
             is_quick = true;
+        else if (strcmp(argv[i], "--littered") == 0)
+            is_littered = true;
         else if (strcmp(argv[i], "--verify") == 0)
             is_check = true;
         else if (strcmp(argv[i], "--expect") == 0 && i + 1 < argc)
@@ -298,7 +312,7 @@ int main(int argc, char **argv)
             is_understood = false;
     }
     if (!is_understood)
-        errx(2, "usage: %s [--quick] [--expect LIBRARY] [--verify]", argv[0]);
+        errx(2, "usage: %s [--quick] [--littered] [--expect LIBRARY] [--verify]", argv[0]);
     sample_cores(); /* before anything is pinned */
     choose_sizes();
     if (is_check)

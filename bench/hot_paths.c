@@ -3,10 +3,12 @@
  * operations take turns. Run it under the shim, or under another allocator, or plain; operations
  * that give nothing back before the end of their scope are left out where there are no scopes.
  *
- * usage: hot_paths [--quick] [--expect LIBRARY] [--verify | --count OPERATION N [SIZE]]
+ * usage: hot_paths [--quick] [--littered] [--expect LIBRARY]
+ *                  [--verify | --count OPERATION N [SIZE]]
  *
- * With --verify it checks blocks and measures nothing. With --count it runs one operation N times,
- * on blocks of SIZE bytes (48), in one scope, for instruction counts.
+ * With --littered the heap of malloc is littered first. With --verify it checks blocks and measures
+ * nothing. With --count it runs one operation N times, on blocks of SIZE bytes (48), in one scope,
+ * for instruction counts.
  *
  * The capacity must be 32 MiB for the buffer_ operations, whose blocks would not fit otherwise; all
  * else fits in the default capacity, but for what --count makes larger than 900 KiB.
@@ -21,6 +23,7 @@
 #include <arenashim/scope.h>
 
 #include "bench/empty.h"
+#include "bench/litter.h"
 #include "bench/sample.h"
 #include "bench/verify.h"
 
@@ -30,6 +33,7 @@
 #define BLOCK_OVERHEAD 32                /* bytes of header and padding, at most */
 #define OPERATIONS_PER_SCOPE ((size_t)10000)
 #define DEFAULT_SIZE 48
+#define LITTER ((size_t)60000) /* blocks, of which half are freed: about 28 MiB stay */
 
 static const size_t small_sizes[] = {16, 48, 64, 256, 1024, 4096, 0};
 static const size_t buffer_sizes[] = {(size_t)64 << 10, (size_t)1 << 20, (size_t)4 << 20, 0};
@@ -39,6 +43,14 @@ static void touch_pages(void *block, size_t size)
 {
     for (size_t offset = 0; offset < size; offset += PAGE)
         touch((char *)block + offset);
+}
+
+/* Of each size as many, and of each buffer size 32. */
+static size_t litter_size(size_t index)
+{
+    if (index % (LITTER / 96) == 0)
+        return buffer_sizes[index / (LITTER / 96) % 3];
+    return small_sizes[sample_random(index) % 6];
 }
 
 /* ---- floors ---------------------------------------------------------------------------------- */
@@ -461,11 +473,13 @@ static void count(const char *name, size_t times, size_t size)
 
 int main(int argc, char **argv)
 {
-    bool is_quick = false;
+    bool is_quick = false, is_littered = false;
     int i = 1;
     for (; i < argc; i++) {
         if (strcmp(argv[i], "--quick") == 0)
             is_quick = true;
+        else if (strcmp(argv[i], "--littered") == 0)
+            is_littered = true;
         else if (strcmp(argv[i], "--expect") == 0 && i + 1 < argc)
             sample_expect(argv[++i]);
         else
@@ -473,6 +487,8 @@ int main(int argc, char **argv)
     }
     int left = argc - i;
     sample_pin(sample_cores() - 1); /* the first takes most interrupts */
+    if (is_littered)
+        litter(LITTER, litter_size);
     if (left == 0)
         measure(is_quick ? 7 : 21, is_quick ? 1e5 : 2.5e5);
     else if (left == 1 && strcmp(argv[i], "--verify") == 0)
@@ -481,7 +497,7 @@ int main(int argc, char **argv)
         count(argv[i + 1], strtoul(argv[i + 2], NULL, 10),
               left == 4 ? strtoul(argv[i + 3], NULL, 10) : DEFAULT_SIZE);
     else
-        errx(2, "usage: hot_paths [--quick] [--expect LIBRARY] "
+        errx(2, "usage: hot_paths [--quick] [--littered] [--expect LIBRARY] "
                 "[--verify | --count OPERATION N [SIZE]]");
     return 0;
 }

@@ -3,10 +3,11 @@
  * half and 99 % of the queries, page faults, peak resident memory. Queries are drawn at random, the
  * same in every run, so contenders do the same work and must come to the same results.
  *
- * usage: kernels [--recall] [--quick] [--expect LIBRARY]
+ * usage: kernels [--recall] [--quick] [--littered] [--expect LIBRARY]
  *                [--verify | --checksums | --count KERNEL SIZE N]
  *
  * --recall    spreading over WordNet and whole recalls, in place of the kernels on made data
+ * --littered  litter the heap of malloc first
  * --verify    measure nothing; compare the results with those of a process without any preload,
  *             which prints them with --checksums
  * --count     run one kernel N times, and print when that began and ended (seconds of the monotonic
@@ -28,6 +29,7 @@
 #define CALLGRIND_STOP_INSTRUMENTATION ((void)0)
 #endif
 
+#include "bench/litter.h"
 #include "bench/resident.h"
 #include "bench/sample.h"
 #include "examples/kernels/best.h"
@@ -54,7 +56,9 @@ enum {
     HITS = 1000,      /* as recall asks spreading for */
     BEST = 10,        /* as it prints */
     SEEDS = 3,
-    ATTACHED = 5, /* edges that a made node brings */
+    ATTACHED = 5,    /* edges that a made node brings */
+    LITTER = 100000, /* blocks, of which half are freed: some 7 MiB stay */
+    LATENCIES = 100, /* queries at least of which half and 99 % are taken */
 };
 
 struct workload {
@@ -86,6 +90,15 @@ static void must(enum kernel_status status)
 {
     if (status != KERNEL_OK)
         errx(1, "a kernel failed: %s", kernel_status_text(status));
+}
+
+/* Kernels draw blocks of 16 bytes to 128 KiB, small ones for each node and large ones for tables:
+ * of each power of two, half as many as of the one before. */
+static size_t litter_size(size_t index)
+{
+    uint64_t random = sample_random(index);
+    size_t base = (size_t)16 << __builtin_ctzll(random | (uint64_t)1 << 12);
+    return base + (random >> 32) % base;
 }
 
 /* ---- made data ------------------------------------------------------------------------------ */
@@ -269,6 +282,8 @@ static void measure(const struct workload *workload, bool quick)
     long faults = resident_faults();
     run(workload, WARM_UPS);
     double ns = time_passes(workload, queries);
+    if (queries < LATENCIES)
+        queries = LATENCIES;
     time_each(workload, latencies, queries);
     faults = resident_faults() - faults;
     long peak_kb = resident_peak_kb();
@@ -391,13 +406,15 @@ static void count_one(const char *kernel, const char *size, const char *queries)
 
 int main(int argc, char **argv)
 {
-    bool is_quick = false, is_recall = false;
+    bool is_quick = false, is_recall = false, is_littered = false;
     int i = 1;
     for (; i < argc; i++) {
         if (strcmp(argv[i], "--quick") == 0)
             is_quick = true;
         else if (strcmp(argv[i], "--recall") == 0)
             is_recall = true;
+        else if (strcmp(argv[i], "--littered") == 0)
+            is_littered = true;
         else if (strcmp(argv[i], "--expect") == 0 && i + 1 < argc)
             sample_expect(argv[++i]);
         else
@@ -405,6 +422,8 @@ int main(int argc, char **argv)
     }
     struct list list = choose(is_recall);
     sample_pin(sample_cores() - 1); /* the first takes most interrupts */
+    if (is_littered)
+        litter(LITTER, litter_size);
     if (i == argc)
         for (size_t k = 0; k < list.count; k++)
             measure(&list.workloads[k], is_quick);
@@ -415,7 +434,7 @@ int main(int argc, char **argv)
     else if (i + 4 == argc && strcmp(argv[i], "--count") == 0)
         count_one(argv[i + 1], argv[i + 2], argv[i + 3]);
     else
-        errx(2, "usage: kernels [--recall] [--quick] [--expect LIBRARY] "
+        errx(2, "usage: kernels [--recall] [--quick] [--littered] [--expect LIBRARY] "
                 "[--verify | --checksums | --count KERNEL SIZE N]");
     return 0;
 }

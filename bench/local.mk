@@ -6,7 +6,8 @@ bench_libempty_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -shared -rpath /nowhere
 
 # What the measured programs have in common.
 noinst_LIBRARIES += bench/libsample.a
-bench_libsample_a_SOURCES = bench/sample.c bench/sample.h bench/verify.c bench/verify.h
+bench_libsample_a_SOURCES = bench/litter.c bench/litter.h bench/sample.c \
+	bench/sample.h bench/verify.c bench/verify.h
 bench_libsample_a_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE
 
 # Where a loop of a few instructions lies in the cache lines is worth a third of its time.

@@ -70,6 +70,11 @@ expect() {
     [ -z "${preload[$1]}" ] || printf -- '--expect %s' "$(basename "${preload[$1]}")"
 }
 
+# The option by which a program litters its heap first: litter HEAP
+litter() {
+    [ "$1" = clean ] || echo --littered
+}
+
 # The scoped forms of allocators: contender, program, library.
 scoped_forms() {
     cat <<FORMS
@@ -88,10 +93,12 @@ FORMS
 # ---- hot paths ---------------------------------------------------------------------------------
 
 plan_hot() {
-    local name
-    for name in "${peers[@]}" forward shim shim+stats; do
-        line hot "$name" clean "$(environment "$name") ARENASHIM_CAPACITY=32M \
-$build/bench/hot_paths $(expect "$name") $quick"
+    local name heap
+    for heap in clean littered; do
+        for name in "${peers[@]}" forward shim shim+stats; do
+            line hot "$name" "$heap" "$(environment "$name") ARENASHIM_CAPACITY=32M \
+$build/bench/hot_paths $(expect "$name") $(litter "$heap") $quick"
+        done
     done
 }
 
@@ -101,7 +108,7 @@ $build/bench/hot_paths $(expect "$name") $quick"
 plan_work() {
     local group=$1 heap=$2 option=$3 name program
     shift 3
-    [ "$heap" = clean ] || option+=" --littered"
+    option+=" $(litter "$heap")"
     for name in "$@"; do
         case $name in
         shim-free) program=work-shim-free ;;
@@ -116,7 +123,7 @@ $(expect "${name%-free}") $option $quick"
 # Blocks from a peer's scoped form: plan_scoped_forms GROUP HEAP OPTION
 plan_scoped_forms() {
     local group=$1 heap=$2 option=$3 name program library
-    [ "$heap" = clean ] || option+=" --littered"
+    option+=" $(litter "$heap")"
     while read -r name program library; do
         [ ! -x "$build/bench/$program" ] ||
             line "$group" "$name" "$heap" "LD_PRELOAD= $build/bench/$program \
@@ -156,14 +163,20 @@ plan_threads() {
 # The capacity is the smallest power of two in which no query overflows: the largest draws 3,141,456
 # bytes.
 plan_kernels() {
-    local name option
+    local name option heap
     [ -e /usr/share/wordnet/data.noun ] ||
         skip 'spreading over WordNet, and recall on it' 'wordnet-base is not installed'
-    for option in '' --recall; do
-        for name in "${peers[@]}" shim; do
-            line kernels "$name" clean "$(environment "$name") ARENASHIM_CAPACITY=4M \
-$build/bench/kernels $(expect "$name") $option $quick"
+    for heap in clean littered; do
+        for option in '' --recall; do
+            for name in "${peers[@]}" shim; do
+                line kernels "$name" "$heap" "$(environment "$name") ARENASHIM_CAPACITY=4M \
+$build/bench/kernels $(expect "$name") $option $(litter "$heap") $quick"
+            done
         done
+    done
+    for name in "${peers[@]}" shim; do
+        line kernels "$name" clean "$(environment "$name") ARENASHIM_CAPACITY=4M \
+$build/bench/process $build/examples/recall/recall $(expect "$name") $quick"
     done
 }
 
@@ -171,21 +184,22 @@ $build/bench/kernels $(expect "$name") $option $quick"
 
 # The largest scope fits in the fitted capacity. Scopes that retain are for programs that free.
 plan_memory() {
-    local name program library shim_environment
+    local heap=$1 options name program library shim_environment
+    options="$(litter "$heap") $quick"
     for name in "${peers[@]}"; do
-        line memory "$name" clean "$(environment "$name") $build/bench/growth-malloc \
-$(expect "$name") $quick"
+        line memory "$name" "$heap" "$(environment "$name") $build/bench/growth-malloc \
+$(expect "$name") $options"
     done
     shim_environment=$(environment shim)
-    line memory shim clean "$shim_environment $build/bench/growth-shim $(expect shim) $quick"
-    line memory shim-fitted clean "$shim_environment ARENASHIM_CAPACITY=80M \
-$build/bench/growth-shim $(expect shim) $quick"
-    line memory shim-retain clean "$shim_environment ARENASHIM_END=retain \
-$build/bench/growth-shim-free $(expect shim) $quick"
+    line memory shim "$heap" "$shim_environment $build/bench/growth-shim $(expect shim) $options"
+    line memory shim-fitted "$heap" "$shim_environment ARENASHIM_CAPACITY=80M \
+$build/bench/growth-shim $(expect shim) $options"
+    line memory shim-retain "$heap" "$shim_environment ARENASHIM_END=retain \
+$build/bench/growth-shim-free $(expect shim) $options"
     while read -r name program library; do
         program=$build/bench/${program/work-/growth-}
         [ ! -x "$program" ] ||
-            line memory "$name" clean "LD_PRELOAD= $program --expect $library $quick"
+            line memory "$name" "$heap" "LD_PRELOAD= $program --expect $library $options"
     done < <(scoped_forms)
 }
 
@@ -194,4 +208,5 @@ plan_hot
 plan_scope
 plan_threads
 plan_kernels
-plan_memory
+plan_memory clean
+[ -n "$quick" ] || plan_memory littered

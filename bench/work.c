@@ -38,6 +38,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/litter.h"
 #include "bench/sample.h"
 #include "bench/verify.h"
 
@@ -101,28 +102,9 @@ __attribute__((noinline)) static void run_scope(struct work *work, size_t count)
     work->position = (work->position + count) % SIZES;
 }
 
-/* Draws `count` blocks of the work's sizes and frees half of them, in random order. The others
- * stay, until the process ends. */
-static void litter(size_t count)
+static size_t litter_size(size_t index)
 {
-    void **blocks = (void **)malloc(count * sizeof *blocks);
-    if (!blocks)
-        err(1, "litter");
-    for (size_t i = 0; i < count; i++) {
-        blocks[i] = malloc(sizes[i % SIZES]);
-        if (!blocks[i])
-            err(1, "litter");
-        touch(blocks[i]);
-    }
-    for (size_t i = count; i-- > 1;) {
-        size_t other = sample_random(i) % (i + 1);
-        void *block = blocks[i];
-        blocks[i] = blocks[other];
-        blocks[other] = block;
-    }
-    for (size_t i = 0; i < count / 2; i++)
-        free(blocks[i]);
-    free(blocks);
+    return sizes[index % SIZES];
 }
 
 /* ---- one thread ------------------------------------------------------------------------------ */
@@ -308,7 +290,7 @@ static void *run_worker(void *argument)
     /* A single thread stays away from the first CPU, which takes most interrupts. */
     sample_pin(count == 1 ? sample_cores() - 1 : worker->index);
     if (options.is_littered)
-        litter(LITTER / (size_t)count);
+        litter(LITTER / (size_t)count, litter_size);
     heap_open(&work.heap);
     if (options.is_check)
         worker->is_good = check(&work);

@@ -85,6 +85,22 @@ field_is 'a quick run makes 3 repetitions' '[.results[].n] | unique' '[3]'
 record --only hot
 is 'a group that the plan lacks is an error' "$status" 1
 
+# ---- the plan ---------------------------------------------------------------------------------
+
+# planned [OPTION]: group, contender and heap of each measurement
+planned() {
+    "$bench/plan.sh" "$@" "$builddir" 2>"$tmp/skipped" | cut -f1-3 | sort -u
+}
+# Each comparison of times is made again on a littered heap.
+for contender in glibc shim; do
+    is "$contender has figures in each group, on either heap" \
+        "$(planned | awk -v name="$contender" '$2 == name { print $1, $3 }' | paste -sd,)" \
+        'hot clean,hot littered,kernels clean,kernels littered,memory clean,memory littered,scope clean,scope littered,threads clean,threads littered'
+done
+is 'a quick plan leaves out littered heaps of threads and of memory alone' \
+    "$(comm -23 <(planned) <(planned --quick) | awk '$3 != "littered" || $1 !~ /^(threads|memory)$/ { print $1, $3 }' | sort -u | paste -sd,)" \
+    'threads clean'
+
 # ---- what fails is named and left out ---------------------------------------------------------
 
 plan_line scope leaves "$tmp/fake leaves 1 exit 2"

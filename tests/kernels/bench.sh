@@ -34,6 +34,23 @@ capture env LD_PRELOAD="$tmp/wrong_exp.so" "$kernels" --verify
 is 'other results are an error' "$status" 1
 like 'and named' "$err" '^kernels: decay 100: the results differ'
 
+process=$builddir/bench/process
+recall=$builddir/examples/recall/recall
+under "$process" "$recall" --verify
+is 'the process of recall prints the same in an arena' "$status $err" '0 '
+# shellcheck disable=SC2016
+printf '#!/bin/sh\necho "[$LD_PRELOAD]"\n' >"$tmp/differs"
+chmod +x "$tmp/differs"
+capture env LD_PRELOAD="$tmp/wrong_exp.so" "$process" "$tmp/differs" --verify
+is 'and that is compared' "$status $err" \
+    '1 process: recall prints something else than without a preload'
+capture "$process" "$recall"
+is 'the process of recall is timed' \
+    "$(awk -F'\t' '$5 > 0 { print $1, $4 }' <<<"$out" | paste -sd,)" \
+    'recall_process ns,recall_process faults,recall_process peak_kb'
+capture "$process" "$builddir/nobody"
+is 'a program that is not there is an error' "$status" 1
+
 capture "$kernels" --expect libnobody.so --verify
 is 'a library that is not there is an error' "$status" 1
 
@@ -61,6 +78,13 @@ under ARENASHIM_CAPACITY=32M "$builddir/bench/growth-shim" --quick
 retained=$(figure scope_size 16777216 retained_kb)
 holds 'within the capacity it is kept' "${retained:-0} > 16384"
 holds 'until malloc_trim' "$(figure scope_size 16777216 trimmed_kb) < 8192"
+
+# The litter stays, and a scope of 64 KiB comes to lie in its holes.
+capture "$builddir/bench/growth-malloc" --quick
+clean=$(figure scope_size 65536 retained_kb) clean_faults=$(figure scope_size 65536 faults)
+capture "$builddir/bench/growth-malloc" --quick --littered
+holds 'a littered heap holds litter' "$(figure scope_size 65536 retained_kb) > ${clean:-0} + 8192"
+holds 'and holes' "$(figure scope_size 65536 faults) < ${clean_faults:-0}"
 
 # ---- shares -----------------------------------------------------------------------------------
 
