@@ -28,6 +28,10 @@ while [ $# -gt 0 ]; do
     shift
 done
 [ -n "$record$build" ] || usage
+jq empty "$limits" || {
+    printf 'check.sh: %s holds no limits\n' "$limits" >&2
+    exit 1
+}
 
 status=0
 if [ -z "$record" ]; then

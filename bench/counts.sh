@@ -26,14 +26,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 shim=$build/.libs/libarenashim.so
-pairs=(routed_pair calloc_pair aligned_pair older_first realloc_growth new_delete unrouted_pair)
+pairs=(empty_call routed_pair calloc_pair aligned_pair older_first realloc_growth new_delete unrouted_pair)
 scopes=(routed_malloc routed_calloc routed_aligned empty_scope pause_resume scope_of_8)
 case $2 in
-glibc) preload='' cases=(empty_call bump_loop arena_alloc "${pairs[@]}") ;;
+glibc) preload='' cases=(bump_loop arena_alloc "${pairs[@]}") ;;
 forward) preload=$build/bench/.libs/libforward.so cases=("${pairs[@]}") ;;
 shim) preload=$shim cases=("${pairs[@]}" "${scopes[@]}") ;;
 shim+stats)
-    preload=$shim cases=(routed_pair "${scopes[@]}")
+    preload=$shim cases=(empty_call routed_pair "${scopes[@]}")
     export ARENASHIM_STATS=json ARENASHIM_STATS_FILE=$work/statistics
     ;;
 *) usage ;;

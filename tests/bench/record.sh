@@ -216,6 +216,9 @@ like 'and nobody is the best by it' "$out" '^not measured: second row: without o
 tampered '.failures = [{what: "scope peer clean, repetition 1", reason: "status 139"}]'
 is 'a failure in the record fails' "$status" 1
 like 'and is named, too' "$out" '^FAILED: scope peer clean, repetition 1: status 139$'
+capture "$bench/check.sh" --limits "$tmp/nobody.json" "$builddir"
+is 'limits that are not there are an error, before anything is measured' "$status $out" '1 '
+like 'and named' "$err" '^check\.sh: .*/nobody\.json holds no limits$'
 check 'the limits are well formed' jq -e '(map(.name) | unique | length) == length
     and all(.[]; (.sense | IN("at most", "at least")) and (.limit | type == "number")
         and (.over | has("group", "contender")))' "$bench/limits.json"
