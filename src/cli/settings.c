@@ -162,7 +162,8 @@ const struct setting settings[SETTINGS] = {
                        .accepts = accepts_stats},
     [SETTING_STATS_FILE] = {"stats-file", "ARENASHIM_STATS_FILE", "--stats-file=FILE",
                             "write them to FILE; %p is the process, %h the host (stderr)",
-                            "a file name of at most 4095 bytes", NULL, .accepts = accepts_file},
+                            "a file name of at most 4095 bytes", NULL, .accepts = accepts_file,
+                            .is_path = true},
     [SETTING_NO_FOLLOW] = {"no-follow", "ARENASHIM_FOLLOW", "--no-follow",
                            "programs that PROGRAM starts run without the shim", "no value", "0",
                            .accepts = NULL},
@@ -178,12 +179,19 @@ static char *final_value(const struct setting *setting, const char *value, bool 
     int length = -1;
     if (before)
         length = asprintf(&made, "%s;%s", before, value);
-    else if (!setting->is_path || *value == '/')
+    else if (!setting->is_path || *value == '/' || !(directory = getcwd(NULL, 0)) ||
+             strchr(directory, '%')) /* would be taken for a part of the pattern */
         length = asprintf(&made, "%s", value);
-    else if ((directory = getcwd(NULL, 0)) != NULL)
+    else
         length = asprintf(&made, "%s/%s", directory, value);
     free(directory);
     return length < 0 ? NULL : made;
+}
+
+static noreturn void refuse(const struct setting *setting, const char *value)
+{
+    errx(EXIT_CANCELED, "--%s='%s' is not accepted; it takes %s", setting->option, value,
+         setting->accepted);
 }
 
 void setting_apply(enum setting_id id, const char *value)
@@ -192,9 +200,10 @@ void setting_apply(enum setting_id id, const char *value)
     if (!value)
         value = setting->bare;
     if (setting->accepts && !setting->accepts(value))
-        errx(EXIT_CANCELED, "--%s='%s' is not accepted; it takes %s", setting->option, value,
-             setting->accepted);
+        refuse(setting, value);
     char *made = final_value(setting, value, applied[id]);
+    if (made && setting->is_path && !setting->accepts(made))
+        refuse(setting, made); /* too long with the directory */
     if (!made || setenv(setting->variable, made, 1) != 0)
         err(EXIT_CANCELED, "cannot set %s", setting->variable);
     free(made);

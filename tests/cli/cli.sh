@@ -205,9 +205,18 @@ test_values() {
     capture env ARENASHIM_SCOPES=old "$arenashim" run --scope=a --scope=b --no-follow -- \
         printenv ARENASHIM_SCOPES
     is '--scope replaces what was inherited' "$status:$out" '0:a;b'
-    capture sh -c 'cd "$1" && "$0" run --scope-file=specs --learn=a/b --no-follow -- \
-        sh -c "echo \$ARENASHIM_SCOPE_FILE \$ARENASHIM_LEARN"' "$arenashim" "$tmp"
-    is 'names of files are made absolute' "$status:$out" "0:$tmp/specs $tmp/a/b"
+    capture sh -c 'cd "$1" && "$0" run --scope-file=specs --learn=a/b --stats-file=%p/c \
+        --no-follow -- \
+        sh -c "echo \$ARENASHIM_SCOPE_FILE \$ARENASHIM_LEARN \$ARENASHIM_STATS_FILE"' \
+        "$arenashim" "$tmp"
+    is 'names of files are made absolute' "$status:$out" "0:$tmp/specs $tmp/a/b $tmp/%p/c"
+    mkdir "$tmp/%p"
+    capture sh -c 'cd "$1/%p" && "$0" run --stats-file=a --no-follow -- printenv ARENASHIM_STATS_FILE' \
+        "$arenashim" "$tmp"
+    is 'but where the directory would be taken for a pattern' "$status:$out" 0:a
+    fails 'a name that its directory makes too long' 125 \
+        '--stats-file=.*f. is not accepted; it takes a file name of at most 4095 bytes' \
+        "$arenashim" run --stats-file="$(printf 'f%.0s' {1..4095})" -- echo started
     accepts --debug ARENASHIM_DEBUG poison quarantine verify,poison log,log,verify
     # Without %p the shim would add an ending that tells processes apart.
     accepts --stats-file ARENASHIM_STATS_FILE "$tmp/stats.%p.%h" "$tmp/a file.%p"
