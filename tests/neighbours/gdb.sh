@@ -58,7 +58,11 @@ used_outer=$((8 + 104 + 2008 + 208 + 8))
 gdb_batch "$stop" run "$again" 'break interpose.c:malloc' "$again" bt stepi next finish
 like 'a breakpoint in malloc' "$out" '^#0 malloc \(size=.*24\) at '
 like 'a backtrace through malloc' "$out" '^#1 .* main \(argc=1, .*\) at inspected\.c:'
-like 'malloc is left with its value' "$out" '^Value returned is .* \(void \*\) ADDRESS'
+if counts_lines; then
+    skip 'malloc is left with its value' 'lines are counted: malloc is optimised less'
+else
+    like 'malloc is left with its value' "$out" '^Value returned is .* \(void \*\) ADDRESS'
+fi
 
 gdb_batch "$stop" run "$again" 'print (long)malloc(10) != 0' 'call (void)free((void *)malloc(10))' \
     "$again"
