@@ -11,9 +11,10 @@
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-/* A hot path: begins a cache line, so that the processor fetches it in as few pieces as there are.
- * A routed malloc takes 9 % less time for it. */
-#define HOT __attribute__((aligned(64)))
+/* A hot path: begins a cache line, so that the processor fetches it in as few pieces as there are,
+ * and up to 256 bytes of it lie in one page. A routed malloc takes 9 % less time for the one, and 5 %
+ * for the other where the way out of it came to lie behind the end of a page. */
+#define HOT __attribute__((aligned(256)))
 
 /* A function whose return address those that it goes on to look at: what counts lines or arcs would
  * count behind the call, which then were no tail call. */
