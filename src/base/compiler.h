@@ -12,8 +12,8 @@
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 /* A hot path: begins a cache line, so that the processor fetches it in as few pieces as there are,
- * and up to 256 bytes of it lie in one page. A routed malloc takes 9 % less time for the one, and 5 %
- * for the other where the way out of it came to lie behind the end of a page. */
+ * and lies in one page, if it is no longer than 256 bytes. A routed malloc takes 9 % less time for
+ * the one, and 5 % for the other where its way out came to lie behind the end of a page. */
 #define HOT __attribute__((aligned(256)))
 
 /* A function whose return address those that it goes on to look at: what counts lines or arcs would
