@@ -45,7 +45,7 @@
 
 enum {
     LINE = 256,
-    PASSES = 5,
+    PASSES = 3,
     WARM_UPS = 3,
     QUICK = 8,           /* so many times fewer queries */
     MOST_QUERIES = 6000, /* in a pass */

@@ -154,7 +154,8 @@ plan_threads() {
         plan_work threads clean "--threads $count" "${peers[@]}" shim
         [ -z "$quick" ] || continue
         plan_scoped_forms threads clean "--threads $count"
-        plan_work threads littered "--threads $count" "${peers[@]}" shim
+        [[ $count = 4 || $count = 16 ]] ||
+            plan_work threads littered "--threads $count" "${peers[@]}" shim
     done
 }
 
@@ -185,7 +186,8 @@ $build/bench/process $build/examples/recall/recall $(expect "$name") $quick"
 # The largest scope fits in the fitted capacity. Scopes that retain are for programs that free.
 plan_memory() {
     local heap=$1 options name program library shim_environment
-    options="$(litter "$heap") $quick"
+    options=$quick
+    [ "$heap" = clean ] || options='--littered --quick' # every second size is enough beside the others
     for name in "${peers[@]}"; do
         line memory "$name" "$heap" "$(environment "$name") $build/bench/growth-malloc \
 $(expect "$name") $options"
