@@ -490,7 +490,7 @@ int main(int argc, char **argv)
     if (is_littered)
         litter(LITTER, litter_size);
     if (left == 0)
-        measure(is_quick ? 7 : 21, is_quick ? 1e5 : 2.5e5);
+        measure(is_quick ? 7 : 9, is_quick ? 1e5 : 2.5e5);
     else if (left == 1 && strcmp(argv[i], "--verify") == 0)
         return verify() ? 0 : 1;
     else if ((left == 3 || left == 4) && strcmp(argv[i], "--count") == 0)

@@ -17,7 +17,9 @@ def results:
     | .repetition |= tonumber | .threads |= tonumber | .value |= tonumber]
   | group_by(key)
   | map(
-      (if .[0].group | IN($once | split(" ")[]) then 1 else $repetitions end) as $last
+      (.[0].group | if IN($once | split(" ")[]) then 1
+        elif IN($often | split(" ")[]) then $repetitions * $processes
+        else $repetitions end) as $last
       | (map({("\(.repetition)"): .value}) | add) as $by_repetition
       | .[0] + {samples: [range(1; $last + 1) | $by_repetition["\(.)"]]}
       | del(.repetition, .value)

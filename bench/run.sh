@@ -11,7 +11,8 @@
 #   --output FILE      the record; default: bench/results/DATE-TIME-PROCESS.json in the build directory
 #   --plan FILE        lines of bench/plan.sh's form, in place of what it prints
 #
-# Contenders take turns: each repetition makes every measurement of the plan once. Before the first,
+# Contenders take turns: each repetition makes every measurement of the plan once, hot ones three
+# times. Before the first,
 # the commands are run with --verify, untimed: the contender's blocks are checked, and a contender with
 # the shim must have had routed calls. What fails is named, left out, and listed in the record; the exit
 # status is then 1.
@@ -19,7 +20,11 @@ set -euo pipefail
 export LC_ALL=C
 unset LD_PRELOAD "${!ARENASHIM_@}"
 
-ONCE='counts share' # groups whose figures are exact: one run each
+# Groups whose figures are exact have one run each. In hot ones a cycle more or less counts, which a
+# process has from its start on, by chance: so many processes in each repetition.
+ONCE='counts share'
+OFTEN=hot
+PROCESSES=3
 LIMIT=300           # seconds for one run of a command
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -204,6 +209,10 @@ is_once() {
     [[ " $ONCE " = *" $1 "* ]]
 }
 
+is_often() {
+    [[ " $OFTEN " = *" $1 "* ]]
+}
+
 # Commands that differ in numbers alone, as in how many threads there are, are verified once: the
 # last. The file "verified" gets what may be measured.
 verify_all() {
@@ -229,17 +238,28 @@ verify_all() {
 }
 
 measure_all() {
-    local group contender heap command repetition once
-    once=$(awk -F'\t' -v once=" $ONCE " 'index(once, " " $1 " ")' "$work/verified" | wc -l)
-    total=$(($(wc -l <"$work/verified") * repetitions - once * (repetitions - 1)))
+    local group contender heap command repetition process number
+    total=$(awk -F'\t' -v once=" $ONCE " -v often=" $OFTEN " -v processes="$PROCESSES" \
+        -v repetitions="$repetitions" '
+            index(once, " " $1 " ") { total++; next }
+            { total += repetitions * (index(often, " " $1 " ") ? processes : 1) }
+            END { print total }' "$work/verified")
     finished=0 shown=-1 started=$SECONDS
     for ((repetition = 1; repetition <= repetitions; repetition++)); do
-        while IFS=$tab read -r group contender heap command <&3; do
-            [ "$repetition" -eq 1 ] || ! is_once "$group" || continue
-            progress "$group $contender $heap, repetition $repetition of $repetitions"
-            measure "$group" "$contender" "$heap" "$command" "$repetition"
-            finished=$((finished + 1))
-        done 3<"$work/verified"
+        for ((process = 1; process <= PROCESSES; process++)); do
+            while IFS=$tab read -r group contender heap command <&3; do
+                [ "$repetition" -eq 1 ] || ! is_once "$group" || continue
+                number=$repetition
+                if is_often "$group"; then
+                    number=$(((repetition - 1) * PROCESSES + process))
+                elif [ "$process" -gt 1 ]; then
+                    continue
+                fi
+                progress "$group $contender $heap, repetition $repetition of $repetitions"
+                measure "$group" "$contender" "$heap" "$command" "$number"
+                finished=$((finished + 1))
+            done 3<"$work/verified"
+        done
     done
 }
 
@@ -277,7 +297,8 @@ write_record() {
     sort -u -o "$work/skipped" "$work/skipped"
     jq -nr -L "$here" --arg date "$date" --arg command "${command_line% }" \
         --arg commit "$commit" --arg load "$load" --arg quick "$quick" \
-        --arg once "$ONCE" --argjson repetitions "$repetitions" --argjson seconds "$SECONDS" \
+        --arg once "$ONCE" --arg often "$OFTEN" --argjson processes "$PROCESSES" \
+        --argjson repetitions "$repetitions" --argjson seconds "$SECONDS" \
         --arg cpu "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" \
         --argjson cores "$(nproc)" \
         --argjson memory_kb "$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)" \
