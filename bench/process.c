@@ -26,8 +26,6 @@
 
 #define WORDNET "/usr/share/wordnet"
 
-extern char **environ;
-
 /* Runs recall with its output in a new file without a name, which is returned. */
 static int run(const char *program, struct rusage *usage)
 {

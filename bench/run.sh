@@ -12,10 +12,9 @@
 #   --plan FILE        lines of bench/plan.sh's form, in place of what it prints
 #
 # Contenders take turns: each repetition makes every measurement of the plan once, hot ones three
-# times. Before the first,
-# the commands are run with --verify, untimed: the contender's blocks are checked, and a contender with
-# the shim must have had routed calls. What fails is named, left out, and listed in the record; the exit
-# status is then 1.
+# times. Before the first, the commands are run with --verify, untimed: the contender's blocks are
+# checked, and a contender with the shim must have had routed calls. What fails is named, left out, and
+# listed in the record; the exit status is then 1.
 set -euo pipefail
 export LC_ALL=C
 unset LD_PRELOAD "${!ARENASHIM_@}"
