@@ -164,17 +164,17 @@ plan_threads() {
 # The capacity is the smallest power of two in which no query overflows: the largest draws 3,141,456
 # bytes.
 plan_kernels() {
-    local name option heap
-    [ -e /usr/share/wordnet/data.noun ] ||
-        skip 'spreading over WordNet, and recall on it' 'wordnet-base is not installed'
-    for heap in clean littered; do
-        for option in '' --recall; do
-            for name in "${peers[@]}" shim; do
-                line kernels "$name" "$heap" "$(environment "$name") ARENASHIM_CAPACITY=4M \
+    local heap=$1 name option
+    for option in '' --recall; do
+        for name in "${peers[@]}" shim; do
+            line kernels "$name" "$heap" "$(environment "$name") ARENASHIM_CAPACITY=4M \
 $build/bench/kernels $(expect "$name") $option $(litter "$heap") $quick"
-            done
         done
     done
+}
+
+plan_process() {
+    local name
     for name in "${peers[@]}" shim; do
         line kernels "$name" clean "$(environment "$name") ARENASHIM_CAPACITY=4M \
 $build/bench/process $build/examples/recall/recall $(expect "$name") $quick"
@@ -209,6 +209,12 @@ skip_scoped_forms
 plan_hot
 plan_scope
 plan_threads
-plan_kernels
+[ -e /usr/share/wordnet/data.noun ] ||
+    skip 'spreading over WordNet, and recall on it' 'wordnet-base is not installed'
+plan_kernels clean
+plan_process
 plan_memory clean
-[ -n "$quick" ] || plan_memory littered
+if [ -z "$quick" ]; then
+    plan_kernels littered
+    plan_memory littered
+fi
