@@ -164,7 +164,9 @@ static ALWAYS_INLINE bool block_resize_newest(void *block, size_t size, uintptr_
         return false;
     *(uintptr_t *)header = end;
     uintptr_t usable = cursor - (uintptr_t)block;
-    h->bytes += size > usable ? size - usable : 0;
+    size_t more = size > usable ? size - usable : 0;
+    __asm__("" : "+r"(more)); /* so that it is added by one instruction: a handler may settle */
+    h->bytes += more;
     h->thread->in_place++;
     return true;
 }
