@@ -163,7 +163,7 @@ const struct setting settings[SETTINGS] = {
     [SETTING_STATS_FILE] = {"stats-file", "ARENASHIM_STATS_FILE", "--stats-file=FILE",
                             "write them to FILE; %p is the process, %h the host (stderr)",
                             "a file name of at most 4095 bytes", NULL, .accepts = accepts_file,
-                            .is_path = true},
+                            .is_path = true, .is_pattern = true},
     [SETTING_NO_FOLLOW] = {"no-follow", "ARENASHIM_FOLLOW", "--no-follow",
                            "programs that PROGRAM starts run without the shim", "no value", "0",
                            .accepts = NULL},
@@ -179,11 +179,12 @@ static char *final_value(const struct setting *setting, const char *value, bool 
     int length = -1;
     if (before)
         length = asprintf(&made, "%s;%s", before, value);
-    else if (!setting->is_path || *value == '/' || !(directory = getcwd(NULL, 0)) ||
-             strchr(directory, '%')) /* would be taken for a part of the pattern */
+    else if (!setting->is_path || *value == '/')
         length = asprintf(&made, "%s", value);
-    else
-        length = asprintf(&made, "%s/%s", directory, value);
+    else if ((directory = getcwd(NULL, 0)) != NULL)
+        length = setting->is_pattern && strchr(directory, '%') /* would be a part of it */
+                     ? asprintf(&made, "%s", value)
+                     : asprintf(&made, "%s/%s", directory, value);
     free(directory);
     return length < 0 ? NULL : made;
 }

@@ -37,6 +37,7 @@ struct setting {
     const char *accepted; /* completes "it takes ..." */
     const char *bare;     /* value of the option given without one; NULL: a value is required */
     bool (*accepts)(const char *value); /* NULL: the option takes no value, `bare` is meant */
+    bool is_pattern;                    /* % is special in it */
     bool is_path;                       /* made absolute: the program may change its directory */
     bool repeats;                       /* further values are appended, behind semicolons */
 };

@@ -211,9 +211,9 @@ test_values() {
         "$arenashim" "$tmp"
     is 'names of files are made absolute' "$status:$out" "0:$tmp/specs $tmp/a/b $tmp/%p/c"
     mkdir "$tmp/%p"
-    capture sh -c 'cd "$1/%p" && "$0" run --stats-file=a.%p --no-follow -- printenv ARENASHIM_STATS_FILE' \
-        "$arenashim" "$tmp"
-    is 'but where the directory would be taken for a pattern' "$status:$out" 0:a.%p
+    capture sh -c 'cd "$1/%p" && "$0" run --stats-file=a.%p --learn=b --no-follow -- \
+        sh -c "echo \$ARENASHIM_STATS_FILE \$ARENASHIM_LEARN"' "$arenashim" "$tmp"
+    is 'but where the directory would be taken for a pattern' "$status:$out" "0:a.%p $tmp/%p/b"
     fails 'a name that its directory makes too long' 125 \
         '--stats-file=.*f. is not accepted; it takes a file name of at most 4095 bytes' \
         "$arenashim" run --stats-file="$(printf 'f%.0s' {1..4095})" -- echo started
