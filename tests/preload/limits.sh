@@ -54,7 +54,10 @@ done
 try -v 500000 none
 check 'half a gigabyte is enough to route' test "$(stat .routed_calls)" -gt 0
 for kilobytes in 500 1000 2000 4000 8000 16000 64000 unlimited; do
-    ! counts_lines || [ "$kilobytes" != 500 ] || continue # counting needs memory at exit
+    if [ "$kilobytes" = 500 ] && counts_lines; then
+        skip 'ulimit -d 500' 'counting lines needs memory at exit'
+        continue
+    fi
     try -d "$kilobytes" "$no_region|$no_arena"
 done
 

@@ -246,7 +246,11 @@ if plainly bash -c 'declare -A map; for i in {1..2000}; do map[$((i * 7 % 53))]+
     trap "echo USR1" USR1; kill -USR1 $$; trap "echo bye" EXIT; no-such-command; cd /none; exit 4'; then
     scoped 1 500 --scope='bash!execute_command'
     # bash has a getenv of its own, which the counting of lines calls, as it does fopen.
-    counts_lines || scoped 300 500 --scope='bash!*' --debug=poison,verify
+    if counts_lines; then
+        skip 'bash!*' 'lines are counted'
+    else
+        scoped 300 500 --scope='bash!*' --debug=poison,verify
+    fi
 fi
 if plainly openssl enc -aes-256-cbc -pbkdf2 -S 0011223344556677 -k word -in records.json -out encrypted; then
     mv encrypted plain
@@ -257,7 +261,9 @@ fi
 if plainly apt-cache policy bash; then
     scoped 20 1000 --scope='pkgCache*' --scope='libapt-pkg*!FileFd::*'
 fi
-if ! counts_lines && plainly sort -k2 records.json; then
+if counts_lines; then
+    skip 'libc.so.6!_IO_*' 'lines are counted'
+elif plainly sort -k2 records.json; then
     scoped 20 1 --scope='libc.so.6!_IO_*' --scope='libc.so.6!fopen' --scope='libc.so.6!setlocale' \
         --scope='libc.so.6!pthread_create'
 fi
