@@ -380,6 +380,12 @@ static void conclude(const struct operation *operation)
     require(misuse_count() == 0);
 }
 
+/* Asked for in the operation's scopes, which no handler draws in by run_a_scope. */
+static uint64_t bytes_counted(void)
+{
+    return site_named("outer").bytes + site_named("inner").bytes;
+}
+
 static void step_through_operation(void)
 {
     const struct operation *operation = &operations[atoi(fresh_argument)];
@@ -387,14 +393,19 @@ static void step_through_operation(void)
     start_once();
     arena_scope_end(begin("first"));
     stepping_start();
+    uint64_t before = bytes_counted();
     prepare(operation);
     find_points(operation->run);
     conclude(operation);
+    uint64_t bytes = bytes_counted() - before;
     for (disturbing = 0; disturbing < COUNT(disturbances); disturbing++) {
         for (at_point = 0; at_point < point_count; at_point++) {
+            before = bytes_counted();
             prepare(operation);
             run_interrupted(operation->run, disturbances[disturbing], &points[at_point]);
             conclude(operation);
+            if (operation->run == do_grow_newest && disturbances[disturbing] == run_a_scope)
+                require(bytes_counted() - before == bytes);
         }
     }
 }
