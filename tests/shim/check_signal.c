@@ -240,6 +240,7 @@ enum {
     LARGE = 128,       /* the arena has grown past its capacity */
     NO_INNER = 256,    /* in the outer scope alone */
     USES_NEWEST = 512, /* which is no longer the handler's to free */
+    COUNTS = 1024,     /* the bytes of its scopes, whenever a handler has a scope of its own */
 };
 
 UNUSED static const struct operation {
@@ -248,17 +249,17 @@ UNUSED static const struct operation {
     size_t size; /* of the result */
     int flags;
 } operations[] = {
-    {"malloc", do_malloc, 100, 0},
-    {"calloc", do_calloc, 3000, ZEROED},
-    {"memalign", do_memalign, 100, 0},
+    {"malloc", do_malloc, 100, COUNTS},
+    {"calloc", do_calloc, 3000, ZEROED | COUNTS},
+    {"memalign", do_memalign, 100, COUNTS},
     {"malloc past the capacity", do_overflow, CAPACITY, 0},
     {"calloc past the capacity", do_zeroed_overflow, CAPACITY, ZEROED},
     {"free of the newest", do_free_newest, 0, DROPS_NEWEST | USES_NEWEST},
     {"free of an older block", do_free_older, 0, DROPS_OLDER},
-    {"realloc: growing newest", do_grow_newest, 0, USES_NEWEST},
+    {"realloc: growing newest", do_grow_newest, 0, USES_NEWEST | COUNTS},
     {"realloc: past the capacity", do_grow_newest_far, 0, USES_NEWEST},
-    {"realloc: shrinking newest", do_shrink_newest, 0, USES_NEWEST},
-    {"realloc: moving", do_grow_older, 0, 0},
+    {"realloc: shrinking newest", do_shrink_newest, 0, USES_NEWEST | COUNTS},
+    {"realloc: moving", do_grow_older, 0, COUNTS},
     {"realloc in a pause", do_grow_newest, 0, PAUSED | USES_NEWEST},
     {"pause", do_pause, 0, 0},
     {"resume", do_resume, 0, PAUSED},
@@ -404,7 +405,7 @@ static void step_through_operation(void)
             prepare(operation);
             run_interrupted(operation->run, disturbances[disturbing], &points[at_point]);
             conclude(operation);
-            if (operation->run == do_grow_newest && disturbances[disturbing] == run_a_scope)
+            if (operation->flags & COUNTS && disturbances[disturbing] == run_a_scope)
                 require(bytes_counted() - before == bytes);
         }
     }
