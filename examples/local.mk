@@ -13,6 +13,8 @@ examples_libkernels_a_SOURCES = \
 	examples/kernels/decay.h \
 	examples/kernels/spread.c \
 	examples/kernels/spread.h \
+	examples/kernels/spread_check.c \
+	examples/kernels/spread_check.h \
 	examples/kernels/status.c \
 	examples/kernels/status.h
 examples_libkernels_a_CPPFLAGS = -I$(top_srcdir)/include

@@ -7,9 +7,10 @@
  */
 #include "spread.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+
+#include "spread_check.h"
 
 #include <arenashim/scope.h>
 
@@ -145,18 +146,16 @@ static enum kernel_status receive(struct spreading *run, uint32_t node, uint32_t
 static enum kernel_status fire(struct spreading *run, const struct reached *from)
 {
     const struct csr_graph *graph = run->graph;
-    uint32_t first = graph->offsets[from->node], end = graph->offsets[from->node + 1];
     double outflow = from->activation * (double)run->params->decay;
 
-    if (first > end || end > graph->edges)
+    if (!spread_row_is_sound(graph, from->node))
         return KERNEL_BAD_GRAPH;
-    for (uint32_t edge = first; edge < end; edge++) {
-        float weight = graph->weights[edge];
-        /* Written so that a NaN fails it. */
-        if (graph->targets[edge] >= graph->nodes || !(weight >= 0 && weight <= 1))
+    uint32_t end = graph->offsets[from->node + 1];
+    for (uint32_t edge = graph->offsets[from->node]; edge < end; edge++) {
+        if (!spread_edge_is_sound(graph, edge))
             return KERNEL_BAD_GRAPH;
-        enum kernel_status status =
-            receive(run, graph->targets[edge], from->depth + 1, outflow * (double)weight);
+        enum kernel_status status = receive(run, graph->targets[edge], from->depth + 1,
+                                            outflow * (double)graph->weights[edge]);
         if (status != KERNEL_OK)
             return status;
     }
@@ -219,36 +218,13 @@ static enum kernel_status most_activated(const struct visited *visited, struct s
     return KERNEL_OK;
 }
 
-static enum kernel_status check(const struct csr_graph *graph, const struct spread_params *params,
-                                const struct scored *seeds, size_t seed_count)
-{
-    if (!isfinite(params->threshold) || params->threshold < 0)
-        return KERNEL_BAD_ARGUMENT;
-    if (!(params->decay >= 0 && params->decay <= 1))
-        return KERNEL_BAD_ARGUMENT;
-    /* Node UINT32_MAX would have its row's end at an index that wraps around. */
-    if (graph->nodes == UINT32_MAX || (graph->nodes == 0 && graph->edges > 0))
-        return KERNEL_BAD_GRAPH;
-    if (graph->nodes > 0) {
-        if (!graph->offsets || (graph->edges > 0 && (!graph->targets || !graph->weights)))
-            return KERNEL_BAD_ARGUMENT;
-        if (graph->offsets[0] != 0 || graph->offsets[graph->nodes] != graph->edges)
-            return KERNEL_BAD_GRAPH;
-    }
-    for (size_t i = 0; i < seed_count; i++)
-        if (seeds[i].id >= graph->nodes || !(seeds[i].score >= 0 && seeds[i].score <= 1))
-            return KERNEL_BAD_ARGUMENT;
-    return KERNEL_OK;
-}
-
 enum kernel_status spread_activation(const struct csr_graph *graph,
                                      const struct spread_params *params, const struct scored *seeds,
                                      size_t seed_count, struct scored *hits, size_t capacity,
                                      size_t *hit_count)
 {
-    if (!graph || !params || (!seeds && seed_count > 0) || !hits || capacity == 0 || !hit_count)
-        return KERNEL_BAD_ARGUMENT;
-    enum kernel_status status = check(graph, params, seeds, seed_count);
+    enum kernel_status status =
+        spread_check(graph, params, seeds, seed_count, hits, capacity, hit_count);
     if (status != KERNEL_OK)
         return status;
     if (seed_count == 0) {
