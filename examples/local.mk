@@ -15,6 +15,7 @@ examples_libkernels_a_SOURCES = \
 	examples/kernels/spread.h \
 	examples/kernels/spread_check.c \
 	examples/kernels/spread_check.h \
+	examples/kernels/spread_dense.c \
 	examples/kernels/status.c \
 	examples/kernels/status.h
 examples_libkernels_a_CPPFLAGS = -I$(top_srcdir)/include

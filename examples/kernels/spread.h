@@ -6,6 +6,8 @@
  * breadth-first pulses after Crestani 1997). It only flows forward: a node collects from the level
  * before the one at which it is first reached, and fires once. So cycles, self-loops and edges
  * back add nothing, and the work is bounded by the edges in reach.
+ *
+ * There are two forms, sparse and dense, which differ in the scratch that they draw.
  */
 #ifndef EXAMPLES_KERNELS_SPREAD_H
 #define EXAMPLES_KERNELS_SPREAD_H
@@ -45,10 +47,28 @@ struct spread_params {
  * and no access out of bounds in any case. KERNEL_BAD_ARGUMENT: NULL, capacity 0, a parameter out
  * of range, a seed that is not a node or not in [0, 1]. No seeds (then the array may be NULL) give
  * no hits. `graph` is only read, so threads may share it.
+ *
+ * This is the sparse form: it draws a block for each node that it reaches, and sums in doubles.
  */
 enum kernel_status spread_activation(const struct csr_graph *graph,
                                      const struct spread_params *params, const struct scored *seeds,
                                      size_t seed_count, struct scored *hits, size_t capacity,
                                      size_t *hit_count);
+
+/*
+ * The dense form: the same contract, but what it draws does not depend on what it reaches: three
+ * arrays of 4 bytes and a set of 1 bit for each of the graph's nodes, and a heap for the hits, 5
+ * blocks in all.
+ *
+ * Sums are taken in the same order, but in floats. So scores are those of the sparse form where
+ * floats hold all sums and products on the way. Otherwise each of these adds up to 2^-24 (half of
+ * FLT_EPSILON) to the relative difference, more below FLT_MIN; a node whose activation comes that
+ * close to the threshold may fire in one form alone, and hits that close may change places. What
+ * adds up to more than FLT_MAX counts as FLT_MAX.
+ */
+enum kernel_status spread_activation_dense(const struct csr_graph *graph,
+                                           const struct spread_params *params,
+                                           const struct scored *seeds, size_t seed_count,
+                                           struct scored *hits, size_t capacity, size_t *hit_count);
 
 #endif

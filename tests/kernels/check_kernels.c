@@ -460,6 +460,24 @@ END_TEST
 
 /* ---- spreading ------------------------------------------------------------------------------ */
 
+typedef enum kernel_status spread_function(const struct csr_graph *graph,
+                                           const struct spread_params *params,
+                                           const struct scored *seeds, size_t seed_count,
+                                           struct scored *hits, size_t capacity, size_t *hit_count);
+
+/* The form under test. What tests each form is run with each of the fixtures that set it. */
+static spread_function *spread;
+
+static void use_sparse(void)
+{
+    spread = spread_activation;
+}
+
+static void use_dense(void)
+{
+    spread = spread_activation_dense;
+}
+
 enum { MOST_NODES = 120, MOST_EDGES = 500 };
 
 struct edge {
@@ -561,9 +579,9 @@ START_TEST(spread_matches_reference)
         seeds[i] = (struct scored){random_up_to(graph->nodes - 1), random_between(0, 1)};
 
     reference_spread(graph, &params, seeds, LENGTH(seeds), activation, depth_of);
-    ck_assert_int_eq(spread_activation(&graph->csr, &params, seeds, LENGTH(seeds), hits,
-                                       LENGTH(hits), &hit_count),
-                     KERNEL_OK);
+    ck_assert_int_eq(
+        spread(&graph->csr, &params, seeds, LENGTH(seeds), hits, LENGTH(hits), &hit_count),
+        KERNEL_OK);
     for (uint32_t node = 0; node < graph->nodes; node++)
         reached += depth_of[node] >= 0;
     ck_assert_uint_eq(hit_count, reached);
@@ -584,11 +602,10 @@ START_TEST(spread_keeps_the_most_activated)
 
     random_seed(_i);
     struct test_graph *graph = random_graph();
-    ck_assert_int_eq(
-        spread_activation(&graph->csr, &params, &seed, 1, all, LENGTH(all), &all_count), KERNEL_OK);
-    size_t capacity = 1 + random_up_to((uint32_t)all_count - 1);
-    ck_assert_int_eq(spread_activation(&graph->csr, &params, &seed, 1, few, capacity, &few_count),
+    ck_assert_int_eq(spread(&graph->csr, &params, &seed, 1, all, LENGTH(all), &all_count),
                      KERNEL_OK);
+    size_t capacity = 1 + random_up_to((uint32_t)all_count - 1);
+    ck_assert_int_eq(spread(&graph->csr, &params, &seed, 1, few, capacity, &few_count), KERNEL_OK);
     ck_assert_uint_eq(few_count, capacity);
     ck_assert_mem_eq(few, all, capacity * sizeof *few);
 }
@@ -604,7 +621,7 @@ static const float *spread_over(const struct test_graph *graph, struct spread_pa
 
     watch_begin(SIZE_MAX);
     enum kernel_status status =
-        spread_activation(&graph->csr, &params, seeds, seed_count, hits, MOST_NODES, &hit_count);
+        spread(&graph->csr, &params, seeds, seed_count, hits, MOST_NODES, &hit_count);
     watch_end();
     ck_assert_int_eq(status, KERNEL_OK);
     for (size_t i = 0; i < MOST_NODES; i++)
@@ -701,20 +718,77 @@ START_TEST(spread_over_little)
     struct scored seed = {0, 1}, hit;
     size_t hit_count = 7;
 
-    ck_assert_int_eq(spread_activation(&empty, &params, NULL, 0, &hit, 1, &hit_count), KERNEL_OK);
+    ck_assert_int_eq(spread(&empty, &params, NULL, 0, &hit, 1, &hit_count), KERNEL_OK);
     ck_assert_uint_eq(hit_count, 0);
     hit_count = 7;
-    ck_assert_int_eq(spread_activation(&empty, &params, &seed, 1, &hit, 1, &hit_count),
-                     KERNEL_BAD_ARGUMENT);
+    ck_assert_int_eq(spread(&empty, &params, &seed, 1, &hit, 1, &hit_count), KERNEL_BAD_ARGUMENT);
     ck_assert_uint_eq(hit_count, 7);
 
     struct test_graph *lonely = make_graph(1, NULL, 0);
     lonely->csr.targets = NULL;
     lonely->csr.weights = NULL;
     assert_activation(spread_over(lonely, params, &seed, 1), (float[]){1}, 1);
-    ck_assert_int_eq(spread_activation(&lonely->csr, &params, NULL, 0, &hit, 1, &hit_count),
-                     KERNEL_OK);
+    ck_assert_int_eq(spread(&lonely->csr, &params, NULL, 0, &hit, 1, &hit_count), KERNEL_OK);
     ck_assert_uint_eq(hit_count, 0);
+}
+END_TEST
+
+/* All numbers are powers of two or few quarters, so that floats hold each sum: with weights from
+ * 1/4 and a decay of 1/2, what arrives within 4 steps is a multiple of 2^-14, which they hold up to
+ * 2^10. */
+enum { SHORT = 4, LARGE = 1 << 10 };
+
+static struct test_graph *exact_graph(void)
+{
+    struct test_graph *graph = random_graph();
+    for (uint32_t i = 0; i < graph->edges; i++)
+        graph->weights[i] = 1 / (float)(1 << random_up_to(2));
+    return graph;
+}
+
+START_TEST(forms_agree_to_the_last_bit)
+{
+    struct scored seeds[4], sparse[MOST_NODES], dense[MOST_NODES];
+    size_t sparse_count, dense_count;
+
+    random_seed(_i);
+    struct test_graph *graph = exact_graph();
+    struct spread_params params = {1 / (float)(1 << random_up_to(12)), 0.5f, random_up_to(SHORT)};
+    size_t seed_count = random_up_to(LENGTH(seeds)), capacity = 1 + random_up_to(MOST_NODES - 1);
+    for (size_t i = 0; i < seed_count; i++)
+        seeds[i] = (struct scored){random_up_to(graph->nodes - 1), (float)random_up_to(4) / 4};
+
+    ck_assert_int_eq(
+        spread_activation(&graph->csr, &params, seeds, seed_count, sparse, capacity, &sparse_count),
+        KERNEL_OK);
+    ck_assert_int_eq(spread_activation_dense(&graph->csr, &params, seeds, seed_count, dense,
+                                             capacity, &dense_count),
+                     KERNEL_OK);
+    ck_assert(sparse_count == 0 || sparse[0].score < LARGE);
+    ck_assert_uint_eq(dense_count, sparse_count);
+    ck_assert_mem_eq(dense, sparse, sparse_count * sizeof *sparse);
+}
+END_TEST
+
+START_TEST(dense_sums_stay_finite)
+{
+    /* Fourfold at each step, from 1 to 4^99 > FLT_MAX, and then by a weight of 0. */
+    enum { STEPS = 99, PARALLEL = 4, NODES = STEPS + 2 };
+    struct edge edges[STEPS * PARALLEL + 1];
+    struct scored hits[NODES], seed = {0, 1};
+    struct spread_params params = {0, 1, UINT32_MAX};
+    size_t hit_count;
+
+    for (uint32_t i = 0; i < STEPS * PARALLEL; i++)
+        edges[i] = (struct edge){i / PARALLEL, i / PARALLEL + 1, 1};
+    edges[STEPS * PARALLEL] = (struct edge){STEPS, STEPS + 1, 0};
+    struct test_graph *graph = make_graph(NODES, edges, LENGTH(edges));
+    ck_assert_int_eq(
+        spread_activation_dense(&graph->csr, &params, &seed, 1, hits, NODES, &hit_count),
+        KERNEL_OK);
+    ck_assert_uint_eq(hit_count, NODES);
+    ck_assert(hits[0].score == FLT_MAX);
+    ck_assert(hits[NODES - 1].id == NODES - 1 && hits[NODES - 1].score == 0);
 }
 END_TEST
 
@@ -727,7 +801,7 @@ static void assert_spread_refuses(const struct csr_graph *graph, struct spread_p
     size_t hit_count = 7;
 
     watch_begin(SIZE_MAX);
-    enum kernel_status status = spread_activation(graph, &params, &seed, 1, hits, 2, &hit_count);
+    enum kernel_status status = spread(graph, &params, &seed, 1, hits, 2, &hit_count);
     watch_end();
     ck_assert_int_eq(status, wanted);
     ck_assert_uint_eq(hit_count, 7);
@@ -741,18 +815,12 @@ START_TEST(spread_refuses_pointers_and_sizes)
     struct scored seed = {0, 1}, hit;
     size_t kept = 7;
 
-    ck_assert_int_eq(spread_activation(NULL, &params, &seed, 1, &hit, 1, &kept),
-                     KERNEL_BAD_ARGUMENT);
-    ck_assert_int_eq(spread_activation(&graph->csr, NULL, &seed, 1, &hit, 1, &kept),
-                     KERNEL_BAD_ARGUMENT);
-    ck_assert_int_eq(spread_activation(&graph->csr, &params, NULL, 1, &hit, 1, &kept),
-                     KERNEL_BAD_ARGUMENT);
-    ck_assert_int_eq(spread_activation(&graph->csr, &params, &seed, 1, NULL, 1, &kept),
-                     KERNEL_BAD_ARGUMENT);
-    ck_assert_int_eq(spread_activation(&graph->csr, &params, &seed, 1, &hit, 0, &kept),
-                     KERNEL_BAD_ARGUMENT);
-    ck_assert_int_eq(spread_activation(&graph->csr, &params, &seed, 1, &hit, 1, NULL),
-                     KERNEL_BAD_ARGUMENT);
+    ck_assert_int_eq(spread(NULL, &params, &seed, 1, &hit, 1, &kept), KERNEL_BAD_ARGUMENT);
+    ck_assert_int_eq(spread(&graph->csr, NULL, &seed, 1, &hit, 1, &kept), KERNEL_BAD_ARGUMENT);
+    ck_assert_int_eq(spread(&graph->csr, &params, NULL, 1, &hit, 1, &kept), KERNEL_BAD_ARGUMENT);
+    ck_assert_int_eq(spread(&graph->csr, &params, &seed, 1, NULL, 1, &kept), KERNEL_BAD_ARGUMENT);
+    ck_assert_int_eq(spread(&graph->csr, &params, &seed, 1, &hit, 0, &kept), KERNEL_BAD_ARGUMENT);
+    ck_assert_int_eq(spread(&graph->csr, &params, &seed, 1, &hit, 1, NULL), KERNEL_BAD_ARGUMENT);
     ck_assert_uint_eq(kept, 7);
 }
 END_TEST
@@ -893,7 +961,7 @@ static enum kernel_status call_spread(size_t allowed)
     struct test_graph *graph = make_graph(MOST_NODES, edges, LENGTH(edges));
     watch_begin(allowed);
     enum kernel_status status =
-        spread_activation(&graph->csr, &params, &seed, 1, hits, MOST_NODES, &hit_count);
+        spread(&graph->csr, &params, &seed, 1, hits, MOST_NODES, &hit_count);
     watch_end();
     ck_assert(status == KERNEL_OK || (hit_count == 7 && hits[0].id == 7));
     return status;
@@ -911,10 +979,19 @@ START_TEST(selection_survives_failing_allocations)
 }
 END_TEST
 
-START_TEST(spread_survives_failing_allocations)
+START_TEST(sparse_survives_failing_allocations)
 {
+    use_sparse();
     /* A block per node, two tables, three sizes of one frontier, one of the other, the heap. */
     fail_each_allocation(call_spread, MOST_NODES + 2 + 3 + 1 + 1);
+}
+END_TEST
+
+START_TEST(dense_survives_failing_allocations)
+{
+    use_dense();
+    /* Three arrays, the set, the heap: however many nodes are reached. */
+    fail_each_allocation(call_spread, 3 + 1 + 1);
 }
 END_TEST
 
@@ -984,9 +1061,10 @@ static TCase *selection_case(void)
     return tests;
 }
 
-static TCase *spread_case(void)
+static TCase *spread_case(const char *name, void (*use_form)(void))
 {
-    TCase *tests = tcase_create("spread");
+    TCase *tests = tcase_create(name);
+    tcase_add_checked_fixture(tests, use_form, NULL);
     tcase_add_loop_test(tests, spread_matches_reference, 0, 5 * RANDOM_CASES);
     tcase_add_loop_test(tests, spread_keeps_the_most_activated, 0, RANDOM_CASES);
     tcase_add_test(tests, spread_along_a_chain);
@@ -1001,7 +1079,16 @@ static TCase *spread_case(void)
     tcase_add_test(tests, spread_refuses_inconsistent_graphs);
     tcase_add_test(tests, spread_refuses_falling_offsets);
     tcase_add_test(tests, spread_refuses_impossible_counts);
-    tcase_add_test(tests, spread_survives_failing_allocations);
+    return tests;
+}
+
+static TCase *forms_case(void)
+{
+    TCase *tests = tcase_create("forms of spreading");
+    tcase_add_loop_test(tests, forms_agree_to_the_last_bit, 0, 5 * RANDOM_CASES);
+    tcase_add_test(tests, dense_sums_stay_finite);
+    tcase_add_test(tests, sparse_survives_failing_allocations);
+    tcase_add_test(tests, dense_survives_failing_allocations);
     return tests;
 }
 
@@ -1018,7 +1105,9 @@ int main(void)
     suite_add_tcase(suite, decay_case());
     suite_add_tcase(suite, cosine_case());
     suite_add_tcase(suite, selection_case());
-    suite_add_tcase(suite, spread_case());
+    suite_add_tcase(suite, spread_case("sparse spreading", use_sparse));
+    suite_add_tcase(suite, spread_case("dense spreading", use_dense));
+    suite_add_tcase(suite, forms_case());
     suite_add_tcase(suite, status_case());
 
     SRunner *runner = srunner_create(suite);
