@@ -183,18 +183,34 @@ static void query_decay(const struct workload *workload, size_t number)
     output_bytes = count * sizeof output.values[0];
 }
 
-static void query_spread(const struct workload *workload, size_t number)
+typedef enum kernel_status spread_function(const struct csr_graph *graph,
+                                           const struct spread_params *params,
+                                           const struct scored *seeds, size_t seed_count,
+                                           struct scored *hits, size_t capacity, size_t *hit_count);
+
+static void spread_with(spread_function *spread, size_t number)
 {
     static const struct spread_params params = {.threshold = 0.01f, .decay = 0.6f, .max_depth = 4};
     struct scored seeds[SEEDS];
     size_t count;
-    (void)workload;
     for (size_t i = 0; i < SEEDS; i++) {
         uint64_t random = random_at(3, number * SEEDS + i);
         seeds[i] = (struct scored){random_below(random, view->nodes), 1};
     }
-    must(spread_activation(view, &params, seeds, SEEDS, output.hits, HITS, &count));
+    must(spread(view, &params, seeds, SEEDS, output.hits, HITS, &count));
     output_bytes = count * sizeof output.hits[0];
+}
+
+static void query_spread(const struct workload *workload, size_t number)
+{
+    (void)workload;
+    spread_with(spread_activation, number);
+}
+
+static void query_spread_dense(const struct workload *workload, size_t number)
+{
+    (void)workload;
+    spread_with(spread_activation_dense, number);
 }
 
 static void query_recall(const struct workload *workload, size_t number)
@@ -225,16 +241,23 @@ static void query_recall(const struct workload *workload, size_t number)
     {                                                                                              \
         "spread", #nodes, nodes, 0, queries, make_graph, query_spread                              \
     }
+#define SPREAD_DENSE(nodes, queries)                                                               \
+    {                                                                                              \
+        "spread_dense", #nodes, nodes, 0, queries, make_graph, query_spread_dense                  \
+    }
 
 static const struct workload made[] = {
-    COSINE(384, 10, 6000),   COSINE(384, 100, 1200), COSINE(384, 1000, 150), COSINE(768, 10, 3000),
-    COSINE(768, 100, 600),   COSINE(768, 1000, 100), COSINE(1536, 10, 1500), COSINE(1536, 100, 300),
-    COSINE(1536, 1000, 100), SELECT(100, 6000),      SELECT(1000, 1500),     SELECT(10000, 250),
-    DECAY(100, 6000),        DECAY(1000, 800),       DECAY(10000, 100),      SPREAD(100, 400),
-    SPREAD(1000, 100),       SPREAD(10000, 30),
+    COSINE(384, 10, 6000),  COSINE(384, 100, 1200),  COSINE(384, 1000, 150),
+    COSINE(768, 10, 3000),  COSINE(768, 100, 600),   COSINE(768, 1000, 100),
+    COSINE(1536, 10, 1500), COSINE(1536, 100, 300),  COSINE(1536, 1000, 100),
+    SELECT(100, 6000),      SELECT(1000, 1500),      SELECT(10000, 250),
+    DECAY(100, 6000),       DECAY(1000, 800),        DECAY(10000, 100),
+    SPREAD(100, 400),       SPREAD(1000, 100),       SPREAD(10000, 30),
+    SPREAD_DENSE(100, 400), SPREAD_DENSE(1000, 100), SPREAD_DENSE(10000, 30),
 };
 static const struct workload with_wordnet[] = {
     {"spread", "wordnet", 0, 0, 100, load_corpus, query_spread},
+    {"spread_dense", "wordnet", 0, 0, 100, load_corpus, query_spread_dense},
     {"recall", "wordnet", 0, 0, 200, load_corpus, query_recall},
 };
 static const struct workload without_wordnet[] = {

@@ -25,6 +25,8 @@ select 10000 select_best 200 48000
 decay 10000 decay_strengths 60 15000
 spread 10000 spread_activation 8 800
 spread wordnet spread_activation 50 2000
+spread_dense 10000 spread_activation_dense 8 800
+spread_dense wordnet spread_activation_dense 50 2000
 recall wordnet engine_recall 50 2600'
 CAPACITY=4M # of which the largest of these queries draws 3,141,456 bytes
 

@@ -58,7 +58,7 @@ under "$kernels" --quick
 routed 'the kernels run in an arena'
 is 'each case has its five samples' \
     "$(awk -F'\t' '$5 >= 0 { print $4 }' <<<"$out" | sort | uniq -c | awk '{ print $2, $1 }' | paste -sd' ')" \
-    'faults 18 ns 18 p50_ns 18 p99_ns 18 peak_kb 18'
+    'faults 21 ns 21 p50_ns 21 p99_ns 21 peak_kb 21'
 is 'half of the queries take no longer than 99 percent' \
     "$(awk -F'\t' '$4 == "p50_ns" { half = $5 } $4 == "p99_ns" && $5 < half' <<<"$out")" ''
 
@@ -96,6 +96,7 @@ capture "$bench/share.sh" --quick "$builddir" glibc
 is 'a similarity is a calloc and a free' "$(figure cosine 1536x1000 calls)" 2
 is 'a decay allocates nothing' "$(figure decay 10000 share)" 0
 plain=$(figure spread 10000 share)
+is 'dense spreading is five allocations and their frees' "$(figure spread_dense 10000 calls)" 10
 capture "$bench/share.sh" --quick "$builddir" shim
 is 'and a scope with the shim' "$(figure cosine 1536x1000 calls)" 4
 is 'the parts of a share are the whole' "$(awk -F'\t' '
@@ -104,5 +105,7 @@ is 'the parts of a share are the whole' "$(awk -F'\t' '
     $4 == "calls" && (sum - whole > 0.001 || whole - sum > 0.001)' <<<"$out")" ''
 check 'spreading spends less of its instructions in allocation' \
     awk -v plain="$plain" -v shim="$(figure spread 10000 share)" 'BEGIN { exit !(shim < plain / 2) }'
+check 'dense spreading less than 1 percent' \
+    awk -v dense="$(figure spread_dense 10000 share)" 'BEGIN { exit !(dense > 0 && dense < 1) }'
 
 done_testing
