@@ -10,10 +10,10 @@ import os
 import gdb
 
 LIBRARY = "libarenashim.so"
-FREED = 1  # in a block's header; see src/shim/header.h
+FREED = 1  # in a block's header; see src/engine/header.h
 HEADER = 8
 ALIGNMENT = 16
-CHUNK = 32 << 10  # see src/shim/chunks.h
+CHUNK = 32 << 10  # see src/memory/chunks.h
 THREAD_POINTERS = ("$fs_base", "$tpidr")
 NEAR = 1 << 20  # further from the thread pointer there is no thread-local variable
 
@@ -134,7 +134,7 @@ class Scope:
 
 
 class Chunks:
-    """What the scopes of a thread that retain have drawn; see src/shim/chunks.h, retain.h."""
+    """What the scopes of a thread that retain have drawn; see src/memory/chunks.h, retain.h."""
 
     def __init__(self, slot):
         self.retained = slot.record["retained"]

@@ -7,7 +7,7 @@ src_wrap_libwrap_la_SOURCES = \
 	src/base/text.c \
 	src/base/text.h \
 	src/base/track.h \
-	src/shim/named.h \
+	src/scope/named.h \
 	src/wrap/branches.c \
 	src/wrap/branches.h \
 	src/wrap/code.c \
@@ -39,7 +39,7 @@ src_wrap_libwrap_la_LIBADD = $(ZYDIS_LIBS) $(IBERTY_LIBS)
 noinst_LTLIBRARIES += src/wrap/libthunk.la
 src_wrap_libthunk_la_SOURCES = \
 	src/base/compiler.h \
-	src/shim/named.h \
+	src/scope/named.h \
 	src/wrap/thunk.S \
 	src/wrap/thunk.c \
 	src/wrap/thunk.h \

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shim/named.h"
+#include "scope/named.h"
 
 /* What is known of a function. */
 struct patch_function {

@@ -17,7 +17,7 @@
 #ifndef WRAP_THUNK_H
 #define WRAP_THUNK_H
 
-#include "shim/named.h"
+#include "scope/named.h"
 
 /*
  * Jumped to in place of the function, with r11 = struct named_function *, the return address at

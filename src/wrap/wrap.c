@@ -13,7 +13,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
-#include "shim/named.h"
+#include "scope/named.h"
 #include "wrap/apply.h"
 #include "wrap/listing.h"
 #include "wrap/loader.h"

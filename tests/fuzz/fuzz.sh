@@ -21,8 +21,9 @@ target() {
     # shellcheck disable=SC2086
     capture $compiler -std=gnu11 -g -O1 -fno-builtin -fexceptions -pthread -D_GNU_SOURCE \
         -DPACKAGE_VERSION='"fuzz"' $include -I"$source_dir/include" -I"$source_dir/src" \
-        -I"$source_dir/tests" -o "$tmp/$name" "$@" "$here/$name.c" "$source_dir"/src/base/*.c \
-        "$source_dir"/src/shim/*.c "$source_dir"/src/arena/*.c
+        -I"$source_dir/tests" -o "$tmp/$name" "$@" "$here/$name.c" \
+        "$source_dir"/src/{base,settings,memory,next,thread,route,engine,scope,report}/*.c \
+        "$source_dir"/src/process/start.c "$source_dir"/src/arena/*.c
     [ "$status" -eq 0 ]
 }
 

@@ -14,9 +14,9 @@
 
 #include "base/parse.h"
 #include "fuzz.h"
-#include "shim/config.h"
-#include "shim/fixed.h"
-#include "shim/modules.h"
+#include "settings/config.h"
+#include "next/fixed.h"
+#include "route/modules.h"
 
 extern char **environ;
 

@@ -11,16 +11,18 @@ tmp=$(mktemp -d) || exit 99
 trap 'rm -rf "$tmp"' EXIT
 
 # What each folder may include, itself aside.
+core='base settings memory next thread route engine scope report process'
 declare -A below=(
     [base]=''
     [arena]='base arenashim'
-    [shim]='base arena arenashim'
-    [wrap]='base shim arenashim'
-    [preload]='base arena shim arenashim'
+    [wrap]='base scope arenashim'
     [cli]='base arenashim'
     [examples]=arenashim
     [bench]='examples arenashim'
 )
+for layer in $core; do
+    [ "$layer" = base ] || below[$layer]="$core arenashim"
+done
 
 # includes FILE...: "FILE HEADER" of each include that is written in quotes or names a folder of the
 # project in angle brackets.
@@ -29,7 +31,7 @@ includes() {
         header = substr($0, RSTART, RLENGTH)
         quoted = header ~ /"/
         sub(/.*["<]/, "", header)
-        if (quoted || header ~ /^(base|arena|shim|wrap|preload|cli|arenashim|src|examples|bench)\// ||
+        if (quoted || header ~ /^(base|settings|memory|next|thread|route|engine|scope|report|process|arena|wrap|cli|arenashim|src|examples|bench)\// ||
             header ~ /\.\./)
             print FILENAME, header
     }' "$@" </dev/null
@@ -80,23 +82,21 @@ plant() {
     printf '%s\n' "$line" >>"$tmp/tree/$file"
     is "refused: $1" "$(violations "$tmp/tree")" "$4"
 }
-plant 'base includes shim' src/base/text.c '#include "shim/config.h"' \
-    'src/base/text.c includes shim/config.h'
-plant 'arena includes shim, in angle brackets' src/arena/arena.c '# include <shim/block.h>' \
-    'src/arena/arena.c includes shim/block.h'
-plant 'shim includes preload' src/shim/block.c '#include "preload/x.h"' \
-    'src/shim/block.c includes preload/x.h'
-plant 'cli includes shim' src/cli/run.c '#include "shim/config.h"' \
-    'src/cli/run.c includes shim/config.h'
-plant 'by a relative path' src/base/text.c '#include "../shim/config.h"' \
-    'src/base/text.c includes ../shim/config.h'
+plant 'base includes settings' src/base/text.c '#include "settings/config.h"' \
+    'src/base/text.c includes settings/config.h'
+plant 'arena includes engine, in angle brackets' src/arena/arena.c '# include <engine/block.h>' \
+    'src/arena/arena.c includes engine/block.h'
+plant 'cli includes settings' src/cli/run.c '#include "settings/config.h"' \
+    'src/cli/run.c includes settings/config.h'
+plant 'by a relative path' src/base/text.c '#include "../settings/config.h"' \
+    'src/base/text.c includes ../settings/config.h'
 plant 'examples include src' examples/kernels/decay.c '#include "../../src/base/text.h"' \
     'examples/kernels/decay.c includes ../../src/base/text.h'
 plant 'examples include bench' examples/kernels/decay.c '#include "bench/sample.h"' \
     'examples/kernels/decay.c includes bench/sample.h'
 plant 'bench includes src' bench/kernels.c '#include "src/base/text.h"' \
     'bench/kernels.c includes src/base/text.h'
-plant 'a folder too deep' src/shim/linux/x.c '' 'too deep: src/shim/linux'
+plant 'a folder too deep' src/memory/linux/x.c '' 'too deep: src/memory/linux'
 plant 'a folder that is no layer' src/util/x.c '' 'not a layer: src/util'
 
 # ---- public headers ----------------------------------------------------------------------------

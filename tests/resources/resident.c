@@ -13,7 +13,7 @@
 #define KIB ((size_t)1024)
 #define MIB (1024 * KIB)
 
-/* See src/shim/region.h. Slots have the default limit. */
+/* See src/memory/region.h. Slots have the default limit. */
 #define RECORD (192 * KIB)
 #define GUARD (4 * KIB)
 #define SPAN (1024 * MIB + RECORD + 2 * GUARD)

@@ -5,7 +5,7 @@
  */
 #include "harness.h"
 
-#include "shim/chunks.h"
+#include "memory/chunks.h"
 #include <sys/syscall.h>
 
 enum { ROOM = 300, OPERATIONS = 60000 };

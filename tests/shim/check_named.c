@@ -8,9 +8,9 @@
  * interrupted by handlers that do such things themselves, and by one that jumps away.
  */
 #include "harness.h"
-#include "shim/modules.h"
-#include "shim/named.h"
-#include "shim/retain.h"
+#include "route/modules.h"
+#include "scope/named.h"
+#include "engine/retain.h"
 #include "stepping.h"
 
 #include <setjmp.h>

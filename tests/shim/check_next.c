@@ -4,7 +4,7 @@
  */
 #include "harness.h"
 
-#include "shim/next.h"
+#include "next/next.h"
 
 static void (*in_dlsym)(void);
 

@@ -5,9 +5,9 @@
  */
 #include "../preload/interrupt.h"
 #include "harness.h"
-#include "shim/learn.h"
-#include "shim/modules.h"
-#include "shim/retain.h"
+#include "engine/learn.h"
+#include "route/modules.h"
+#include "engine/retain.h"
 
 enum { CAPACITY = 32 * 32768, LIMIT = 8 * 1024 * 1024 };
 

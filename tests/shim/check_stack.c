@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <sys/syscall.h>
 
-#include "shim/stack.h"
+#include "scope/stack.h"
 
 enum { PAGE = 4096, BYTES = 256 };
 

@@ -31,13 +31,13 @@
 #include <unistd.h>
 
 #include "base/track.h"
-#include "shim/block.h"
-#include "shim/fixed.h"
-#include "shim/misuse.h"
-#include "shim/scope.h"
-#include "shim/start.h"
-#include "shim/stats.h"
-#include "shim/thread.h"
+#include "engine/block.h"
+#include "next/fixed.h"
+#include "thread/misuse.h"
+#include "scope/scope.h"
+#include "process/start.h"
+#include "report/stats.h"
+#include "thread/thread.h"
 
 #define UNUSED __attribute__((unused))
 #define CALL __attribute__((unused, noinline)) /* as a call of the real function is */

@@ -21,7 +21,7 @@ check_PROGRAMS += $(shim_tests)
 TESTS += $(shim_tests)
 
 shim_tests_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
-shim_tests_ldadd = src/shim/libcore.la $(CHECK_LIBS)
+shim_tests_ldadd = src/libcore.la $(CHECK_LIBS)
 
 tests_shim_check_base_SOURCES = tests/shim/check_base.c tests/shim/harness.h
 tests_shim_check_base_CFLAGS = $(shim_tests_cflags)

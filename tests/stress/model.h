@@ -4,7 +4,7 @@
  * done by the real functions, and judged by the model. A failure is a message and abort().
  *
  * With `exact` the model also knows the address of every routed block (cursor, header, rounding as
- * src/shim/block.h says), and so whether it fits and what the overflow policy makes of it.
+ * src/engine/block.h says), and so whether it fits and what the overflow policy makes of it.
  *
  * Determinism: what a worker does and what the calls answer follows from seed, number and settings
  * alone, however the threads interleave; `digest` sums it up. Not determined: addresses (but for

@@ -19,7 +19,7 @@
 #include "base/track.h"
 #include "fake_host.h"
 #include "registers.h"
-#include "shim/stack.h"
+#include "scope/stack.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define FAR __attribute__((noinline))

@@ -14,7 +14,7 @@ extern "C" {
 #define _Static_assert static_assert
 #endif
 
-#include "shim/named.h"
+#include "scope/named.h"
 
 /* Of the calling thread. */
 struct fake_calls {

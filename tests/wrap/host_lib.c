@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shim/named.h"
+#include "scope/named.h"
 
 #define FUNCTIONS_MAX 5000
 

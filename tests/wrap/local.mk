@@ -22,7 +22,7 @@ tests_wrap_check_thunk_SOURCES = \
 	tests/wrap/registers.S \
 	tests/wrap/registers.h
 tests_wrap_check_thunk_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread -Wno-psabi
-tests_wrap_check_thunk_LDADD = src/wrap/libthunk.la src/shim/libcore.la $(CHECK_LIBS) -lm
+tests_wrap_check_thunk_LDADD = src/wrap/libthunk.la src/libcore.la $(CHECK_LIBS) -lm
 tests_wrap_check_unwind_SOURCES = tests/wrap/check_unwind.cc tests/wrap/fake_host.c tests/wrap/fake_host.h
 tests_wrap_check_unwind_CFLAGS = $(AM_CFLAGS)
 tests_wrap_check_unwind_CXXFLAGS = $(AM_CXXFLAGS) $(CHECK_CFLAGS) -pthread

@@ -1,0 +1,146 @@
+#include "memory/region.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/track.h"
+
+#define SLOT_OVERHEAD (REGION_RECORD_BYTES + 2 * REGION_GUARD_BYTES)
+
+/* Valgrind 3.19 refuses reservations of 2^36 bytes and more and slows down with large ones. */
+#define BYTES_EMULATED ((size_t)1 << 33)
+
+/* Of 2^47 bytes of user addresses on x86-64; the host program needs its own. */
+#define BYTES_MAX ((size_t)1 << 45)
+
+/* A region that cannot have slots of the full limit is divided into at least this many. */
+#define SLOTS_WANTED 64
+
+static uint64_t claimed[REGION_SLOTS_MAX / 64];
+static int slots_seen;
+
+static size_t bytes_to_try(struct region_wish wish)
+{
+    size_t bytes = (wish.limit + SLOT_OVERHEAD) * REGION_SLOTS_MAX;
+    if (bytes > BYTES_MAX)
+        bytes = BYTES_MAX;
+    if (track_emulated() && bytes > BYTES_EMULATED)
+        bytes = BYTES_EMULATED;
+    struct rlimit address_space;
+    if (getrlimit(RLIMIT_AS, &address_space) == 0 && address_space.rlim_cur != RLIM_INFINITY &&
+        bytes > address_space.rlim_cur / 8)
+        bytes = address_space.rlim_cur / 8;
+    return region_page_down(bytes);
+}
+
+static void divide(struct region *region, struct region_wish wish)
+{
+    size_t least = wish.capacity + SLOT_OVERHEAD;
+    size_t span = region_page_down(region->size / SLOTS_WANTED);
+    if (span > wish.limit + SLOT_OVERHEAD || region->size / SLOTS_WANTED >= wish.limit)
+        span = wish.limit + SLOT_OVERHEAD;
+    if (span < least)
+        span = least;
+    size_t slots = region->size / span;
+    region->span = span;
+    region->slots = slots < REGION_SLOTS_MAX ? (unsigned)slots : REGION_SLOTS_MAX;
+}
+
+bool region_reserve(struct region *region, struct region_wish wish)
+{
+    int saved_errno = errno;
+    size_t least = wish.capacity + SLOT_OVERHEAD;
+    *region = (struct region){0};
+    if ((size_t)sysconf(_SC_PAGESIZE) > REGION_GUARD_BYTES)
+        return false;
+    for (size_t bytes = bytes_to_try(wish); bytes >= least; bytes = region_page_down(bytes / 2)) {
+        void *start =
+            mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (start == MAP_FAILED)
+            continue;
+        /* Asking for huge pages on sparse arenas would turn megabytes into gigabytes. */
+        madvise(start, bytes, MADV_NOHUGEPAGE);
+        /* Core files hold what is committed, not the reservation. */
+        madvise(start, bytes, MADV_DONTDUMP);
+        region->start = (uintptr_t)start;
+        region->size = bytes;
+        divide(region, wish);
+        break;
+    }
+    errno = saved_errno;
+    return region->size > 0;
+}
+
+int region_claim(const struct region *region)
+{
+    for (unsigned slot = 0; slot < region->slots; slot++) {
+        uint64_t bit = (uint64_t)1 << slot % 64;
+        uint64_t *word = &claimed[slot / 64];
+        if (__atomic_load_n(word, __ATOMIC_RELAXED) & bit ||
+            __atomic_fetch_or(word, bit, __ATOMIC_ACQUIRE) & bit)
+            continue;
+        int seen = __atomic_load_n(&slots_seen, __ATOMIC_RELAXED);
+        while (seen <= (int)slot &&
+               !__atomic_compare_exchange_n(&slots_seen, &seen, (int)slot + 1, false,
+                                            __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+            continue;
+        return (int)slot;
+    }
+    return -1;
+}
+
+void region_release(int slot)
+{
+    __atomic_fetch_and(&claimed[slot / 64], ~((uint64_t)1 << slot % 64), __ATOMIC_RELEASE);
+}
+
+int region_slots_seen(void)
+{
+    return __atomic_load_n(&slots_seen, __ATOMIC_ACQUIRE);
+}
+
+uintptr_t region_record(const struct region *region, int slot)
+{
+    return region->start + (size_t)slot * region->span;
+}
+
+uintptr_t region_memory(const struct region *region, int slot)
+{
+    return region_record(region, slot) + REGION_RECORD_BYTES + REGION_GUARD_BYTES;
+}
+
+uintptr_t region_memory_end(const struct region *region, int slot)
+{
+    return region_record(region, slot) + region->span - REGION_GUARD_BYTES;
+}
+
+bool region_commit(uintptr_t start, uintptr_t end)
+{
+    int saved_errno = errno;
+    bool done = mprotect((void *)start, end - start, PROT_READ | PROT_WRITE) == 0;
+    if (done) {
+        madvise((void *)start, end - start, MADV_DODUMP);
+        track_hide((void *)start, end - start);
+        track_renew((void *)start, end - start);
+    }
+    errno = saved_errno;
+    return done;
+}
+
+bool region_discard(uintptr_t start, uintptr_t end)
+{
+    int saved_errno = errno;
+    bool done = madvise((void *)start, end - start, MADV_DONTNEED) == 0;
+    errno = saved_errno;
+    return done;
+}
+
+void region_forbid(uintptr_t start, uintptr_t end)
+{
+    int saved_errno = errno;
+    mprotect((void *)start, end - start, PROT_NONE);
+    madvise((void *)start, end - start, MADV_DONTDUMP);
+    errno = saved_errno;
+}

@@ -1,0 +1,43 @@
+/*
+ * What is settled at start and only read afterwards. It fills pages of its own, which
+ * fixed_seal() makes read-only: a writable table of function pointers is an attacker's favourite.
+ */
+#ifndef SHIM_FIXED_H
+#define SHIM_FIXED_H
+
+#include "settings/config.h"
+#include "scope/named.h"
+#include "next/next.h"
+#include "next/operators.h"
+#include "memory/region.h"
+
+struct fixed {
+    struct next_allocator next;
+    struct outside outside;
+    struct region region;
+    size_t bias; /* a block of n bytes occupies (n + bias) & mask bytes; see block.h */
+    size_t mask;
+    bool retains;      /* there may be scopes that retain what is alive: see retain.h */
+    bool checked;      /* memcheck watches, or ARENASHIM_DEBUG is set: see header.h */
+    uintptr_t wrapper; /* the malloc that calls ours, when that is not the first; else 0 */
+    struct operators operators;
+    struct config config;
+    struct named_host named;
+    struct next_allocator behind_boot; /* next.c: what `next` calls on when it guards the buffer */
+};
+
+#define FIXED_ALIGN 4096
+
+union fixed_pages {
+    struct fixed values;
+    unsigned char bytes[(sizeof(struct fixed) + FIXED_ALIGN - 1) / FIXED_ALIGN * FIXED_ALIGN];
+};
+
+extern union fixed_pages fixed_pages __attribute__((aligned(FIXED_ALIGN)));
+#define fixed (fixed_pages.values)
+
+/* Makes the pages read-only. On systems with larger pages than FIXED_ALIGN it does nothing: other
+ * variables may lie in the same page. */
+void fixed_seal(void);
+
+#endif

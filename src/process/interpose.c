@@ -1,0 +1,420 @@
+/*
+ * The allocation family as the host program sees it: every definition of malloc & co. and of the
+ * C++ allocation operators is in this file, and nothing else is. It is linked into libarenashim.so
+ * alone.
+ *
+ * Rules for every function here:
+ * - The fast path is inline and straight; everything else is a tail call.
+ * - The caller's address is taken in the interposed function itself: it decides the routing.
+ * - Pointers are judged by where they lie, never by the scope.
+ * - A call that is not routed leaves errno and all arguments to the next allocator.
+ * - No function of this file is called by name from here: the name may be somebody else's.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "engine/block.h"
+#include "next/fixed.h"
+#include "next/operators.h"
+#include "engine/retain.h"
+
+/* Their prototypes are the callers' headers' business, where these have them. */
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+
+#define EXPORT __attribute__((visibility("default")))
+
+static ALWAYS_INLINE bool in_scope(void)
+{
+    return UNLIKELY(hot.cursor != 0);
+}
+
+/* A block, NULL with errno, or BLOCK_PASS. */
+static ALWAYS_INLINE void *serve(const struct request *request)
+{
+    if (in_scope())
+        return block_serve(request);
+    return UNLIKELY(fixed.outside.serve != NULL) ? fixed.outside.serve(request) : BLOCK_PASS;
+}
+
+static ALWAYS_INLINE bool is_power_of_two(size_t number)
+{
+    return number != 0 && (number & (number - 1)) == 0;
+}
+
+/* ---- malloc, calloc, free, realloc ----------------------------------------------------------- */
+
+static OUT_OF_LINE void *malloc_in_scope(size_t size, uintptr_t caller)
+{
+    struct request request = {.size = size, .caller = caller};
+    void *block = block_serve(&request);
+    return block == BLOCK_PASS ? fixed.next.malloc(size) : block;
+}
+
+EXPORT HOT TAIL_CALLS void *malloc(size_t size)
+{
+    uintptr_t caller = CALLER();
+    void *block = block_take(size, caller);
+    if (LIKELY(block != NULL))
+        return block;
+    return in_scope() ? malloc_in_scope(size, caller) : fixed.outside.malloc(size);
+}
+
+static OUT_OF_LINE void *calloc_in_scope(size_t count, size_t size, uintptr_t caller)
+{
+    struct request request = {.zeroed = true, .caller = caller};
+    if (__builtin_mul_overflow(count, size, &request.size))
+        request.size = SIZE_MAX; /* refused by whoever serves it */
+    void *block = block_serve(&request);
+    return block == BLOCK_PASS ? fixed.next.calloc(count, size) : block;
+}
+
+EXPORT HOT TAIL_CALLS void *calloc(size_t count, size_t size)
+{
+    uintptr_t caller = CALLER();
+    size_t bytes;
+    if (LIKELY(!__builtin_mul_overflow(count, size, &bytes))) {
+        void *block = block_take(bytes, caller);
+        if (LIKELY(block != NULL)) {
+            block_zero(block, bytes);
+            return block;
+        }
+    }
+    return in_scope() ? calloc_in_scope(count, size, caller) : fixed.outside.calloc(count, size);
+}
+
+static ALWAYS_INLINE void free_any(void *block)
+{
+    if (LIKELY(!block_is_ours(block)))
+        fixed.next.free(block);
+    else if (LIKELY(block_release(block)))
+        return;
+    else if (fixed.retains) /* as block_free does, without its jump */
+        retain_free(block);
+    else
+        block_free(block);
+}
+
+EXPORT HOT void free(void *block)
+{
+    free_any(block);
+}
+
+EXPORT void cfree(void *block)
+{
+    free_any(block);
+}
+
+EXPORT void free_sized(void *block, size_t size)
+{
+    (void)size;
+    free_any(block);
+}
+
+EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
+{
+    (void)alignment;
+    (void)size;
+    free_any(block);
+}
+
+static OUT_OF_LINE void *free_to_null(void *block)
+{
+    free_any(block);
+    return NULL;
+}
+
+static ALWAYS_INLINE void *realloc_any(void *block, size_t size, uintptr_t caller)
+{
+    if (!block) {
+        void *taken = block_take(size, caller);
+        if (taken)
+            return taken;
+        return in_scope() ? malloc_in_scope(size, caller) : fixed.outside.malloc(size);
+    }
+    if (LIKELY(!block_is_ours(block)))
+        return fixed.next.realloc(block, size);
+    if (LIKELY(block_resize_newest(block, size, caller)))
+        return block;
+    return size > 0 ? block_resize(block, size, caller) : free_to_null(block);
+}
+
+EXPORT HOT TAIL_CALLS void *realloc(void *block, size_t size)
+{
+    return realloc_any(block, size, CALLER());
+}
+
+EXPORT TAIL_CALLS void *reallocarray(void *block, size_t count, size_t size)
+{
+    size_t bytes;
+    if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return realloc_any(block, bytes, CALLER());
+}
+
+EXPORT size_t malloc_usable_size(void *block)
+{
+    return LIKELY(!block_is_ours(block)) ? fixed.next.malloc_usable_size(block)
+                                         : block_usable(block);
+}
+
+EXPORT int malloc_trim(size_t pad)
+{
+    bool trimmed = threads_trim(pad);
+    return fixed.next.malloc_trim(pad) != 0 || trimmed;
+}
+
+/* ---- aligned blocks -------------------------------------------------------------------------- */
+
+/* glibc rounds an alignment that is not a power of two up to one, and takes 0 for the default.
+ * 0 when there is no such power. */
+static size_t usual_alignment(size_t alignment)
+{
+    if (alignment <= ALIGN_MIN)
+        return ALIGN_MIN;
+    if (is_power_of_two(alignment))
+        return alignment;
+    unsigned bits = sizeof(size_t) * 8 - (unsigned)__builtin_clzl(alignment);
+    return bits < sizeof(size_t) * 8 ? (size_t)1 << bits : 0;
+}
+
+/* Returns a block, NULL with errno, or BLOCK_PASS (also out of scope). */
+static OUT_OF_LINE void *aligned_in_scope(size_t alignment, size_t size, uintptr_t caller)
+{
+    struct request request = {.size = size, .caller = caller};
+    if (!in_scope() && !fixed.outside.serve)
+        return BLOCK_PASS;
+    request.alignment = usual_alignment(alignment);
+    /* A bad alignment is the next allocator's to refuse: it knows its own rules. */
+    return request.alignment ? serve(&request) : BLOCK_PASS;
+}
+
+static ALWAYS_INLINE void *aligned_any(size_t alignment, size_t size, uintptr_t caller)
+{
+    if (LIKELY(is_power_of_two(alignment))) {
+        void *block = block_take_aligned(size, alignment, caller);
+        if (LIKELY(block != NULL))
+            return block;
+    }
+    return aligned_in_scope(alignment, size, caller);
+}
+
+EXPORT HOT void *memalign(size_t alignment, size_t size)
+{
+    void *block = aligned_any(alignment, size, CALLER());
+    return block == BLOCK_PASS ? fixed.next.memalign(alignment, size) : block;
+}
+
+EXPORT HOT void *aligned_alloc(size_t alignment, size_t size)
+{
+    void *block = aligned_any(alignment, size, CALLER());
+    return block == BLOCK_PASS ? fixed.next.aligned_alloc(alignment, size) : block;
+}
+
+static OUT_OF_LINE int posix_memalign_slowly(void **result, size_t alignment, size_t size,
+                                             uintptr_t caller)
+{
+    void *block = BLOCK_PASS;
+    if (is_power_of_two(alignment) && alignment % sizeof(void *) == 0) {
+        int saved_errno = errno;
+        block = aligned_in_scope(alignment, size, caller);
+        errno = saved_errno;
+    }
+    if (block == BLOCK_PASS)
+        return fixed.next.posix_memalign(result, alignment, size);
+    if (!block)
+        return ENOMEM;
+    *result = block;
+    return 0;
+}
+
+EXPORT HOT int posix_memalign(void **result, size_t alignment, size_t size)
+{
+    uintptr_t caller = CALLER();
+    if (LIKELY(is_power_of_two(alignment) && alignment % sizeof(void *) == 0)) {
+        void *block = block_take_aligned(size, alignment, caller);
+        if (LIKELY(block != NULL)) {
+            *result = block;
+            return 0;
+        }
+    }
+    return posix_memalign_slowly(result, alignment, size, caller);
+}
+
+EXPORT void *valloc(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *block = aligned_in_scope(page, size, CALLER());
+    return block == BLOCK_PASS ? fixed.next.memalign(page, size) : block;
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (size > SIZE_MAX - page) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    size = (size + page - 1) & ~(page - 1);
+    void *block = aligned_in_scope(page, size, CALLER());
+    return block == BLOCK_PASS ? fixed.next.memalign(page, size) : block;
+}
+
+/* ---- C++ operators --------------------------------------------------------------------------- */
+
+static bool is_nothrow(enum operator_new variant)
+{
+    return variant == NEW_NOTHROW || variant == NEW_ARRAY_NOTHROW ||
+           variant == NEW_ALIGNED_NOTHROW || variant == NEW_ARRAY_ALIGNED_NOTHROW;
+}
+
+/* operator new outside the arena. `alignment` is 0 for the default. */
+static void *new_outside(enum operator_new variant, size_t size, size_t alignment, uintptr_t second,
+                         uintptr_t third)
+{
+    operator_new_function *replaced = fixed.operators.new_variants[variant];
+    if (UNLIKELY(replaced != NULL))
+        return replaced(size, second, third);
+    void *block = NULL;
+    if (alignment == 0)
+        block = fixed.next.malloc(size);
+    else if (is_power_of_two(alignment))
+        block = fixed.next.memalign(alignment, size);
+    if (LIKELY(block != NULL))
+        return block;
+    /* The runtime rounds a size up to the alignment and may find it small then. */
+    if (alignment != 0 && size > PTRDIFF_MAX)
+        return operators_runtime_new(variant - NEW_ALIGNED + NEW, size, third, 0);
+    return operators_runtime_new(variant, size, second, third);
+}
+
+/* All of operator new but the fast path. `second` and `third` are the variant's arguments behind
+ * the size. */
+static OUT_OF_LINE void *new_slowly(enum operator_new variant, size_t size, size_t alignment,
+                                    uintptr_t second, uintptr_t third, uintptr_t caller)
+{
+    struct request request = {size, alignment, false, caller};
+    bool eligible = alignment == 0 || is_power_of_two(alignment);
+    while (eligible) {
+        void *block = serve(&request);
+        if (block == BLOCK_PASS)
+            break;
+        if (block || is_nothrow(variant))
+            return block;
+        operators_refused();
+    }
+    return new_outside(variant, size, alignment, second, third);
+}
+
+/* A single object or array with the default alignment. */
+static ALWAYS_INLINE void *new_any(enum operator_new variant, size_t size, uintptr_t nothrow,
+                                   uintptr_t caller)
+{
+    void *block = block_take(size, caller);
+    return LIKELY(block != NULL) ? block : new_slowly(variant, size, 0, nothrow, 0, caller);
+}
+
+static ALWAYS_INLINE void *new_aligned(enum operator_new variant, size_t size, size_t alignment,
+                                       uintptr_t nothrow, uintptr_t caller)
+{
+    if (LIKELY(is_power_of_two(alignment))) {
+        void *block = block_take_aligned(size, alignment, caller);
+        if (LIKELY(block != NULL))
+            return block;
+    }
+    return new_slowly(variant, size, alignment, alignment, nothrow, caller);
+}
+
+static ALWAYS_INLINE void delete_any(enum operator_delete variant, void *block, uintptr_t second,
+                                     uintptr_t third)
+{
+    operator_delete_function *replaced = fixed.operators.delete_variants[variant];
+    if (UNLIKELY(block_is_ours(block)) || LIKELY(!replaced))
+        free_any(block);
+    else
+        replaced(block, second, third);
+}
+
+/* The mangled names of operator new and new[], delete and delete[], in the order of operators.h. */
+#define OPERATORS_NEW(plain, array, first)                                                         \
+    EXPORT HOT void *plain(size_t size)                                                            \
+    {                                                                                              \
+        return new_any((first), size, 0, CALLER());                                                \
+    }                                                                                              \
+    EXPORT void *array(size_t size)                                                                \
+    {                                                                                              \
+        return new_any((first) + 1, size, 0, CALLER());                                            \
+    }
+#define OPERATORS_NEW_NOTHROW(plain, array, first)                                                 \
+    EXPORT void *plain(size_t size, uintptr_t nothrow)                                             \
+    {                                                                                              \
+        return new_any((first), size, nothrow, CALLER());                                          \
+    }                                                                                              \
+    EXPORT void *array(size_t size, uintptr_t nothrow)                                             \
+    {                                                                                              \
+        return new_any((first) + 1, size, nothrow, CALLER());                                      \
+    }
+#define OPERATORS_NEW_ALIGNED(plain, array, first)                                                 \
+    EXPORT void *plain(size_t size, size_t alignment)                                              \
+    {                                                                                              \
+        return new_aligned((first), size, alignment, 0, CALLER());                                 \
+    }                                                                                              \
+    EXPORT void *array(size_t size, size_t alignment)                                              \
+    {                                                                                              \
+        return new_aligned((first) + 1, size, alignment, 0, CALLER());                             \
+    }
+#define OPERATORS_NEW_ALIGNED_NOTHROW(plain, array, first)                                         \
+    EXPORT void *plain(size_t size, size_t alignment, uintptr_t nothrow)                           \
+    {                                                                                              \
+        return new_aligned((first), size, alignment, nothrow, CALLER());                           \
+    }                                                                                              \
+    EXPORT void *array(size_t size, size_t alignment, uintptr_t nothrow)                           \
+    {                                                                                              \
+        return new_aligned((first) + 1, size, alignment, nothrow, CALLER());                       \
+    }
+#define OPERATORS_DELETE(plain, array, first)                                                      \
+    EXPORT void plain(void *block)                                                                 \
+    {                                                                                              \
+        delete_any((first), block, 0, 0);                                                          \
+    }                                                                                              \
+    EXPORT void array(void *block)                                                                 \
+    {                                                                                              \
+        delete_any((first) + 1, block, 0, 0);                                                      \
+    }
+#define OPERATORS_DELETE_2(plain, array, first)                                                    \
+    EXPORT void plain(void *block, uintptr_t second)                                               \
+    {                                                                                              \
+        delete_any((first), block, second, 0);                                                     \
+    }                                                                                              \
+    EXPORT void array(void *block, uintptr_t second)                                               \
+    {                                                                                              \
+        delete_any((first) + 1, block, second, 0);                                                 \
+    }
+#define OPERATORS_DELETE_3(plain, array, first)                                                    \
+    EXPORT void plain(void *block, uintptr_t second, uintptr_t third)                              \
+    {                                                                                              \
+        delete_any((first), block, second, third);                                                 \
+    }                                                                                              \
+    EXPORT void array(void *block, uintptr_t second, uintptr_t third)                              \
+    {                                                                                              \
+        delete_any((first) + 1, block, second, third);                                             \
+    }
+
+OPERATORS_NEW(_Znwm, _Znam, NEW)
+OPERATORS_NEW_NOTHROW(_ZnwmRKSt9nothrow_t, _ZnamRKSt9nothrow_t, NEW_NOTHROW)
+OPERATORS_NEW_ALIGNED(_ZnwmSt11align_val_t, _ZnamSt11align_val_t, NEW_ALIGNED)
+OPERATORS_NEW_ALIGNED_NOTHROW(_ZnwmSt11align_val_tRKSt9nothrow_t,
+                              _ZnamSt11align_val_tRKSt9nothrow_t, NEW_ALIGNED_NOTHROW)
+OPERATORS_DELETE(_ZdlPv, _ZdaPv, DELETE)
+OPERATORS_DELETE_2(_ZdlPvm, _ZdaPvm, DELETE_SIZED)
+OPERATORS_DELETE_2(_ZdlPvRKSt9nothrow_t, _ZdaPvRKSt9nothrow_t, DELETE_NOTHROW)
+OPERATORS_DELETE_2(_ZdlPvSt11align_val_t, _ZdaPvSt11align_val_t, DELETE_ALIGNED)
+OPERATORS_DELETE_3(_ZdlPvmSt11align_val_t, _ZdaPvmSt11align_val_t, DELETE_SIZED_ALIGNED)
+OPERATORS_DELETE_3(_ZdlPvSt11align_val_tRKSt9nothrow_t, _ZdaPvSt11align_val_tRKSt9nothrow_t,
+                   DELETE_ALIGNED_NOTHROW)

@@ -1,0 +1,242 @@
+#include "process/start.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/text.h"
+#include "base/track.h"
+#include "scope/automatic.h"
+#include "engine/block.h"
+#include "engine/debug.h"
+#include "settings/environment.h"
+#include "next/fixed.h"
+#include "engine/learn.h"
+#include "thread/misuse.h"
+#include "scope/named.h"
+#include "report/report.h"
+#include "engine/retain.h"
+#include "scope/scope.h"
+#include "thread/thread.h"
+
+enum state { UNBORN, STARTING, ROUTING, IDLE };
+
+static int state;
+
+/* ---- is malloc ours? ------------------------------------------------------------------------- */
+
+/*
+ * Calls malloc as the program would, and sees whether the call arrives: the thread is made to look
+ * like one in a scope, but has no record, which sends calls of ours to block_serve and on to the
+ * next allocator. This finds every way of being bypassed, also those that leave the symbol tables
+ * as they were (Valgrind), and a library before ours may allocate in between for itself.
+ */
+static bool malloc_is_ours(void)
+{
+    void *(*volatile any_malloc)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "malloc");
+    void (*volatile any_free)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "free");
+    hot.cursor = 1;
+    signal_fence();
+    void *block = any_malloc(BLOCK_PROBE);
+    bool arrived = hot.calls > 0;
+    hot = (struct hot){0};
+    any_free(block);
+    return arrived;
+}
+
+/* The object file that holds the address: its load address and name. */
+static Dl_info object_of(const void *address)
+{
+    Dl_info object = {0};
+    if (!address || !dladdr(address, &object) || !object.dli_fname)
+        object.dli_fname = "an unknown object";
+    return object;
+}
+
+/*
+ * In a namespace of its own (dlmopen) this library sees another C library than the program does:
+ * its thread keys would be taken for the program's, which would lose their values.
+ */
+static bool is_apart(void)
+{
+    Dl_info info;
+    struct link_map *own;
+    Lmid_t namespace;
+    if (dladdr1((void *)start_shim, &info, (void **)&own, RTLD_DL_LINKMAP) == 0 ||
+        dlinfo(own, RTLD_DI_LMID, &namespace) != 0 || namespace == LM_ID_BASE)
+        return false;
+    struct text line;
+    text_message(&line);
+    text_str(&line, "loaded into a namespace of its own (dlmopen): this copy is idle: ");
+    text_str(&line, info.dli_fname);
+    text_end(&line);
+    return true;
+}
+
+/* With two copies of this library in the process, calls pass through both: only the first one in
+ * the search order may serve. */
+static bool is_second_copy(void)
+{
+    Dl_info first = object_of(dlsym(RTLD_DEFAULT, "arenashim_stats_print"));
+    Dl_info own = object_of((void *)start_shim);
+    if (!first.dli_fbase || first.dli_fbase == own.dli_fbase)
+        return false;
+    struct text line;
+    text_message(&line);
+    text_str(&line, "loaded twice: ");
+    text_str(&line, first.dli_fname);
+    text_str(&line, " serves, and this copy is idle: ");
+    text_str(&line, own.dli_fname);
+    text_end(&line);
+    return true;
+}
+
+/* A malloc before ours that hands calls on is, for us, their caller. The address of a function that
+ * a program takes may lie in the program without being a definition: it leads to ours. */
+static void note_wrapper(void)
+{
+    Dl_info info;
+    const ElfW(Sym) *symbol = NULL;
+    void *first = dlsym(RTLD_DEFAULT, "malloc");
+    const void *own = object_of((void *)start_shim).dli_fbase;
+    if (first && dladdr1(first, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && own &&
+        info.dli_fbase != own && symbol && symbol->st_shndx != SHN_UNDEF)
+        fixed.wrapper = (uintptr_t)first;
+}
+
+/* Says in one line who answers malloc instead of this library. */
+static void say_bypassed(void)
+{
+    Dl_info other = object_of(dlsym(RTLD_DEFAULT, "malloc"));
+    Dl_info own = object_of((void *)start_shim);
+    struct text line;
+    text_message(&line);
+    text_str(&line, "not in the path: ");
+    if (other.dli_fbase != own.dli_fbase) {
+        text_str(&line, "malloc is that of ");
+        text_str(&line, other.dli_fname);
+        text_str(&line, "; libarenashim.so must be the first in LD_PRELOAD, in a program that "
+                        "does not define malloc itself");
+    } else if (track_emulated()) {
+        text_str(&line,
+                 "valgrind replaces malloc; run it with " TRACK_FLAG " (or use arenashim check)");
+    } else {
+        text_str(&line, "a tool in this process redirects malloc");
+    }
+    text_end(&line);
+}
+
+/* ---- start ----------------------------------------------------------------------------------- */
+
+/* In a fork child: the other threads are gone, and statistics start from 0. */
+static void after_fork(void)
+{
+    if (hot.thread && hot.thread->depth > 0)
+        scope_settle(hot.thread);
+    threads_after_fork();
+    block_after_fork();
+    misuse_after_fork();
+}
+
+static bool may_retain(const struct config *config)
+{
+    return config->end == END_RETAIN || *config->specs != '\0' || *config->scope_file != '\0';
+}
+
+bool start_routing(void)
+{
+    fixed.region = (struct region){0};
+    /* Without either, arenas of threads that are gone would stay taken for ever. */
+    if (!threads_start() || pthread_atfork(NULL, NULL, after_fork) != 0) {
+        struct text line;
+        text_message(&line);
+        text_str(&line, "routing is off: the system refuses to call the shim at thread exit or "
+                        "after fork");
+        text_end(&line);
+        return false;
+    }
+    if (track_active())
+        fixed.config.debug &= DEBUG_LOG;
+    fixed.checked = track_active() || fixed.config.debug != 0;
+    fixed.retains = may_retain(&fixed.config);
+    struct region_wish wish = {fixed.config.capacity,
+                               fixed.config.limit * (fixed.checked ? BLOCK_CHECKED_ROOM : 1)};
+    if (fixed.retains) { /* a second half, for what they retain */
+        wish.capacity = 2 * wish.capacity + 2 * REGION_GUARD_BYTES;
+        wish.limit = 2 * wish.limit + 2 * REGION_GUARD_BYTES;
+    }
+    if (!region_reserve(&fixed.region, wish)) {
+        struct text line;
+        text_message(&line);
+        text_str(&line, "routing is off: the system refuses the address space for one arena of ");
+        text_uint(&line, fixed.config.capacity);
+        text_str(&line, " bytes (at most 1/8 of ulimit -v is taken)");
+        text_end(&line);
+        return false;
+    }
+    track_roots((void *)fixed.region.start, fixed.region.size);
+    fixed.bias = BLOCK_BIAS(fixed.config.align);
+    fixed.mask = BLOCK_MASK(fixed.config.align);
+    debug_start();
+    __atomic_store_n(&state, ROUTING, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* Race detectors do not see what orders the accesses to this library's variables. */
+static void trust_own_variables(void)
+{
+    struct dl_find_object own;
+    if (_dl_find_object((void *)start_shim, &own) == 0)
+        track_trust(own.dlfo_map_start,
+                    (uintptr_t)own.dlfo_map_end - (uintptr_t)own.dlfo_map_start);
+}
+
+static bool prepare(void)
+{
+    trust_own_variables();
+    next_resolve();
+    if (is_apart() || is_second_copy())
+        return false;
+    /* Before symbols are looked up that may not be there: dlsym frees what it notes of a failure,
+     * and a wrapper's free that looks up its own successor at the first call never comes back. */
+    bool ours = malloc_is_ours();
+    operators_resolve(&fixed.operators);
+    if (!ours) {
+        say_bypassed();
+        return false;
+    }
+    note_wrapper();
+    config_read(&fixed.config);
+    environment_settle(&fixed.config);
+    report_enable();
+    if (fixed.config.disabled || !start_routing())
+        return false;
+    automatic_start();
+    retain_start();
+    learn_start();
+    named_settle(&fixed.config);
+    return true;
+}
+
+bool start_shim(void)
+{
+    int seen = UNBORN;
+    /* Before the C library's constructor there are no settings to be read. */
+    if (!environ && __atomic_load_n(&state, __ATOMIC_RELAXED) == UNBORN)
+        return false;
+    if (!__atomic_compare_exchange_n(&state, &seen, STARTING, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_ACQUIRE))
+        return seen == ROUTING;
+    text_stderr(); /* notes whether it is open */
+    bool routing = prepare();
+    if (!routing)
+        fixed.region = (struct region){0};
+    fixed_seal();
+    if (!routing)
+        __atomic_store_n(&state, IDLE, __ATOMIC_RELEASE);
+    return routing;
+}

@@ -1,0 +1,357 @@
+#define ARENASHIM_BUILDING
+#include <arenashim/scope.h>
+
+#include "report/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "memory/chunks.h"
+#include "next/fixed.h"
+#include "engine/learn.h"
+#include "report/stats.h"
+
+/* How many modules the text form names. */
+#define MODULES_NAMED 5
+
+static bool enabled;
+
+void report_enable(void)
+{
+    enabled = true;
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+static void member(struct text *out, const char *separator, const char *key, uint64_t value)
+{
+    text_str(out, separator);
+    text_str(out, "\"");
+    text_str(out, key);
+    text_str(out, "\": ");
+    text_uint(out, value);
+}
+
+static void string_member(struct text *out, const char *separator, const char *key,
+                          const char *value)
+{
+    text_str(out, separator);
+    text_str(out, "\"");
+    text_str(out, key);
+    text_str(out, "\": \"");
+    text_json(out, value);
+    text_str(out, "\"");
+}
+
+static void json_passed(struct text *out, const struct stats *stats)
+{
+    text_str(out, ",\n  \"passed_in_scope\": {\n");
+    member(out, "    ", "total", stats_passed(stats));
+    member(out, ",\n    ", "paused", stats->paused);
+    member(out, ",\n    ", "interrupted", stats->interrupted);
+    member(out, ",\n    ", "overflow", stats->all_sites.fallbacks);
+    member(out, ",\n    ", "unknown_caller", stats->unknown);
+    member(out, ",\n    ", "learned", stats->learned);
+    member(out, ",\n    ", "not_participating", stats->not_participating);
+    text_str(out, ",\n    \"modules\": [");
+    const char *separator = "\n";
+    uint64_t calls = UINT64_MAX;
+    for (int i = -1; (i = stats_next_module(stats, calls, i)) >= 0; separator = ",\n") {
+        calls = stats->by_module[i];
+        text_str(out, separator);
+        string_member(out, "      {", "name", modules_at(i)->name);
+        member(out, ", ", "calls", calls);
+        text_str(out, "}");
+    }
+    text_str(out, "\n    ]\n  }");
+}
+
+static void json_sites(struct text *out)
+{
+    text_str(out, ",\n  \"sites\": [");
+    const char *separator = "\n";
+    for (size_t i = 0; i < sites_count(); i++) {
+        struct site_stats sum;
+        if (!stats_of_site(i, &sum) || sum.scopes == 0)
+            continue;
+        text_str(out, separator);
+        separator = ",\n";
+        string_member(out, "    {", "label", sites_at(i)->label);
+        string_member(out, ", ", "file", sites_at(i)->file);
+        member(out, ", ", "line", sites_at(i)->key.line);
+        member(out, ",\n     ", "scopes", sum.scopes);
+        member(out, ", ", "routed_calls", sum.calls);
+        member(out, ", ", "routed_bytes", sum.bytes);
+        member(out, ", ", "peak_bytes", sum.peak);
+        member(out, ",\n     ", "overflows", sum.overflows);
+        member(out, ", ", "fallbacks", sum.fallbacks);
+        member(out, ", ", "live_at_end", sum.live_at_end);
+        member(out, ",\n     ", "survivors", sum.survivors);
+        member(out, ", ", "chunks_pinned", sum.pinned);
+        member(out, ", ", "bytes_pinned", sum.pinned * CHUNK_BYTES);
+        member(out, ", ", "sites_learned", sum.learned);
+        text_str(out, "}");
+    }
+    text_str(out, "\n  ]");
+}
+
+static void json(struct text *out, const struct stats *stats)
+{
+    string_member(out, "{\n  ", "version", PACKAGE_VERSION);
+    member(out, ",\n  ", "pid", (uint64_t)getpid());
+    member(out, ",\n  ", "threads", stats->threads);
+    member(out, ",\n  ", "scopes", stats->all_sites.scopes);
+    member(out, ",\n  ", "routed_calls", stats_routed_calls(stats));
+    member(out, ",\n  ", "routed_bytes", stats->all_sites.bytes);
+    json_passed(out, stats);
+    member(out, ",\n  ", "freed_in_scope", stats->freed);
+    member(out, ",\n  ", "ignored_frees", stats->ignored_frees);
+    member(out, ",\n  ", "late_frees", stats->late_frees);
+    member(out, ",\n  ", "sites_known", learn_count());
+    member(out, ",\n  ", "overflows", stats->all_sites.overflows);
+    member(out, ",\n  ", "fallbacks", stats->all_sites.fallbacks);
+    member(out, ",\n  ", "capacity_bytes", fixed.config.capacity);
+    member(out, ",\n  ", "high_water_bytes", stats->high_water);
+    member(out, ",\n  ", "recommended_capacity_bytes", stats_recommended_capacity(stats));
+    member(out, ",\n  ", "left_open", stats->left_open);
+    member(out, ",\n  ", "misuses", stats->misuses);
+    json_sites(out);
+    text_str(out, "\n}\n");
+}
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+static void padded(struct text *out, uint64_t number, int width)
+{
+    int digits = 1;
+    for (uint64_t rest = number; rest >= 10; rest /= 10)
+        digits++;
+    for (; digits < width; digits++)
+        text_str(out, " ");
+    text_uint(out, number);
+}
+
+static void row(struct text *out, const char *name, uint64_t number, const char *unit)
+{
+    text_str(out, "  ");
+    text_str(out, name);
+    for (size_t column = strlen(name); column < 24; column++)
+        text_str(out, " ");
+    padded(out, number, 14);
+    text_str(out, unit);
+    text_str(out, "\n");
+}
+
+/* Libraries that keep memory for themselves beyond any scope: naming them is no good advice. */
+static bool is_runtime(const char *name)
+{
+    static const char *const prefixes[] = {"libc.so",    "libc-",      "ld-linux",
+                                           "libstdc++.", "libc++",     "libgcc_s",
+                                           "libgomp.",   "libpthread", "libomp.so"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+static void text_modules(struct text *out, const struct stats *stats)
+{
+    const char *advised = NULL;
+    uint64_t calls = UINT64_MAX;
+    int named = 0;
+    for (int i = -1; named < MODULES_NAMED && (i = stats_next_module(stats, calls, i)) >= 0;
+         named++) {
+        const char *name = modules_at(i)->name;
+        calls = stats->by_module[i];
+        text_str(out, "      ");
+        padded(out, calls, 14);
+        text_str(out, "  ");
+        text_str(out, name);
+        text_str(out, "\n");
+        if (!advised && !is_runtime(name))
+            advised = name;
+    }
+    if (advised) {
+        text_str(out, "      ARENASHIM_MODULES=+");
+        text_str(out, advised);
+        text_str(out, " would route those of that module\n");
+    }
+}
+
+static void text_passed(struct text *out, const struct stats *stats)
+{
+    static const char none[] = "";
+    row(out, "passed in scope", stats_passed(stats), " calls to the next allocator");
+    if (stats->paused)
+        row(out, "    paused", stats->paused, none);
+    if (stats->interrupted)
+        row(out, "    in signal handlers", stats->interrupted, none);
+    if (stats->all_sites.fallbacks)
+        row(out, "    overflow", stats->all_sites.fallbacks, none);
+    if (stats->learned)
+        row(out, "    learned to survive", stats->learned, none);
+    if (stats->unknown)
+        row(out, "    unknown caller", stats->unknown, none);
+    if (stats->not_participating) {
+        row(out, "    not participating", stats->not_participating, none);
+        text_modules(out, stats);
+    }
+}
+
+static void text_sites(struct text *out)
+{
+    text_str(out, "        scopes         calls          bytes     peak bytes  overflows"
+                  "  live at end  site\n");
+    for (size_t i = 0; i < sites_count(); i++) {
+        struct site_stats sum;
+        if (!stats_of_site(i, &sum) || sum.scopes == 0)
+            continue;
+        const struct site *site = sites_at(i);
+        padded(out, sum.scopes, 14);
+        padded(out, sum.calls, 14);
+        padded(out, sum.bytes, 15);
+        padded(out, sum.peak, 15);
+        padded(out, sum.overflows, 11);
+        padded(out, sum.live_at_end, 13);
+        text_str(out, "  ");
+        text_str(out, *site->label ? site->label : "(no label)");
+        if (*site->file) {
+            text_str(out, " ");
+            text_str(out, site->file);
+            text_str(out, ":");
+            text_uint(out, site->key.line);
+        }
+        text_str(out, "\n");
+    }
+}
+
+static void plain(struct text *out, const struct stats *stats)
+{
+    text_str(out, "arenashim " PACKAGE_VERSION ": pid ");
+    text_uint(out, (uint64_t)getpid());
+    text_str(out, "\n");
+    row(out, "threads", stats->threads, " with an arena");
+    row(out, "scopes", stats->all_sites.scopes, "");
+    row(out, "routed calls", stats_routed_calls(stats), "");
+    row(out, "routed bytes", stats->all_sites.bytes, "");
+    text_passed(out, stats);
+    row(out, "freed in scope", stats->freed, " blocks");
+    row(out, "ignored frees", stats->ignored_frees, " from other threads or after the scope");
+    if (fixed.retains) {
+        row(out, "survivors", stats->all_sites.survivors, " blocks alive at the end of a scope");
+        row(out, "pinned by them", stats->all_sites.pinned * CHUNK_BYTES, " bytes at most");
+        row(out, "late frees", stats->late_frees, " of such blocks");
+        row(out, "sites learned", learn_count(), "");
+    }
+    row(out, "overflows", stats->all_sites.overflows, "");
+    row(out, "largest arena", stats->high_water, " bytes");
+    row(out, "capacity", fixed.config.capacity, " bytes");
+    row(out, "recommended capacity", stats_recommended_capacity(stats), " bytes");
+    row(out, "scopes left open", stats->left_open, "");
+    row(out, "misuses", stats->misuses, "");
+    text_sites(out);
+}
+
+/* ---- where to -------------------------------------------------------------------------------- */
+
+/* Returns 0 or the errno of the write that failed. */
+static int print(int fd, bool at_exit)
+{
+    struct stats stats;
+    struct text out;
+    stats_collect(&stats, at_exit);
+    text_open(&out, fd);
+    if (fixed.config.stats == STATS_JSON)
+        json(&out, &stats);
+    else
+        plain(&out, &stats);
+    text_flush(&out);
+    return out.error;
+}
+
+void arenashim_stats_print(int fd)
+{
+    print(fd, false);
+}
+
+/* Appends to the NUL-terminated `name`, cutting what does not fit. */
+static void append(char name[PATH_MAX], const char *part)
+{
+    size_t length = strlen(name);
+    strncat(name, part, PATH_MAX - 1 - length);
+}
+
+/* "%{PID}" is nothing in that process and ".PID" with its own in any other: see environment.h.
+ * Appends what it stands for, and returns its length; 0 when `at` holds no such thing. */
+static size_t expand_process(const char *at, char name[PATH_MAX])
+{
+    char own[TEXT_DECIMAL_SIZE];
+    size_t digits = strspn(at + 2, "0123456789");
+    if (at[1] != '{' || digits == 0 || at[2 + digits] != '}')
+        return 0;
+    text_decimal(own, (uint64_t)getpid());
+    if (strlen(own) != digits || memcmp(own, at + 2, digits) != 0) {
+        append(name, ".");
+        append(name, own);
+    }
+    return digits + 3;
+}
+
+/* %p is the process ID, %h the host name, %% a percent sign, and %{PID} as above; anything else
+ * stands as it is. */
+static void expand(const char *pattern, char name[PATH_MAX])
+{
+    *name = '\0';
+    while (*pattern) {
+        char part[HOST_NAME_MAX + 1] = {*pattern, '\0'};
+        size_t length = *pattern == '%' ? expand_process(pattern, name) : 0;
+        if (length > 0) {
+            pattern += length;
+            continue;
+        }
+        if (pattern[0] == '%' && pattern[1] == 'p')
+            text_decimal(part, (uint64_t)getpid());
+        else if (pattern[0] == '%' && pattern[1] == 'h')
+            gethostname(part, sizeof part - 1);
+        else if (pattern[0] != '%' || pattern[1] != '%')
+            pattern--;
+        pattern += 2;
+        append(name, part);
+    }
+}
+
+static void say_not_written(const char *name, int error)
+{
+    struct text line;
+    text_message(&line);
+    text_str(&line, "the statistics cannot be written to '");
+    text_str(&line, name);
+    text_str(&line, "': ");
+    const char *reason = strerrordesc_np(error);
+    text_str(&line, reason ? reason : "unknown error");
+    text_end(&line);
+}
+
+void report_at_exit(void)
+{
+    if (!enabled || !fixed.config.stats_at_exit)
+        return;
+    if (*fixed.config.stats_file == '\0') {
+        print(text_stderr(), true);
+        return;
+    }
+    int saved_errno = errno;
+    char name[PATH_MAX];
+    expand(fixed.config.stats_file, name);
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int error = fd < 0 ? errno : print(fd, true);
+    if (fd >= 0 && close(fd) != 0 && error == 0)
+        error = errno;
+    if (error != 0)
+        say_not_written(name, error);
+    errno = saved_errno;
+}

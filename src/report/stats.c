@@ -1,0 +1,154 @@
+#include "report/stats.h"
+
+#include <string.h>
+
+#include "engine/block.h"
+#include "next/fixed.h"
+#include "thread/misuse.h"
+#include "scope/scope.h"
+#include "thread/thread.h"
+
+static uint64_t higher(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- sites ----------------------------------------------------------------------------------- */
+
+static void add_site(struct site_stats *sum, const struct site_stats *stats)
+{
+    sum->scopes += stats->scopes;
+    sum->calls += stats->calls;
+    sum->bytes += stats->bytes;
+    sum->peak = higher(sum->peak, stats->peak);
+    sum->overflows += stats->overflows;
+    sum->fallbacks += stats->fallbacks;
+    sum->live_at_end += stats->live_at_end;
+    sum->survivors += stats->survivors;
+    sum->pinned = higher(sum->pinned, stats->pinned);
+    sum->learned += stats->learned;
+}
+
+static bool same_content(const struct site *a, const struct site *b)
+{
+    return a->key.line == b->key.line && strcmp(a->label, b->label) == 0 &&
+           strcmp(a->file, b->file) == 0;
+}
+
+static void add_site_of_all_threads(struct site_stats *sum, size_t index)
+{
+    for (int slot = 0; slot < region_slots_seen(); slot++) {
+        const struct thread *thread = thread_in_slot(slot);
+        if (thread)
+            add_site(sum, &thread->sites[index]);
+    }
+}
+
+bool stats_of_site(size_t index, struct site_stats *sum)
+{
+    const struct site *site = sites_at(index);
+    *sum = (struct site_stats){0};
+    if (!__atomic_load_n(&site->ready, __ATOMIC_ACQUIRE))
+        return false;
+    for (size_t i = 0; i < index; i++)
+        if (sites_at(i)->ready && same_content(sites_at(i), site))
+            return false;
+    for (size_t i = index; i < sites_count(); i++)
+        if (sites_at(i)->ready && same_content(sites_at(i), site))
+            add_site_of_all_threads(sum, i);
+    return true;
+}
+
+/* ---- modules --------------------------------------------------------------------------------- */
+
+/* A module may have two entries: entered by two threads at once, or unloaded and loaded again. */
+static int first_of_name(int index)
+{
+    int first = 0;
+    while (strcmp(modules_at(first)->name, modules_at(index)->name) != 0)
+        first++;
+    return first;
+}
+
+static void add_modules(struct stats *stats, const struct thread *thread)
+{
+    for (int i = 0; i < modules_count(); i++) {
+        uint64_t calls = thread->passed.modules[i];
+        if (calls == 0)
+            continue;
+        stats->by_module[first_of_name(i)] += calls;
+        stats->not_participating += calls;
+    }
+}
+
+int stats_next_module(const struct stats *stats, uint64_t below, int after)
+{
+    int best = -1;
+    for (int i = 0; i < MODULES_MAX; i++) {
+        uint64_t calls = stats->by_module[i];
+        if (calls == 0 || calls > below || (calls == below && i <= after))
+            continue;
+        if (best < 0 || calls > stats->by_module[best])
+            best = i;
+    }
+    return best;
+}
+
+/* ---- everything ------------------------------------------------------------------------------ */
+
+static void add_thread(struct stats *stats, const struct thread *thread)
+{
+    stats->threads += thread->threads;
+    stats->in_place += thread->in_place;
+    stats->freed += thread->freed;
+    stats->ignored_frees += thread->ignored_frees;
+    stats->paused += thread->passed.paused;
+    stats->interrupted += thread->passed.interrupted;
+    stats->unknown += thread->passed.unknown;
+    stats->learned += thread->passed.learned;
+    stats->late_frees += chunks_late_frees(&thread->retained.chunks) - thread->late_before;
+    stats->high_water = higher(stats->high_water, thread->high_water);
+    stats->need = higher(stats->need, thread->need);
+    stats->left_open += thread->left_open;
+    for (size_t i = 0; i < sites_count(); i++)
+        add_site(&stats->all_sites, &thread->sites[i]);
+    add_modules(stats, thread);
+}
+
+void stats_collect(struct stats *stats, bool at_exit)
+{
+    *stats = (struct stats){.ignored_frees = block_ignored_frees(), .misuses = misuse_count()};
+    struct thread *own = hot.thread;
+    if (own && own->depth > 0) {
+        scope_settle(own);
+        if (at_exit) {
+            scope_account_open(own);
+            stats->left_open += own->depth + own->excess - (own->automatic != SCOPES_NONE);
+        }
+    }
+    for (int slot = 0; slot < region_slots_seen(); slot++) {
+        const struct thread *thread = thread_in_slot(slot);
+        if (thread)
+            add_thread(stats, thread);
+    }
+    stats->need = higher(stats->need, stats->high_water);
+}
+
+uint64_t stats_routed_calls(const struct stats *stats)
+{
+    return stats->all_sites.calls + stats->in_place;
+}
+
+uint64_t stats_passed(const struct stats *stats)
+{
+    return stats->paused + stats->interrupted + stats->unknown + stats->learned +
+           stats->not_participating + stats->all_sites.fallbacks;
+}
+
+uint64_t stats_recommended_capacity(const struct stats *stats)
+{
+    /* The cursor of an empty arena lies this far into its memory. */
+    uint64_t bytes = stats->need + fixed.config.align - BLOCK_HEADER;
+    uint64_t page = REGION_GUARD_BYTES;
+    return bytes > UINT64_MAX - page ? bytes : (bytes + page - 1) & ~(page - 1);
+}

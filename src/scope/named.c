@@ -1,0 +1,176 @@
+#include "scope/named.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/compiler.h"
+#include "base/text.h"
+#include "next/fixed.h"
+#include "scope/scope.h"
+#include "scope/stack.h"
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+/*
+ * Whether a jump has left the call whose record lies at `record`, when code runs at `stack`. The
+ * addresses of a signal stack say nothing about how deep the thread's own is: its records are left
+ * when it is not in use any more, or is in use further up.
+ */
+static bool is_left(uintptr_t record, uintptr_t stack, const stack_t *signal_stack)
+{
+    bool runs_there = signal_stack->ss_flags & SS_ONSTACK;
+    bool lies_there = record - (uintptr_t)signal_stack->ss_sp < signal_stack->ss_size;
+    return lies_there == runs_there ? record <= stack : lies_there;
+}
+
+COLD bool named_close_left(struct thread *thread, uintptr_t stack)
+{
+    stack_t signal_stack;
+    if (LIKELY(thread->stack > stack))
+        return false;
+    if (sigaltstack(NULL, &signal_stack) != 0 || (signal_stack.ss_flags & SS_DISABLE))
+        signal_stack = (stack_t){0};
+    uint64_t left = 0;
+    while (left < thread->depth && (thread->frames[left].stack == 0 ||
+                                    !is_left(thread->frames[left].stack, stack, &signal_stack)))
+        left++;
+    thread->left_open += thread->depth - left;
+    scope_close_down_to(thread, left);
+    return signal_stack.ss_flags & SS_ONSTACK;
+}
+
+const struct module *named_module(const struct thread *thread)
+{
+    uint64_t depth = thread->depth;
+    while (depth > 0 && thread->frames[depth - 1].stack == 0)
+        depth--;
+    if (depth == 0)
+        return NULL;
+    /* Not thread->stack, which is 0 where the next begin is to look for calls that were left. */
+    const struct named_call *call = (const struct named_call *)thread->frames[depth - 1].stack;
+    return __atomic_load_n(&call->function->module, __ATOMIC_RELAXED);
+}
+
+void named_enter_slowly(struct named_call *call)
+{
+    int saved_errno = errno;
+    struct thread *thread = scope_thread();
+    call->token = 0;
+    if (thread) {
+        bool on_signal_stack = named_close_left(thread, (uintptr_t)call);
+        struct named_function *function = call->function;
+        const struct module *module = scope_mark_module(thread, function->module_start);
+        if (!__atomic_load_n(&function->site_number, __ATOMIC_RELAXED))
+            __atomic_store_n(&function->site_number, sites_find(&function->site) + 1,
+                             __ATOMIC_RELAXED);
+        __atomic_store_n(&function->module, module, __ATOMIC_RELEASE);
+        if (thread->depth < SCOPE_DEPTH_MAX) {
+            struct site_stats *stats = &thread->sites[function->site_number - 1];
+            call->token = scope_open(thread, stats, function->retain, module).id;
+            scope_note_call(thread, call);
+            /* So that the next begin looks here again, wherever it is. */
+            if (on_signal_stack)
+                thread->stack = 0;
+        }
+    }
+    errno = saved_errno;
+}
+
+/* The scope may have ended: with an outer one, or as one that seemed to have been left. */
+void named_leave_slowly(struct named_call *call)
+{
+    int saved_errno = errno;
+    struct thread *thread = hot.thread;
+    for (uint64_t depth = thread ? thread->depth : 0; depth > 0; depth--) {
+        if (thread->frames[depth - 1].token != call->token)
+            continue;
+        thread->left_open += thread->depth - depth;
+        scope_close_down_to(thread, depth - 1);
+        break;
+    }
+    call->token = 0;
+    errno = saved_errno;
+}
+
+/* ---- start ----------------------------------------------------------------------------------- */
+
+void named_settle(const struct config *config)
+{
+    fixed.named = (struct named_host){
+        .enter = named_enter,
+        .enter_slowly = named_enter_slowly,
+        .leave = named_leave,
+        .leave_slowly = named_leave_slowly,
+        .stack_bytes = named_stack_bytes,
+        .specs = config->specs,
+        .file = config->scope_file,
+        .stack = config->stack,
+        .retain = config->end != END_RESET,
+        .quiet = config->specs_inherited,
+        .strict = config->scope_strict && !config->specs_inherited,
+        .list = config->scope_list,
+    };
+}
+
+/* Appends to a file name, which stays short enough or becomes "". */
+static void append(char name[PATH_MAX], const char *part, size_t length)
+{
+    size_t used = strlen(name);
+    if (used + length >= PATH_MAX) {
+        *name = '\0';
+        return;
+    }
+    memcpy(name + used, part, length);
+    name[used + length] = '\0';
+}
+
+/* Loads the part: from the folder "arenashim" beside this library, where it is installed, or from
+ * this library's own, where both are built. */
+static void *load(void)
+{
+    static const char *const folders[] = {"arenashim/", ""};
+    Dl_info own;
+    if (!dladdr((void *)named_start, &own))
+        return NULL;
+    const char *slash = strrchr(own.dli_fname, '/');
+    void *part = NULL;
+    for (size_t i = 0; i < 2 && !part; i++) {
+        char name[PATH_MAX] = "";
+        append(name, own.dli_fname, slash ? (size_t)(slash + 1 - own.dli_fname) : 0);
+        append(name, folders[i], strlen(folders[i]));
+        append(name, NAMED_PART, sizeof NAMED_PART - 1);
+        if (access(name, F_OK) == 0)
+            part = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    }
+    return part;
+}
+
+void named_start(void)
+{
+    if (*fixed.named.specs == '\0' && *fixed.named.file == '\0')
+        return;
+    int saved_errno = errno;
+    void *part = load();
+    named_start_function *start =
+        part ? (named_start_function *)(uintptr_t)dlsym(part, NAMED_START) : NULL;
+    if (start) {
+        start(&fixed.named);
+    } else {
+        struct text line;
+        const char *reason = dlerror();
+        text_message(&line);
+        text_str(&line, "no function is wrapped: " NAMED_PART " cannot be loaded: ");
+        text_str(&line, reason ? reason : "it is not beside libarenashim.so");
+        text_end(&line);
+        if (fixed.named.strict || fixed.named.list) {
+            WRITE_COVERAGE();
+            _exit(125);
+        }
+    }
+    errno = saved_errno;
+}

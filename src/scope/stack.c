@@ -1,0 +1,122 @@
+/*
+ * Which pages above a call can be read, without a system call where the stack is known: the rest of
+ * the page that the return address lies in; the first thread's stack, whose end the loader knows;
+ * another thread's own stack, at the end of which the C library puts the thread's descriptor.
+ *
+ * Only a thread's own stack may be remembered. It stays as long as the thread, whereas what lies
+ * behind a coroutine's stack may be gone at its next call.
+ */
+#include "scope/stack.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/track.h"
+
+#ifdef __x86_64__
+#define GENERAL_REGISTERS __attribute__((target("general-regs-only")))
+#else
+#define GENERAL_REGISTERS
+#endif
+
+/* The smallest page there is; with larger ones some questions are asked in vain. */
+#define PAGE ((uintptr_t)4096)
+
+/* The kernel maps nothing else so near below the first thread's stack. */
+#define FIRST_STACK ((uintptr_t)64 << 20)
+
+/* As far from the descriptor a thread's stack is looked at, page by page, once. */
+#define LOOKED_AT ((uintptr_t)1 << 20)
+
+/* Set by the loader: an address near the end of the first thread's stack. */
+extern void *__libc_stack_end;
+
+/* What is known of the thread's own stack: all pages from one address to the other, the thread's
+ * descriptor, can be read. Both are 0 until it has been looked at. */
+static __thread struct {
+    uintptr_t from, to;
+} known __attribute__((tls_model("initial-exec")));
+
+/* The thread that starts the process: its descriptor is not at the end of its stack. */
+static pthread_t first_thread;
+
+__attribute__((constructor)) static void note_first_thread(void)
+{
+    first_thread = pthread_self();
+}
+
+/* Slow, and not before Linux 5.14. */
+GENERAL_REGISTERS static bool can_populate(uintptr_t page)
+{
+    enum { POPULATE_READ = 22 };
+    return syscall(SYS_madvise, page, PAGE, POPULATE_READ) == 0;
+}
+
+/* The kernel reads a set of signals before it rejects the unknown operation. A memory checker would
+ * take that for a use of the memory. */
+GENERAL_REGISTERS static bool can_be_read_by_kernel(uintptr_t page)
+{
+    enum { NO_OPERATION = ~0 };
+    const size_t kernel_set = 8;
+    syscall(SYS_rt_sigprocmask, NO_OPERATION, page, NULL, kernel_set);
+    return errno == EINVAL;
+}
+
+/* The page before it can be read. */
+GENERAL_REGISTERS static bool is_readable(uintptr_t page)
+{
+    int kept = errno;
+    bool readable = track_emulated() && can_populate(page - PAGE) ? can_populate(page)
+                                                                  : can_be_read_by_kernel(page);
+    errno = kept;
+    return readable;
+}
+
+/* Looks whether the page, which follows one that can be read, lies on the thread's own stack: there
+ * is no gap up to the descriptor. */
+GENERAL_REGISTERS static bool is_own_stack(uintptr_t page)
+{
+    if (pthread_self() == first_thread)
+        return false;
+    uintptr_t descriptor = (uintptr_t)pthread_self();
+    uintptr_t known_from = known.from ? known.from : descriptor & -PAGE;
+    if (page >= known_from)
+        return page < descriptor;
+    if (known_from - page > LOOKED_AT)
+        return false;
+    for (uintptr_t next = page; next < known_from; next += PAGE)
+        if (!is_readable(next))
+            return false;
+    /* A signal handler that comes in between, on a stack of its own, finds nothing known. */
+    known.from = page - PAGE;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    known.to = descriptor;
+    return true;
+}
+
+GENERAL_REGISTERS static OUT_OF_LINE size_t readable_bytes(uintptr_t arguments, uintptr_t end)
+{
+    uintptr_t page = (arguments - 1) & -PAGE;
+    while (end - page > PAGE) {
+        page += PAGE;
+        if (!is_own_stack(page) && !is_readable(page))
+            return (page - arguments) & ~(size_t)15;
+    }
+    return end - arguments;
+}
+
+GENERAL_REGISTERS size_t named_stack_bytes(const struct named_function *function,
+                                           uintptr_t arguments)
+{
+    uintptr_t end = arguments + function->stack_bytes;
+    uintptr_t first_end = (uintptr_t)__libc_stack_end;
+    if (LIKELY(end <= first_end && first_end - arguments < FIRST_STACK) ||
+        LIKELY(arguments >= known.from && end <= known.to))
+        return function->stack_bytes;
+    return readable_bytes(arguments, end);
+}

@@ -1,0 +1,163 @@
+#include "settings/environment.h"
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+extern char **environ;
+
+/* The environment's entry for a variable, or NULL. */
+static char **find(const char *name)
+{
+    size_t length = strlen(name);
+    for (char **entry = environ; entry && *entry; entry++)
+        if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=')
+            return entry;
+    return NULL;
+}
+
+/* ---- LD_PRELOAD ------------------------------------------------------------------------------ */
+
+/* The length of what the dynamic linker replaces at the start of an item: $LIB, ${LIB}, and so on;
+ * 0 when it is nothing. */
+static size_t token_length(const char *item, const char *end)
+{
+    static const char *const tokens[] = {"$ORIGIN",   "$LIB",   "$PLATFORM",
+                                         "${ORIGIN}", "${LIB}", "${PLATFORM}"};
+    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+        size_t length = strlen(tokens[i]);
+        if ((size_t)(end - item) >= length && memcmp(item, tokens[i], length) == 0)
+            return length;
+    }
+    return 0;
+}
+
+/* Whether the item can have led to the path. What the dynamic linker put in the place of a token
+ * only it knows: anything will do. */
+static bool leads_to(const char *item, const char *end, const char *path)
+{
+    if (item == end)
+        return *path == '\0';
+    size_t token = token_length(item, end);
+    if (token == 0)
+        return *item == *path && leads_to(item + 1, end, path + 1);
+    do
+        if (leads_to(item + token, end, path))
+            return true;
+    while (*path++ != '\0');
+    return false;
+}
+
+/* Whether an item of LD_PRELOAD names this library, which was loaded as `path`: by the same path,
+ * or by a name that the dynamic linker looked up. */
+static bool names(const char *item, size_t length, const char *path)
+{
+    const char *base = strrchr(path, '/');
+    base = base ? base + 1 : path;
+    return leads_to(item, item + length, path) ||
+           (strlen(base) == length && memcmp(item, base, length) == 0);
+}
+
+/* Takes this library out of the list that starts at `list`. */
+static void take_out(char *list, const char *path)
+{
+    char *to = list;
+    for (const char *from = list; *from != '\0';) {
+        size_t length = strcspn(from, " :");
+        size_t item = length + (from[length] != '\0');
+        if (!names(from, length, path)) {
+            memmove(to, from, item);
+            to += item;
+        }
+        from += item;
+    }
+    /* No separator behind the new last item. */
+    if (to > list && (to[-1] == ' ' || to[-1] == ':'))
+        to--;
+    *to = '\0';
+}
+
+static void stop_following(void)
+{
+    char **entry = find("LD_PRELOAD");
+    Dl_info own;
+    if (!entry || !dladdr((void *)environment_settle, &own) || !own.dli_fname)
+        return;
+    char *list = strchr(*entry, '=') + 1;
+    take_out(list, own.dli_fname);
+    if (*list != '\0')
+        return;
+    for (; *entry; entry++)
+        entry[0] = entry[1];
+}
+
+/* ---- ARENASHIM_STATS_FILE -------------------------------------------------------------------- */
+
+#define STATS_FILE "ARENASHIM_STATS_FILE"
+
+static bool tells_processes_apart(const char *pattern)
+{
+    for (const char *at = strchr(pattern, '%'); at; at = strchr(at, '%')) {
+        if (at[1] == 'p' || at[1] == '{')
+            return true;
+        at += at[1] == '\0' ? 1 : 2;
+    }
+    return false;
+}
+
+/* Appends a mark of this process to the variable: "%{PID}" behind `separator`. The new entry lies
+ * in `bytes`. Returns the mark in it, or NULL when there is no such variable or no room. */
+static const char *mark(const char *variable, const char *separator, char *bytes, size_t size)
+{
+    char ending[sizeof ";%{}" + TEXT_DECIMAL_SIZE];
+    strcpy(ending, separator);
+    strcat(ending, "%{");
+    text_decimal(ending + strlen(ending), (uint64_t)getpid());
+    strcat(ending, "}");
+    char **entry = find(variable);
+    if (!entry || strlen(*entry) + strlen(ending) >= size)
+        return NULL;
+    size_t length = strlen(*entry);
+    memcpy(bytes, *entry, length);
+    strcpy(bytes + length, ending);
+    *entry = bytes;
+    return bytes + length;
+}
+
+static void tell_processes_apart(struct config *config)
+{
+    static char bytes[sizeof STATS_FILE "=" + sizeof config->stats_file];
+    const char *ending = mark(STATS_FILE, "", bytes, sizeof bytes);
+    if (ending)
+        strcat(config->stats_file, ending);
+}
+
+/* ---- scopes named from outside --------------------------------------------------------------- */
+
+#define SCOPES "ARENASHIM_SCOPES"
+#define SCOPE_FILE "ARENASHIM_SCOPE_FILE"
+
+static void mark_specs(const struct config *config)
+{
+    static char bytes[sizeof SCOPE_FILE "=" + sizeof config->scope_file];
+    if (*config->specs != '\0')
+        mark(SCOPES, ";", bytes, sizeof bytes);
+    else
+        mark(SCOPE_FILE, "", bytes, sizeof bytes);
+}
+
+void environment_settle(struct config *config)
+{
+    if (!config->follow)
+        stop_following();
+    if (*config->stats_file != '\0' && !tells_processes_apart(config->stats_file))
+        tell_processes_apart(config);
+    if (config->follow && (*config->specs != '\0' || *config->scope_file != '\0') &&
+        !config->specs_marked)
+        mark_specs(config);
+}

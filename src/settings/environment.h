@@ -1,0 +1,19 @@
+/*
+ * The process's own environment, as far as it decides what children inherit of the shim. It is
+ * edited where it lies, before main, and nothing is allocated.
+ */
+#ifndef SHIM_ENVIRONMENT_H
+#define SHIM_ENVIRONMENT_H
+
+#include "settings/config.h"
+
+/*
+ * - ARENASHIM_FOLLOW=0: this library is taken out of LD_PRELOAD.
+ * - ARENASHIM_STATS_FILE without %p: the name gets an ending by which children, forked or
+ *   executed, write files of their own instead of this process's. config->stats_file likewise.
+ * - ARENASHIM_SCOPES or ARENASHIM_SCOPE_FILE with specs gets the same ending, by which children
+ * know that to complain of the specs is their parent's business.
+ */
+void environment_settle(struct config *config);
+
+#endif
