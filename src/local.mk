@@ -35,8 +35,6 @@ src_libcore_la_SOURCES = \
 	src/route/modules.c \
 	src/route/modules.h \
 	src/engine/header.h \
-	src/engine/learn.c \
-	src/engine/learn.h \
 	src/engine/debug.c \
 	src/engine/debug.h \
 	src/engine/block.c \

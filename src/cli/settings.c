@@ -148,11 +148,6 @@ const struct setting settings[SETTINGS] = {
     [SETTING_STACK] = {"stack", "ARENASHIM_STACK", "--stack=SIZE",
                        "arguments on the stack that they are passed (256)",
                        "a multiple of 16 from 0 to 4096", NULL, .accepts = accepts_stack},
-    [SETTING_LEARN] = {"learn", "ARENASHIM_LEARN", "--learn=FILE",
-                       "keep in FILE which calls of malloc outlive scopes",
-                       "a file name of at "
-                       "most 4095 bytes",
-                       NULL, .accepts = accepts_file, .is_path = true},
     [SETTING_DEBUG] = {"debug", "ARENASHIM_DEBUG", "--debug=LIST",
                        "look for misuse: poison, quarantine, verify, log",
                        "a comma list of poison, quarantine, verify and log", NULL,

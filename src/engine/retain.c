@@ -3,89 +3,9 @@
  */
 #include "engine/retain.h"
 
-#include "engine/learn.h"
 #include "engine/retain_internal.h"
 
 /* ---- survivors ------------------------------------------------------------------------------- */
-
-/* Learns the sites of the blocks in [place, end) that are alive. */
-static uint64_t learn_in(uintptr_t place, uintptr_t end)
-{
-    uint64_t learned_sites = 0;
-    while (place < end) {
-        uint64_t header = retain_load((void *)(place + BLOCK_HEADER));
-        if (!(header & RETAIN_FREED) && RETAIN_SITE(header) != 0)
-            learned_sites += learn_enter(RETAIN_SITE(header));
-        if (RETAIN_BYTES(header) == 0)
-            break; /* a block alone in its chunks, or not a header yet */
-        place += RETAIN_BYTES(header);
-    }
-    return learned_sites;
-}
-
-/* A chunk of which few blocks are alive. */
-static bool is_sparse(const struct chunk *chunk)
-{
-    return chunk->run == 1 && chunk->alone == 0 && chunk_live(chunk) < chunk->drawn / 8;
-}
-
-/* Whether a chunk other than the current one is such. */
-static bool may_learn_from(const struct retained *r, uint32_t index)
-{
-    return (index != r->current || r->cursor == 0) && is_sparse(&r->chunks.table[index]);
-}
-
-void retain_learn_sparse(struct thread *thread)
-{
-    struct retained *r = &thread->retained;
-    const struct chunks *chunks = &r->chunks;
-    if (chunks->used < 2 * r->looked_at)
-        return;
-    r->looked_at = chunks->used;
-    uint32_t sparse = 0;
-    for (uint32_t i = 0; i < chunks->count; i++)
-        sparse += may_learn_from(r, i);
-    if (sparse <= chunks->used / 2)
-        return;
-    for (uint32_t i = 0; i < chunks->count; i++) {
-        uintptr_t start = chunks_address(chunks, i);
-        if (may_learn_from(r, i))
-            thread_innermost(thread)->stats->learned +=
-                learn_in(block_base(start), start + CHUNK_BYTES - BLOCK_HEADER);
-    }
-}
-
-/* Learns the sites of all blocks that the innermost scope leaves. */
-static uint64_t learn_survivors(const struct thread *thread, const struct frame *frame)
-{
-    const struct retained *r = &thread->retained;
-    uint64_t learned_sites = 0;
-    if (r->cursor != 0)
-        learned_sites = learn_in(r->start, r->cursor);
-    if (r->refills == frame->refills && r->runs == frame->runs)
-        return learned_sites;
-    for (uint32_t i = 0; i < r->chunks.count; i++) {
-        bool is_current = i == r->current && r->cursor != 0;
-        uintptr_t start = block_base(chunks_address(&r->chunks, i));
-        uintptr_t end = chunks_address(&r->chunks, i) + CHUNK_BYTES - BLOCK_HEADER;
-        if (frame->first_block >= start && frame->first_block < end)
-            start = frame->first_block;
-        else if ((int32_t)(r->chunks.table[i].serial - (uint32_t)(frame->token >> 32)) < 0)
-            continue;
-        if (r->chunks.table[i].run > 0 && !is_current)
-            learned_sites += learn_in(start, end);
-    }
-    return learned_sites;
-}
-
-/* Whether blocks that are alive keep more than half of the capacity in use. */
-static bool is_half_used(struct retained *r)
-{
-    uint32_t half = (retain_capacity() + 1) / 2;
-    if (r->chunks.used > half)
-        retain_reclaim(r);
-    return r->chunks.used > half;
-}
 
 static void note_survivors(struct thread *thread, struct frame *frame)
 {
@@ -94,8 +14,6 @@ static void note_survivors(struct thread *thread, struct frame *frame)
     stats->survivors += (uint64_t)frame->live;
     if (chunks->used > stats->pinned)
         stats->pinned = chunks->used;
-    if (is_half_used(&thread->retained))
-        stats->learned += learn_survivors(thread, frame);
     /* They are the outer scope's from now on. */
     struct frame *outer = retain_innermost(thread, thread->depth - 1);
     if (outer) {
@@ -129,7 +47,6 @@ static void give_back(struct retained *r)
 {
     struct chunks *chunks = &r->chunks;
     uint32_t capacity = retain_capacity();
-    r->looked_at = 0;
     if (LIKELY(chunks->used + chunks->warm <= capacity))
         return;
     retain_reclaim(r);

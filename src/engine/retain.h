@@ -4,9 +4,7 @@
  *
  * Their blocks lie in chunks (chunks.h), bumped one behind the other as in an arena, behind a
  * header each (retain_internal.h). A chunk is used again when every block in it has been freed, by
- * whatever thread and however late; a scope's end does nothing but see whether that is so. Where
- * survivors keep more than half of the capacity in use, the sites whose blocks survive are learned
- * (learn.h), and sent to the next allocator from then on.
+ * whatever thread and however late; a scope's end does nothing but see whether that is so.
  *
  * In such a scope hot.cursor is 0, as outside scopes: the entry points then call the functions of
  * fixed.outside, which retain_start() enters. So nothing here is asked for, on any path, where no
@@ -71,7 +69,6 @@ static ALWAYS_INLINE bool retain_begin(struct thread *thread, struct frame *fram
         opens = !fixed.checked;
     }
     frame->refills = r->refills;
-    frame->runs = r->runs;
     frame->first_block = r->cursor;
     frame->outer_block = r->start; /* UINTPTR_MAX outside such scopes */
     frame->outer_module_start = r->module_start;

@@ -2,16 +2,15 @@
  * Drawing in scopes that retain: the functions of fixed.outside, their fast and slow paths, and the
  * chunks that these take.
  *
- * The fast path serves what fits into the current chunk, is asked for by the module of the last
- * routed call, and is not learned. Where it returns NULL it has changed nothing. On it a block is
- * counted before the cursor moves over it.
+ * The fast path serves what fits into the current chunk and is asked for by the module of the last
+ * routed call. Where it returns NULL it has changed nothing. On it a block is counted before the
+ * cursor moves over it.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "scope/automatic.h"
 #include "engine/debug.h"
-#include "engine/learn.h"
 #include "engine/retain.h"
 #include "engine/retain_internal.h"
 #include "scope/scope.h"
@@ -25,7 +24,7 @@ static ALWAYS_INLINE void *take(struct thread *thread, size_t size, uintptr_t ca
     uintptr_t gate = r->limit;
     size_t total = (size + fixed.bias) & fixed.mask;
     if (UNLIKELY((ptrdiff_t)size < 0 || total > gate - cursor || gate - cursor > CHUNK_BYTES ||
-                 caller - r->module_start >= r->module_size || learn_may_know(caller)))
+                 caller - r->module_start >= r->module_size))
         return NULL;
     if (UNLIKELY(!retain_close_at(r, cursor)))
         return NULL;
@@ -68,8 +67,6 @@ static int take_chunks(struct thread *thread, uint32_t count, bool *clean)
         retain_reclaim(r);
     bool overflows = chunks->used + count > capacity;
     int index = -1;
-    if (overflows)
-        retain_learn_sparse(thread);
     if (!overflows || fixed.config.overflow == OVERFLOW_GROW)
         index = chunks_take(chunks, count, (uint32_t)thread->serial, clean);
     if (overflows || index < 0)
@@ -179,7 +176,6 @@ static void *draw_alone(struct thread *thread, const struct request *request)
     uint64_t header = retain_make_header(request->caller, 0);
     chunks->table[index].drawn = 1;
     chunks->table[index].alone = (uint32_t)(block - start);
-    thread->retained.runs++;
     retain_store(block - BLOCK_HEADER, header);
     count_own(thread, request->size);
     if (UNLIKELY(fixed.checked))
@@ -216,10 +212,6 @@ static void *serve(struct thread *thread, const struct request *request)
     if (block_is_absurd(request)) {
         errno = ENOMEM;
         return NULL;
-    }
-    if (learn_may_know(request->caller) && learn_knows(request->caller)) {
-        thread->passed.learned++;
-        return BLOCK_PASS;
     }
     bool shared = request->size <= RETAIN_SHARED_MAX &&
                   alignment_of(request) <= RETAIN_SHARED_MAX &&

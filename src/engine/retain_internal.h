@@ -198,14 +198,6 @@ static inline void retain_note_use(struct thread *thread)
     frame->peak |= frame->retains;
 }
 
-/*
- * Survivors are seen when their scope ends. One that lasts, such as a program's main loop, would
- * leave a few in each chunk until then. Past the capacity, whenever twice as many chunks are in use
- * as at the last look: if most of them are empty but for a few blocks, the sites of these are
- * learned.
- */
-void retain_learn_sparse(struct thread *thread);
-
 /* Whether the calls of `caller` take part; if so, those of its module are the fast paths' from now
  * on. In retain_draw.c. */
 bool retain_is_routed(struct thread *thread, uintptr_t caller);

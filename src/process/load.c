@@ -3,7 +3,6 @@
  */
 #include <dlfcn.h>
 
-#include "engine/learn.h"
 #include "route/modules.h"
 #include "scope/named.h"
 #include "report/report.h"
@@ -31,5 +30,4 @@ __attribute__((visibility("default"))) int dlclose(void *handle)
 __attribute__((destructor)) static void on_unload(void)
 {
     report_at_exit();
-    learn_save();
 }

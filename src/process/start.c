@@ -15,7 +15,6 @@
 #include "engine/debug.h"
 #include "settings/environment.h"
 #include "next/fixed.h"
-#include "engine/learn.h"
 #include "thread/misuse.h"
 #include "scope/named.h"
 #include "report/report.h"
@@ -217,7 +216,6 @@ static bool prepare(void)
         return false;
     automatic_start();
     retain_start();
-    learn_start();
     named_settle(&fixed.config);
     return true;
 }

@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "memory/chunks.h"
 #include "next/fixed.h"
-#include "engine/learn.h"
 #include "report/stats.h"
 
 /* How many modules the text form names. */
@@ -55,7 +54,6 @@ static void json_passed(struct text *out, const struct stats *stats)
     member(out, ",\n    ", "interrupted", stats->interrupted);
     member(out, ",\n    ", "overflow", stats->all_sites.fallbacks);
     member(out, ",\n    ", "unknown_caller", stats->unknown);
-    member(out, ",\n    ", "learned", stats->learned);
     member(out, ",\n    ", "not_participating", stats->not_participating);
     text_str(out, ",\n    \"modules\": [");
     const char *separator = "\n";
@@ -93,7 +91,6 @@ static void json_sites(struct text *out)
         member(out, ",\n     ", "survivors", sum.survivors);
         member(out, ", ", "chunks_pinned", sum.pinned);
         member(out, ", ", "bytes_pinned", sum.pinned * CHUNK_BYTES);
-        member(out, ", ", "sites_learned", sum.learned);
         text_str(out, "}");
     }
     text_str(out, "\n  ]");
@@ -111,7 +108,6 @@ static void json(struct text *out, const struct stats *stats)
     member(out, ",\n  ", "freed_in_scope", stats->freed);
     member(out, ",\n  ", "ignored_frees", stats->ignored_frees);
     member(out, ",\n  ", "late_frees", stats->late_frees);
-    member(out, ",\n  ", "sites_known", learn_count());
     member(out, ",\n  ", "overflows", stats->all_sites.overflows);
     member(out, ",\n  ", "fallbacks", stats->all_sites.fallbacks);
     member(out, ",\n  ", "capacity_bytes", fixed.config.capacity);
@@ -192,8 +188,6 @@ static void text_passed(struct text *out, const struct stats *stats)
         row(out, "    in signal handlers", stats->interrupted, none);
     if (stats->all_sites.fallbacks)
         row(out, "    overflow", stats->all_sites.fallbacks, none);
-    if (stats->learned)
-        row(out, "    learned to survive", stats->learned, none);
     if (stats->unknown)
         row(out, "    unknown caller", stats->unknown, none);
     if (stats->not_participating) {
@@ -245,7 +239,6 @@ static void plain(struct text *out, const struct stats *stats)
         row(out, "survivors", stats->all_sites.survivors, " blocks alive at the end of a scope");
         row(out, "pinned by them", stats->all_sites.pinned * CHUNK_BYTES, " bytes at most");
         row(out, "late frees", stats->late_frees, " of such blocks");
-        row(out, "sites learned", learn_count(), "");
     }
     row(out, "overflows", stats->all_sites.overflows, "");
     row(out, "largest arena", stats->high_water, " bytes");

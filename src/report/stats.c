@@ -26,7 +26,6 @@ static void add_site(struct site_stats *sum, const struct site_stats *stats)
     sum->live_at_end += stats->live_at_end;
     sum->survivors += stats->survivors;
     sum->pinned = higher(sum->pinned, stats->pinned);
-    sum->learned += stats->learned;
 }
 
 static bool same_content(const struct site *a, const struct site *b)
@@ -105,7 +104,6 @@ static void add_thread(struct stats *stats, const struct thread *thread)
     stats->paused += thread->passed.paused;
     stats->interrupted += thread->passed.interrupted;
     stats->unknown += thread->passed.unknown;
-    stats->learned += thread->passed.learned;
     stats->late_frees += chunks_late_frees(&thread->retained.chunks) - thread->late_before;
     stats->high_water = higher(stats->high_water, thread->high_water);
     stats->need = higher(stats->need, thread->need);
@@ -141,8 +139,7 @@ uint64_t stats_routed_calls(const struct stats *stats)
 
 uint64_t stats_passed(const struct stats *stats)
 {
-    return stats->paused + stats->interrupted + stats->unknown + stats->learned +
-           stats->not_participating + stats->all_sites.fallbacks;
+    return stats->paused + stats->interrupted + stats->unknown + stats->not_participating + stats->all_sites.fallbacks;
 }
 
 uint64_t stats_recommended_capacity(const struct stats *stats)

@@ -20,7 +20,6 @@ struct stats {
     uint64_t paused;
     uint64_t interrupted;
     uint64_t unknown;
-    uint64_t learned;
     uint64_t late_frees; /* of retained blocks, by other threads or out of scope */
     uint64_t not_participating;
     uint64_t by_module[MODULES_MAX]; /* of these; by the lowest index of a module's name */

@@ -8,7 +8,6 @@
 
 #include "base/compiler.h"
 #include "next/fixed.h"
-#include "engine/learn.h"
 #include "scope/named.h"
 
 static struct module modules[MODULES_MAX];
@@ -103,7 +102,6 @@ static struct module *enter(const struct dl_find_object *object)
     if (here >= module->start && here < module->end)
         module->excluded = true; /* the shim itself */
     __atomic_store_n(&module->ready, true, __ATOMIC_RELEASE);
-    learn_module(module);
     return module;
 }
 

@@ -150,11 +150,6 @@ static bool read_scope_file(struct config *config, const char *value)
     return true;
 }
 
-static bool read_learn(struct config *config, const char *value)
-{
-    return read_name(config->learn, value);
-}
-
 static bool read_end(struct config *config, const char *value)
 {
     static const char *const names[] = {"reset", "retain"};
@@ -228,7 +223,6 @@ static const struct setting settings[] = {
     {PREFIX "SCOPE_LIST", "0 or 1", read_scope_list},
     {PREFIX "END", "reset or retain", read_end},
     {PREFIX "STACK", "a multiple of 16 from 0 to 4096", read_stack},
-    {PREFIX "LEARN", "a file name of at most 4095 bytes", read_learn},
     {PREFIX "DEBUG", "a comma list of poison, quarantine, verify and log", read_debug},
     {PREFIX "STATS", "text or json", read_stats},
     {PREFIX "STATS_FILE", "a file name of at most 4095 bytes", read_stats_file},

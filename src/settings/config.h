@@ -58,7 +58,6 @@ struct config {
     bool specs_marked; /* a process has been here before, which speaks of what is wrong with them */
     bool specs_inherited;  /* and it was another than this one */
     char scope_file[4096]; /* further specs; "" is none */
-    char learn[4096];      /* learned sites; "" is none */
     char modules[1024];    /* ARENASHIM_MODULES as given; "" is the default */
     char stats_file[4096]; /* pattern, see libarenashim(7); "" is stderr */
 };

@@ -40,8 +40,6 @@ struct site_stats {
     uint64_t live_at_end; /* blocks that were dropped, not freed, when their scope ended */
     uint64_t survivors;   /* blocks that were alive at, and after, the end of their scope */
     uint64_t pinned;      /* most chunks in use at such an end */
-    uint64_t learned;     /* calls learned to draw such blocks (learn.h) */
-    uint64_t unused;
 };
 
 /* Found by a hash of the key; saves the search through all sites. */

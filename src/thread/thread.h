@@ -48,8 +48,7 @@ struct frame {
 
     /* Of a scope that retains what is alive. `retains` and `stack` are 0 in frames not in use. */
     bool retains;
-    uint32_t refills; /* the thread's retained.refills and runs at begin */
-    uint32_t runs;
+    uint32_t refills;    /* the thread's retained.refills at begin */
     uintptr_t outer_top; /* the thread's `top` at begin */
     uintptr_t
         first_block; /* the cursor at begin: blocks at or above, in its chunk, are the scope's */
@@ -80,8 +79,6 @@ struct retained {
     uint64_t settled_bytes;
     uint32_t current;   /* the chunk that the cursor is in */
     uint32_t refills;   /* how often the cursor went to the start of a chunk */
-    uint32_t runs;      /* how often a block got chunks of its own */
-    uint32_t looked_at; /* chunks in use when a scope that lasts was last looked at; 0: not yet */
     bool busy;          /* a slow path is at work */
     struct chunks chunks;
 };
@@ -91,7 +88,6 @@ struct passed {
     uint64_t paused;      /* the scope is paused */
     uint64_t interrupted; /* a signal handler that interrupted the shim */
     uint64_t unknown;     /* the caller lies in no module (generated code) */
-    uint64_t learned;     /* its blocks have been found to outlive their scopes */
     uint64_t modules[MODULES_MAX];
 };
 

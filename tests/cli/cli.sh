@@ -116,7 +116,7 @@ test_help() {
     done
     capture "$arenashim" run --help
     for arguments in capacity limit overflow align modules scope scope-file scope-strict end stack \
-        learn debug stats stats-file no-follow shim help version; do
+        debug stats stats-file no-follow shim help version; do
         like "run --help lists --$arguments" "$out" "^  --$arguments(=| |\[)"
     done
     capture "$arenashim" scopes --help
@@ -173,8 +173,6 @@ test_usage_errors() {
         "$arenashim" run --end
     fails '--stack without its value' 125 '--stack needs a value; it takes a multiple of 16' \
         "$arenashim" run --stack
-    fails '--learn without its value' 125 '--learn needs a value; it takes a file name' \
-        "$arenashim" run --learn
     fails '--debug without its value' 125 '--debug needs a value; it takes a comma list' \
         "$arenashim" run --debug
     fails '--stats-file without its value' 125 '--stats-file needs a value; it takes a file name' \
@@ -197,7 +195,6 @@ test_values() {
     accepts --scope-file ARENASHIM_SCOPE_FILE "$tmp/specs"
     accepts --end ARENASHIM_END retain reset
     accepts --stack ARENASHIM_STACK 0 16 256 4096 4K
-    accepts --learn ARENASHIM_LEARN "$tmp/learnt" "$tmp/none/a b"
     prints '--scope-strict sets ARENASHIM_SCOPE_STRICT' 1 run --scope-strict -- \
         printenv ARENASHIM_SCOPE_STRICT
     prints 'several --scope are joined' 'process;a!b;c' run --scope process --scope='a!b' \
@@ -205,15 +202,14 @@ test_values() {
     capture env ARENASHIM_SCOPES=old "$arenashim" run --scope=a --scope=b --no-follow -- \
         printenv ARENASHIM_SCOPES
     is '--scope replaces what was inherited' "$status:$out" '0:a;b'
-    capture sh -c 'cd "$1" && "$0" run --scope-file=specs --learn=a/b --stats-file=%p/c \
-        --no-follow -- \
-        sh -c "echo \$ARENASHIM_SCOPE_FILE \$ARENASHIM_LEARN \$ARENASHIM_STATS_FILE"' \
-        "$arenashim" "$tmp"
-    is 'names of files are made absolute' "$status:$out" "0:$tmp/specs $tmp/a/b $tmp/%p/c"
+    capture sh -c 'cd "$1" && "$0" run --scope-file=specs --stats-file=%p/c --no-follow -- \
+        sh -c "echo \$ARENASHIM_SCOPE_FILE \$ARENASHIM_STATS_FILE"' "$arenashim" "$tmp"
+    is 'names of files are made absolute' "$status:$out" "0:$tmp/specs $tmp/%p/c"
     mkdir "$tmp/%p"
-    capture sh -c 'cd "$1/%p" && "$0" run --stats-file=a.%p --learn=b --no-follow -- \
-        sh -c "echo \$ARENASHIM_STATS_FILE \$ARENASHIM_LEARN"' "$arenashim" "$tmp"
-    is 'but where the directory would be taken for a pattern' "$status:$out" "0:a.%p $tmp/%p/b"
+    echo f >"$tmp/%p/specs"
+    capture sh -c 'cd "$1/%p" && "$0" run --stats-file=a.%p --scope-file=specs --no-follow -- \
+        sh -c "echo \$ARENASHIM_STATS_FILE \$ARENASHIM_SCOPE_FILE"' "$arenashim" "$tmp"
+    is 'but where the directory would be taken for a pattern' "$status:$out" "0:a.%p $tmp/%p/specs"
     fails 'a name that its directory makes too long' 125 \
         '--stats-file=.*f. is not accepted; it takes a file name of at most 4095 bytes' \
         "$arenashim" run --stats-file="$(printf 'f%.0s' {1..4095})" -- echo started
@@ -234,7 +230,6 @@ test_values() {
     refuses --scope-file 'a readable file' '' "$tmp/no-such-file"
     refuses --end 'retain or reset' '' Reset keep
     refuses --stack 'a multiple of 16 from 0 to 4096' '' 8 4112 -16 256B
-    refuses --learn 'a file name of at most 4095 bytes' '' "$(printf 'f%.0s' {1..4096})"
     refuses --debug 'a comma list of poison, quarantine, verify and log' '' all ,log poison, Poison \
         log,,verify
     refuses --stats 'text or json' '' xml JSON text,json

@@ -96,20 +96,6 @@ static void leave_in_one_scope(char **argv)
     }
 }
 
-/* leave_one_each in two processes: both learn, and both append. */
-static void leave_in_a_child(char **argv)
-{
-    for (int i = 0; i < 2; i++) {
-        leave_one_each(argv);
-        fflush(stdout);
-        if (i == 0 && fork() > 0) {
-            wait(NULL);
-            return;
-        }
-        list = NULL;
-    }
-}
-
 /* ---- memory that is resident ----------------------------------------------------------------- */
 
 /* Pages from `start` on, one neighbour after the other, that are resident. */
@@ -710,7 +696,6 @@ int main(int argc, char **argv)
     } cases[] = {
         {"leave_one_each", leave_one_each},
         {"leave_in_one_scope", leave_in_one_scope},
-        {"leave_in_a_child", leave_in_a_child},
         {"fill_and_measure", fill_and_measure},
         {"use_again", use_again},
         {"any_order", any_order},

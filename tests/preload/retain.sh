@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Scopes that retain what is alive at their end, in programs that leave blocks alive (retain.c):
-# contents, the memory that survivors and large scopes keep, frees by others, learned sites,
-# statistics, overflow, signals, misuse.
+# contents, the memory that survivors and large scopes keep, frees by others, statistics,
+# overflow, signals, misuse.
 #
 # shellcheck disable=SC2154
 # shellcheck source=/dev/null
@@ -26,7 +26,6 @@ retain "$tmp/cases" leave_one_each 1000000
 routed '1,000,000 scopes that leave a block each'
 check "... need at most 1.5 times the memory they need without the shim ($out, $alone kB)" \
     test "$out" -le $((alone * 3 / 2))
-stat_is '... because the site is learned' '.sites_known > 0 and .passed_in_scope.learned > 900000' true
 
 capture "$tmp/cases" leave_in_one_scope 20000
 alone=$out
@@ -64,64 +63,6 @@ for capacity in 64K 64M; do
     routed "realloc of survivors, capacity $capacity"
 done
 
-# ---- learned sites -------------------------------------------------------------------------------
-
-site='^(cases|fixed|library\.so)\+0x[0-9a-f]+$'
-for program in cases fixed caller; do
-    file=$tmp/$program.sites
-    small=(ARENASHIM_CAPACITY=64K ARENASHIM_LEARN="$file")
-    retain "${small[@]}" "$tmp/$program" leave_one_each 50000
-    routed "$program: sites are learned"
-    first=$(stat '[.sites[].survivors] | add')
-    check '... and written' grep -Eqx "$site" "$file"
-    is '... each as a module and an offset' "$(grep -Evcx "$site" "$file")" 0
-    cp "$file" "$file.before"
-    retain "${small[@]}" "$tmp/$program" leave_one_each 50000
-    second=$(stat '[.sites[].survivors] | add')
-    check "... and known in the next run, whose scopes leave less ($first, $second)" \
-        test "$second" -eq 0 -a "$first" -gt 0
-    stat_is '... for every block' '.passed_in_scope.learned >= 50000' true
-    check '... which adds nothing' cmp "$file" "$file.before"
-done
-if have addr2line; then
-    need traced -g -O1 -fno-builtin retain.c
-    retain ARENASHIM_CAPACITY=64K ARENASHIM_LEARN="$tmp/traced.sites" "$tmp/traced" leave_one_each 50000
-    is 'addr2line knows the site' \
-        "$(addr2line -f -e "$tmp/traced" "$(sed 's/.*+//' "$tmp/traced.sites")" | head -n 1)" push
-fi
-retain ARENASHIM_CAPACITY=64K ARENASHIM_LEARN="$tmp/children.sites" "$tmp/cases" leave_in_a_child 50000
-routed 'a child appends what it learned'
-is '... and not what its parent had learned' \
-    "$(sort "$tmp/children.sites" | uniq -d | wc -l):$(wc -l <"$tmp/children.sites")" '0:1'
-
-learn=$(<"$tmp/cases.sites")
-printf '# a comment\n\n%s # and another \r\nother+0x12\ncases+0xfffffffff' "$learn" >"$tmp/edited"
-retain ARENASHIM_CAPACITY=64K ARENASHIM_LEARN="$tmp/edited" "$tmp/cases" leave_one_each 50000
-routed 'comments, blanks, other modules, and offsets out of range'
-stat_is '... the site is read' '.passed_in_scope.learned >= 50000' true
-printf 'cases+0x1\ncases+0x12' >"$tmp/open"
-retain ARENASHIM_CAPACITY=64K ARENASHIM_LEARN="$tmp/open" "$tmp/cases" leave_one_each 50000
-is 'a last line without an end stays a line' "$(<"$tmp/open")" \
-    "cases+0x1"$'\n'"cases+0x12"$'\n'"$learn"
-for line in nonsense cases+12 +0x12 cases+0x cases+0xA cases+0x12345678123456789 'cases+0x1 2'; do
-    printf '%s\n%s\nbad too\n' "$learn" "$line" >"$tmp/bad"
-    retain ARENASHIM_CAPACITY=64K ARENASHIM_LEARN="$tmp/bad" "$tmp/cases" leave_one_each 50000
-    is "a bad line, '$line': one message" "$err" \
-        "arenashim: ARENASHIM_LEARN='$tmp/bad': '$line' is not a site, and such lines are ignored; a site is MODULE+0xOFFSET"
-    stat_is '... and the good line is read' '.passed_in_scope.learned >= 50000' true
-done
-retain ARENASHIM_LEARN="$tmp" "$tmp/cases" leave_one_each 10
-is 'a folder for a file: one message' "$err" \
-    "arenashim: ARENASHIM_LEARN='$tmp': cannot be read: Is a directory"
-retain ARENASHIM_LEARN="$tmp/none/file" "$tmp/cases" leave_one_each 10
-is 'a file that cannot be written: one message' "$err" \
-    "arenashim: ARENASHIM_LEARN='$tmp/none/file': cannot be written: No such file or directory"
-mkfifo "$tmp/pipe"
-retain ARENASHIM_LEARN="$tmp/pipe" "$tmp/cases" leave_one_each 10
-is 'a pipe that nobody reads: one message' "$err" \
-    "arenashim: ARENASHIM_LEARN='$tmp/pipe': cannot be written: No such device or address"
-is '... and the program runs' "$status" 0
-
 # ---- statistics ----------------------------------------------------------------------------------
 
 retain "$tmp/cases" counted
@@ -134,12 +75,9 @@ stat_is '... what was dropped' "$site | .live_at_end" 0
 stat_is '... calls' "$site | .routed_calls" 50
 stat_is '... frees by others and out of scope' .late_frees 9
 stat_is '... frees in scopes' .freed_in_scope 22
-stat_is '... sites' '"\(.sites_known) \([.sites[].sites_learned] | add) \(.misuses)"' '0 0 0'
-retain ARENASHIM_CAPACITY=64K "$tmp/cases" counted
-stat_is '... sites, once half of the capacity is in use' \
-    "\"\(.sites_known) \($site | .sites_learned)\"" '1 1'
+stat_is '... no misuse' .misuses 0
 retain ARENASHIM_STATS=1 "$tmp/cases" counted
-for line in 'survivors +30 blocks alive' 'pinned by them +[0-9]+ bytes' 'late frees +9 ' 'sites learned +0$'; do
+for line in 'survivors +30 blocks alive' 'pinned by them +[0-9]+ bytes' 'late frees +9 '; do
     like "... as text: $line" "$(<"$tmp/stats")" "$line"
 done
 retain "$tmp/cases" freed_inside

@@ -52,8 +52,7 @@ no_region='routing is off: the system refuses the address space for one arena of
 no_arena='a thread gets no arena: the system refuses (memory for it|to call the shim at its exit); .*'
 no_statistics="the statistics cannot be written to '$tmp/stats(\.[0-9]+)?': .*"
 no_name='loaded twice: .* serves, and this copy is idle: an unknown object'
-no_learning="ARENASHIM_LEARN='$tmp/sites': cannot be (read|written): .*"
-messages="arenashim: ($no_hook|$no_region|$no_arena|$no_statistics|$no_name|$no_learning)"
+messages="arenashim: ($no_hook|$no_region|$no_arena|$no_statistics|$no_name)"
 ! counts_lines || messages="($messages|profiling:.*)"
 
 # What is wrong with the last run, nothing if it is as it should be. The program and its two
@@ -178,23 +177,6 @@ count_routed=
 for function in mprotect madvise _dl_find_object; do
     every "$function" ARENASHIM_END=retain FAULT_ALWAYS=yes
 done
-
-# Learned sites: the file is read, then read again and appended to.
-learned_sites() {
-    printf 'faults+0x1\n' >"$tmp/sites"
-    with ARENASHIM_END=retain ARENASHIM_LEARN="$tmp/sites" "$@"
-}
-learned_sites
-check 'learned sites are appended' test "$(grep -Ecx 'faults\+0x[0-9a-f]+' "$tmp/sites")" -gt 1
-for function in open read fstat mmap close; do
-    every "$function" ARENASHIM_END=retain ARENASHIM_LEARN="$tmp/sites"
-    every "$function" ARENASHIM_END=retain ARENASHIM_LEARN="$tmp/sites" FAULT_ALWAYS=yes
-done
-learned_sites FAULT_IN=read FAULT_AT=1 FAULT_AS=interrupted
-is 'an interrupted read is repeated' "$status:$out:$err" "$ran:"
-check 'an interrupted read is repeated: it was' test -s "$log"
-learned_sites FAULT_IN=read FAULT_AT=1
-one_line 'read fails: one line' "$no_learning"
 
 for function in dladdr dladdr1 dlinfo fcntl; do
     every "$function"

@@ -286,7 +286,6 @@ static const struct {
     {"STACK", "", "a multiple of 16 from 0 to 4096"},
     {"STACK", "8", "a multiple of 16 from 0 to 4096"},
     {"STACK", "4112", "a multiple of 16 from 0 to 4096"},
-    {"LEARN", "", "a file name of at most 4095 bytes"},
     {"DEBUG", "", DEBUG_SWITCHES},
     {"DEBUG", "poison,", DEBUG_SWITCHES},
     {"DEBUG", ",log", DEBUG_SWITCHES},
@@ -355,7 +354,7 @@ END_TEST
 #define NAMES                                                                                      \
     "ARENASHIM_CAPACITY, ARENASHIM_LIMIT, ARENASHIM_OVERFLOW, ARENASHIM_ALIGN, "                   \
     "ARENASHIM_MODULES, ARENASHIM_SCOPES, ARENASHIM_SCOPE_FILE, ARENASHIM_SCOPE_STRICT, "          \
-    "ARENASHIM_SCOPE_LIST, ARENASHIM_END, ARENASHIM_STACK, ARENASHIM_LEARN, ARENASHIM_DEBUG, "     \
+    "ARENASHIM_SCOPE_LIST, ARENASHIM_END, ARENASHIM_STACK, ARENASHIM_DEBUG, "                      \
     "ARENASHIM_STATS, "                                                                            \
     "ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW and ARENASHIM_DISABLE\n"
 

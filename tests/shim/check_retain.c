@@ -5,7 +5,6 @@
  */
 #include "../preload/interrupt.h"
 #include "harness.h"
-#include "engine/learn.h"
 #include "route/modules.h"
 #include "engine/retain.h"
 
@@ -47,7 +46,6 @@ static arena_scope_token outer;
 static void open_scope(void)
 {
     start_once();
-    memset(learned, 0, sizeof learned); /* other tests have left survivors in this process */
     outer = open_kind("retain", true);
     chunks = &hot.thread->retained.chunks;
 }
@@ -538,42 +536,6 @@ START_TEST(what_is_no_block_is_not_freed)
 }
 END_TEST
 
-/* ---- learning -------------------------------------------------------------------------------- */
-
-/* Half of the capacity is 16 chunks. */
-static void learn_at_half(void)
-{
-    static void *left[100];
-    start_once();
-    struct retained *r = NULL;
-    uint64_t known = 0;
-    int passed = 0;
-    for (int i = 0; i < 100; i++) {
-        arena_scope_token token = open_kind("learning", true);
-        r = &hot.thread->retained;
-        left[i] = r_malloc(15000);
-        t_free(r_malloc(2000));
-        passed += !block_is_ours(left[i]);
-        bool more_than_half = r->chunks.used > 16;
-        arena_scope_end(token);
-        require(learn_count() == known || more_than_half);
-        known = learn_count();
-        require(!more_than_half || known > 0);
-    }
-    require(known == 1); /* r_malloc, in which all these calls are */
-    require(r->chunks.used == 17 && passed > 60);
-    require(site_named("learning").learned == 1);
-    require(stats_now()->learned >= (uint64_t)passed);
-    for (int i = 0; i < 100; i++)
-        t_free(left[i]);
-}
-
-START_TEST(sites_are_learned_at_half_of_the_capacity)
-{
-    ck_assert_fresh("learn_at_half");
-}
-END_TEST
-
 /* ---- random operations ----------------------------------------------------------------------- */
 
 struct live {
@@ -686,7 +648,6 @@ static Suite *retain_suite(void)
     tcase_add_test(tcase, overflow_is_counted_when_the_limit_is_met);
     tcase_add_test(tcase, the_room_that_is_left);
     tcase_add_test(tcase, what_is_no_block_is_not_freed);
-    tcase_add_test(tcase, sites_are_learned_at_half_of_the_capacity);
     tcase_add_loop_test(tcase, random_operations, 0, 4);
     return suite;
 }
@@ -695,7 +656,6 @@ int main(int argc, char **argv)
 {
     static const struct fresh cases[] = {
         {"free_what_is_no_block", free_what_is_no_block},
-        {"learn_at_half", learn_at_half},
         {NULL, NULL},
     };
     return run_suite(retain_suite, cases, argc, argv);

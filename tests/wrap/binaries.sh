@@ -109,7 +109,6 @@ if plainly sqlite3 test.db '.read queries.sql'; then
     rm -f test.db
     scoped 40 5000 --scope='libsqlite3*!sqlite3_*'
     rm -f test.db
-    # What keeps most chunks nearly empty past the capacity is learned, and not routed any more.
     scoped 1 50000 --scope=process --end=retain --capacity=64M
     rm -f test.db
     scoped 1 10000 --scope=process --end=retain
