@@ -14,6 +14,8 @@ src_libcore_la_SOURCES = \
 	src/base/track.h \
 	src/settings/config.c \
 	src/settings/config.h \
+	src/settings/table.c \
+	src/settings/table.h \
 	src/settings/environment.c \
 	src/settings/environment.h \
 	src/memory/region.c \

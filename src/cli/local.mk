@@ -3,6 +3,8 @@ bin_PROGRAMS += arenashim
 arenashim_SOURCES = \
 	src/base/parse.c \
 	src/base/parse.h \
+	src/base/text.c \
+	src/base/text.h \
 	src/cli/arenashim.c \
 	src/cli/check.c \
 	src/cli/cli.h \
@@ -14,7 +16,10 @@ arenashim_SOURCES = \
 	src/cli/program.h \
 	src/cli/run.c \
 	src/cli/settings.c \
-	src/cli/settings.h
+	src/cli/settings.h \
+	src/settings/config.h \
+	src/settings/table.c \
+	src/settings/table.h
 
 arenashim_CFLAGS = $(AM_CFLAGS) $(coverage_flags)
 arenashim_CPPFLAGS = \

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -16,13 +17,21 @@
 
 enum { OPTION_SHIM = OPTION_OWN, OPTION_SETTING };
 
+/* Prints a line of help for each option from `first` to `last`. */
+static void list_settings(size_t first, size_t last)
+{
+    for (const struct setting *s = &settings[first]; s <= &settings[last]; s++)
+        if (s->option)
+            printf("  --%s%-*s  %s\n", s->option, 18 - (int)strlen(s->option), s->argument,
+                   s->summary);
+}
+
 void run_help(void)
 {
     fputs("Usage: arenashim run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
           "Run PROGRAM with libarenashim.so preloaded, before what LD_PRELOAD already holds.\n\n",
           stdout);
-    for (size_t i = 0; i < SETTINGS; i++)
-        printf("  %-20s  %s\n", settings[i].usage, settings[i].summary);
+    list_settings(SETTING_CAPACITY, SETTINGS - 1);
     fputs("  --shim=FILE           preload FILE instead of the libarenashim.so of this command\n"
           "  --help                print this help and exit\n"
           "  --version             print the version and exit\n"
@@ -42,8 +51,7 @@ void scopes_help(void)
         "List the functions that each --scope means in PROGRAM, where they are, and how calls of\n"
         "them would be made scopes. PROGRAM is loaded, but its main does not run.\n\n",
         stdout);
-    for (size_t i = SETTING_SCOPE; i <= SETTING_END; i++)
-        printf("  %-20s  %s\n", settings[i].usage, settings[i].summary);
+    list_settings(SETTING_SCOPES, SETTING_END);
     fputs(
         "  --help                print this help and exit\n"
         "  --version             print the version and exit\n"
@@ -61,7 +69,8 @@ static noreturn void missing_value(int option)
     if (option == OPTION_SHIM)
         errx(EXIT_CANCELED, "--shim needs a value; it takes a readable shared library");
     const struct setting *setting = &settings[option - OPTION_SETTING];
-    errx(EXIT_CANCELED, "--%s needs a value; it takes %s", setting->option, setting->accepted);
+    errx(EXIT_CANCELED, "--%s needs a value; it takes %s", setting->option,
+         setting_accepted(setting));
 }
 
 /* Fills in what getopt_long needs to know, with a zero entry at the end. */
@@ -71,9 +80,11 @@ static void list_options(struct option options[SETTINGS + 4])
     *options++ = (struct option){"version", no_argument, NULL, OPTION_VERSION};
     *options++ = (struct option){"shim", required_argument, NULL, OPTION_SHIM};
     for (int i = 0; i < SETTINGS; i++) {
-        int has_value = !settings[i].accepts ? no_argument
-                        : settings[i].bare   ? optional_argument
-                                             : required_argument;
+        if (!settings[i].option)
+            continue;
+        int has_value = *settings[i].argument == '\0' ? no_argument
+                        : settings[i].bare            ? optional_argument
+                                                      : required_argument;
         *options++ = (struct option){settings[i].option, has_value, NULL, OPTION_SETTING + i};
     }
     *options = (struct option){NULL, 0, NULL, 0};

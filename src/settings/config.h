@@ -36,8 +36,14 @@ enum debug_switch {
 #define CAPACITY_MIN ((size_t)4096)
 #define CAPACITY_MAX ((size_t)1 << 40)
 
+/* What ARENASHIM_CAPACITY is by default: 1M. */
+#define CAPACITY_DEFAULT ((size_t)1 << 20)
+
 /* The most that ARENASHIM_STACK accepts, in bytes. */
 #define STACK_MAX ((size_t)4096)
+
+/* Bytes of a name of a file, or of ARENASHIM_SCOPES, with its NUL. */
+#define CONFIG_NAME_SIZE 4096
 
 struct config {
     size_t capacity; /* bytes of an arena kept warm; a multiple of the page size */
@@ -51,15 +57,15 @@ struct config {
     unsigned debug; /* of enum debug_switch */
     bool stats_at_exit;
     bool disabled;
-    bool follow;       /* children get the shim, too */
-    bool scope_strict; /* a spec that cannot be applied ends the process */
-    bool scope_list;   /* what the specs match is printed, and the process ends */
-    char specs[4096];  /* ARENASHIM_SCOPES without `thread` and `process` */
+    bool follow;                  /* children get the shim, too */
+    bool scope_strict;            /* a spec that cannot be applied ends the process */
+    bool scope_list;              /* what the specs match is printed, and the process ends */
+    char specs[CONFIG_NAME_SIZE]; /* ARENASHIM_SCOPES without `thread` and `process` */
     bool specs_marked; /* a process has been here before, which speaks of what is wrong with them */
-    bool specs_inherited;  /* and it was another than this one */
-    char scope_file[4096]; /* further specs; "" is none */
-    char modules[1024];    /* ARENASHIM_MODULES as given; "" is the default */
-    char stats_file[4096]; /* pattern, see libarenashim(7); "" is stderr */
+    bool specs_inherited;              /* and it was another than this one */
+    char scope_file[CONFIG_NAME_SIZE]; /* further specs; "" is none */
+    char modules[1024];                /* ARENASHIM_MODULES as given; "" is the default */
+    char stats_file[CONFIG_NAME_SIZE]; /* pattern, see libarenashim(7); "" is stderr */
 };
 
 /* Fills `config` with the defaults and what the environment says. */

@@ -16,7 +16,7 @@ declare -A below=(
     [base]=''
     [arena]='base arenashim'
     [wrap]='base scope arenashim'
-    [cli]='base arenashim'
+    [cli]='base settings arenashim'
     [examples]=arenashim
     [bench]='examples arenashim'
 )
@@ -86,8 +86,8 @@ plant 'base includes settings' src/base/text.c '#include "settings/config.h"' \
     'src/base/text.c includes settings/config.h'
 plant 'arena includes engine, in angle brackets' src/arena/arena.c '# include <engine/block.h>' \
     'src/arena/arena.c includes engine/block.h'
-plant 'cli includes settings' src/cli/run.c '#include "settings/config.h"' \
-    'src/cli/run.c includes settings/config.h'
+plant 'cli includes next' src/cli/run.c '#include "next/fixed.h"' \
+    'src/cli/run.c includes next/fixed.h'
 plant 'by a relative path' src/base/text.c '#include "../settings/config.h"' \
     'src/base/text.c includes ../settings/config.h'
 plant 'examples include src' examples/kernels/decay.c '#include "../../src/base/text.h"' \
