@@ -7,6 +7,7 @@ src_libcore_la_SOURCES = \
 	src/base/compiler.h \
 	src/base/check.c \
 	src/base/check.h \
+	src/base/numbers.h \
 	src/base/parse.c \
 	src/base/parse.h \
 	src/base/text.c \

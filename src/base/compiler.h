@@ -11,6 +11,9 @@
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/* The items of an array. */
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
 /* A hot path: begins a cache line, so that the processor fetches it in as few pieces as there are,
  * and lies in one page, if it is no longer than 256 bytes. A routed malloc takes 9 % less time for
  * the one, and 5 % for the other where its way out came to lie behind the end of a page. */

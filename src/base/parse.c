@@ -32,11 +32,16 @@ bool parse_size(const char *text, size_t *value)
     return true;
 }
 
+bool parse_is(const char *text, size_t length, const char *word)
+{
+    return strlen(word) == length && memcmp(text, word, length) == 0;
+}
+
 static bool find_word(const char *text, size_t length, const char *const names[], size_t count,
                       size_t *index)
 {
     for (size_t i = 0; i < count; i++) {
-        if (strlen(names[i]) == length && memcmp(names[i], text, length) == 0) {
+        if (parse_is(text, length, names[i])) {
             *index = i;
             return true;
         }

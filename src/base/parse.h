@@ -13,6 +13,9 @@
  * does not fit. */
 bool parse_size(const char *text, size_t *value);
 
+/* Whether the `length` bytes of `text` are the word. */
+bool parse_is(const char *text, size_t length, const char *word);
+
 /* Reads `text` as one of the `count` words of `names` and stores its index. False, with `*index`
  * unchanged, when it is none of them. */
 bool parse_word(const char *text, const char *const names[], size_t count, size_t *index);

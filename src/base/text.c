@@ -5,16 +5,44 @@
 #include <string.h>
 #include <unistd.h>
 
-void text_decimal(char digits[TEXT_DECIMAL_SIZE], uint64_t number)
+#include "base/compiler.h"
+#include "base/numbers.h"
+
+/* Writes a number in `base`, with a NUL. */
+static void write_number(char digits[TEXT_NUMBER_SIZE], uint64_t number, unsigned base)
 {
-    char *end = digits + TEXT_DECIMAL_SIZE;
+    char *end = digits + TEXT_NUMBER_SIZE;
     char *first = end;
     *--first = '\0';
     do {
-        *--first = (char)('0' + number % 10);
-        number /= 10;
+        *--first = "0123456789abcdef"[number % base];
+        number /= base;
     } while (number > 0);
     memmove(digits, first, (size_t)(end - first));
+}
+
+void text_decimal(char digits[TEXT_NUMBER_SIZE], uint64_t number)
+{
+    write_number(digits, number, 10);
+}
+
+void text_hexadecimal(char digits[TEXT_NUMBER_SIZE], uint64_t number)
+{
+    write_number(digits, number, 16);
+}
+
+bool text_append_bytes(char *string, size_t size, const char *bytes, size_t length)
+{
+    size_t used = strlen(string);
+    size_t added = lower(length, size - 1 - used);
+    memcpy(string + used, bytes, added);
+    string[used + added] = '\0';
+    return added == length;
+}
+
+bool text_append(char *string, size_t size, const char *more)
+{
+    return text_append_bytes(string, size, more, strlen(more));
 }
 
 void text_open(struct text *text, int fd)
@@ -73,8 +101,7 @@ void text_bytes(struct text *text, const char *bytes, size_t length)
     while (length > 0) {
         if (text->length == sizeof text->bytes)
             text_flush(text);
-        size_t room = sizeof text->bytes - text->length;
-        size_t piece = length < room ? length : room;
+        size_t piece = lower(length, sizeof text->bytes - text->length);
         memcpy(text->bytes + text->length, bytes, piece);
         text->length += piece;
         bytes += piece;
@@ -87,27 +114,30 @@ void text_str(struct text *text, const char *string)
     text_bytes(text, string, strlen(string));
 }
 
-/* Digits of `number` in `base`, most significant first. */
-static void put_number(struct text *text, uint64_t number, unsigned base)
-{
-    char digits[20]; /* UINT64_MAX has 20 decimal digits */
-    size_t first = sizeof digits;
-    do {
-        digits[--first] = "0123456789abcdef"[number % base];
-        number /= base;
-    } while (number > 0);
-    text_bytes(text, digits + first, sizeof digits - first);
-}
-
 void text_uint(struct text *text, uint64_t number)
 {
-    put_number(text, number, 10);
+    char digits[TEXT_NUMBER_SIZE];
+    text_decimal(digits, number);
+    text_str(text, digits);
+}
+
+static void put_hexadecimal(struct text *text, uint64_t number)
+{
+    char digits[TEXT_NUMBER_SIZE];
+    text_hexadecimal(digits, number);
+    text_str(text, digits);
 }
 
 void text_address(struct text *text, uintptr_t address)
 {
     text_str(text, "0x");
-    put_number(text, address, 16);
+    put_hexadecimal(text, address);
+}
+
+void text_error(struct text *text, int error)
+{
+    const char *reason = strerrordesc_np(error);
+    text_str(text, reason ? reason : "unknown error");
 }
 
 /* Length in bytes of the valid UTF-8 sequence that starts at `at` (RFC 3629), 0 when there is
@@ -145,7 +175,7 @@ void text_json(struct text *text, const char *string)
             text_bytes(text, (const char *)at++, 1);
         } else if (*at < 0x20) {
             text_str(text, *at < 0x10 ? "\\u000" : "\\u00");
-            put_number(text, *at++, 16);
+            put_hexadecimal(text, *at++);
         } else if (length > 0) {
             text_bytes(text, (const char *)at, length);
             at += length;

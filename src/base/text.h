@@ -24,9 +24,15 @@ struct text {
     char bytes[1000];
 };
 
-/* Writes a number in decimal, with a NUL. */
-#define TEXT_DECIMAL_SIZE 21
-void text_decimal(char digits[TEXT_DECIMAL_SIZE], uint64_t number);
+/* Write a number, with a NUL. */
+#define TEXT_NUMBER_SIZE 21
+void text_decimal(char digits[TEXT_NUMBER_SIZE], uint64_t number);
+void text_hexadecimal(char digits[TEXT_NUMBER_SIZE], uint64_t number);
+
+/* Append to the string, which is in an array of `size` bytes, another, or `length` bytes of one.
+ * False: what did not fit was cut off. */
+bool text_append(char *string, size_t size, const char *more);
+bool text_append_bytes(char *string, size_t size, const char *bytes, size_t length);
 
 /* Starts a text that goes to `fd`; a text for fd -1 is dropped. */
 void text_open(struct text *text, int fd);
@@ -41,12 +47,13 @@ void text_silence(void);
 /* Starts a message to the user: "arenashim: " on stderr. */
 void text_message(struct text *text);
 
-/* Append a string, at most `length` bytes of one, a number in decimal, an address in hexadecimal.
- */
+/* Append a string, `length` bytes of one, a number in decimal, an address in hexadecimal, what an
+ * errno means. */
 void text_str(struct text *text, const char *string);
 void text_bytes(struct text *text, const char *bytes, size_t length);
 void text_uint(struct text *text, uint64_t number);
 void text_address(struct text *text, uintptr_t address);
+void text_error(struct text *text, int error);
 
 /* Appends a string as the inside of a JSON string: quotes, backslashes and control characters are
  * escaped, bytes that are not valid UTF-8 become U+FFFD. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "cli/cli.h"
 
 struct command {
@@ -47,7 +48,7 @@ static const struct command commands[] = {
 
 static const struct command *find_command(const char *name)
 {
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+    for (size_t i = 0; i < COUNT(commands); i++)
         if (strcmp(name, commands[i].name) == 0)
             return &commands[i];
     usage_error("arenashim", "'%s' is not a command; there are run, scopes, check and help", name);

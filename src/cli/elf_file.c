@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
+
 /* The identification and the two fields after it lie alike in Elf32_Ehdr and Elf64_Ehdr. */
 #define IDENTITY_SIZE offsetof(Elf64_Ehdr, e_version)
 _Static_assert(IDENTITY_SIZE == offsetof(Elf32_Ehdr, e_version), "common start of the ELF header");
@@ -144,7 +146,7 @@ static bool starts_with(const char *text, const char *start)
 
 const char *elf_sanitizer_library(const char *file)
 {
-    for (size_t i = 0; i < sizeof runtimes / sizeof runtimes[0]; i++)
+    for (size_t i = 0; i < COUNT(runtimes); i++)
         if (starts_with(file, runtimes[i].library) || starts_with(file, runtimes[i].clang_library))
             return runtimes[i].name;
     return NULL;
@@ -173,7 +175,7 @@ static const char *defined_runtime(const struct table *symbols)
         memcpy(&symbol, symbols->entries + at, sizeof symbol);
         if (symbol.st_shndx == SHN_UNDEF)
             continue;
-        for (size_t i = 0; i < sizeof runtimes / sizeof runtimes[0]; i++)
+        for (size_t i = 0; i < COUNT(runtimes); i++)
             if (strcmp(name_at(symbols, symbol.st_name), runtimes[i].symbol) == 0)
                 return runtimes[i].name;
     }

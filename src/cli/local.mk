@@ -1,6 +1,8 @@
 bin_PROGRAMS += arenashim
 
 arenashim_SOURCES = \
+	src/base/compiler.h \
+	src/base/numbers.h \
 	src/base/parse.c \
 	src/base/parse.h \
 	src/base/text.c \

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
+#include "base/parse.h"
 #include "cli/cli.h"
 
 /* The shim reads specs; what can be no spec at all is refused here. */
@@ -14,7 +16,7 @@ static bool may_be_spec(const char *value)
     static const char *const prefixes[] = {"reset:", "retain:"};
     if (strchr(value, ';'))
         return false;
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+    for (size_t i = 0; i < COUNT(prefixes); i++) {
         size_t length = strlen(prefixes[i]);
         if (strncmp(value, prefixes[i], length) == 0 && value[length] != ':')
             value += length;
@@ -89,9 +91,7 @@ bool settings_name_functions(void)
         return true;
     while (list && *list != '\0') {
         size_t length = strcspn(list, ";");
-        bool is_word = (length == strlen("thread") && strncmp(list, "thread", length) == 0) ||
-                       (length == strlen("process") && strncmp(list, "process", length) == 0);
-        if (length > 0 && !is_word)
+        if (length > 0 && !parse_is(list, length, "thread") && !parse_is(list, length, "process"))
             return true;
         list += length + (list[length] != '\0');
     }

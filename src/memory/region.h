@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/numbers.h"
+
 /* Bytes of a slot's record, and of each guard; a guard is the largest page size there can be. */
 #define REGION_RECORD_BYTES ((size_t)192 << 10)
 #define REGION_GUARD_BYTES ((size_t)4 << 10)
@@ -23,12 +25,12 @@
 /* The end, or the start, of the page that an address lies in; the start of a page is both. */
 static inline uintptr_t region_page_up(uintptr_t address)
 {
-    return (address + REGION_GUARD_BYTES - 1) & ~(REGION_GUARD_BYTES - 1);
+    return round_up(address, REGION_GUARD_BYTES);
 }
 
 static inline uintptr_t region_page_down(uintptr_t address)
 {
-    return address & ~(REGION_GUARD_BYTES - 1);
+    return round_down(address, REGION_GUARD_BYTES);
 }
 
 #define REGION_SLOTS_MAX 1024

@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/compiler.h"
+#include "base/numbers.h"
 #include "base/text.h"
 #include "next/fixed.h"
 
@@ -57,7 +58,7 @@ static void *boot_alloc(size_t size, size_t alignment)
         return NULL;
     }
     uintptr_t first = (uintptr_t)boot_bytes + offset + BOOT_HEADER;
-    uintptr_t block = (first + alignment - 1) & ~(alignment - 1);
+    uintptr_t block = round_up(first, alignment);
     *(size_t *)(block - BOOT_HEADER) = size;
     return (void *)block;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/compiler.h"
 #include "base/text.h"
 
 static const char *const new_names[NEW_VARIANTS] = {
@@ -34,7 +35,6 @@ static const char *const delete_names[DELETE_VARIANTS] = {
 
 /* The C++ runtimes, by the name under which they are loaded. */
 static const char *const runtimes[] = {"libstdc++.so.6", "libc++abi.so.1", "libc++.so.1"};
-#define RUNTIMES (sizeof runtimes / sizeof runtimes[0])
 
 /* The definition of `name` behind the shim, NULL when it is a C++ runtime's or there is none. */
 static void *find_replacement(const char *name)
@@ -63,7 +63,7 @@ void operators_resolve(struct operators *operators)
  * operators are only called by C++ code, which cannot run without. */
 static void *runtime_symbol(const char *name)
 {
-    for (size_t i = 0; i < RUNTIMES; i++) {
+    for (size_t i = 0; i < COUNT(runtimes); i++) {
         void *runtime = dlopen(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
         if (!runtime)
             continue;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/numbers.h"
 #include "engine/block.h"
 #include "next/fixed.h"
 #include "next/operators.h"
@@ -261,7 +262,7 @@ EXPORT void *pvalloc(size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    size = (size + page - 1) & ~(page - 1);
+    size = round_up(size, page);
     void *block = aligned_in_scope(page, size, CALLER());
     return block == BLOCK_PASS ? fixed.next.memalign(page, size) : block;
 }

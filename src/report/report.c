@@ -9,10 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "base/text.h"
 #include "memory/chunks.h"
 #include "next/fixed.h"
 #include "report/stats.h"
+#include "settings/table.h"
 
 /* How many modules the text form names. */
 #define MODULES_NAMED 5
@@ -148,7 +150,7 @@ static bool is_runtime(const char *name)
     static const char *const prefixes[] = {"libc.so",    "libc-",      "ld-linux",
                                            "libstdc++.", "libc++",     "libgcc_s",
                                            "libgomp.",   "libpthread", "libomp.so"};
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+    for (size_t i = 0; i < COUNT(prefixes); i++)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
     return false;
@@ -271,27 +273,18 @@ void arenashim_stats_print(int fd)
     print(fd, false);
 }
 
-/* Appends to the NUL-terminated `name`, cutting what does not fit. */
-static void append(char name[PATH_MAX], const char *part)
-{
-    size_t length = strlen(name);
-    strncat(name, part, PATH_MAX - 1 - length);
-}
-
 /* "%{PID}" is nothing in that process and ".PID" with its own in any other: see environment.h.
  * Appends what it stands for, and returns its length; 0 when `at` holds no such thing. */
 static size_t expand_process(const char *at, char name[PATH_MAX])
 {
-    char own[TEXT_DECIMAL_SIZE];
-    size_t digits = strspn(at + 2, "0123456789");
-    if (at[1] != '{' || digits == 0 || at[2 + digits] != '}')
-        return 0;
-    text_decimal(own, (uint64_t)getpid());
-    if (strlen(own) != digits || memcmp(own, at + 2, digits) != 0) {
-        append(name, ".");
-        append(name, own);
+    bool is_own;
+    size_t length = setting_mark(at, &is_own);
+    if (length > 0 && !is_own) {
+        char ending[1 + TEXT_NUMBER_SIZE] = ".";
+        text_decimal(ending + 1, (uint64_t)getpid());
+        text_append(name, PATH_MAX, ending);
     }
-    return digits + 3;
+    return length;
 }
 
 /* %p is the process ID, %h the host name, %% a percent sign, and %{PID} as above; anything else
@@ -301,7 +294,7 @@ static void expand(const char *pattern, char name[PATH_MAX])
     *name = '\0';
     while (*pattern) {
         char part[HOST_NAME_MAX + 1] = {*pattern, '\0'};
-        size_t length = *pattern == '%' ? expand_process(pattern, name) : 0;
+        size_t length = expand_process(pattern, name);
         if (length > 0) {
             pattern += length;
             continue;
@@ -313,7 +306,7 @@ static void expand(const char *pattern, char name[PATH_MAX])
         else if (pattern[0] != '%' || pattern[1] != '%')
             pattern--;
         pattern += 2;
-        append(name, part);
+        text_append(name, PATH_MAX, part);
     }
 }
 
@@ -324,8 +317,7 @@ static void say_not_written(const char *name, int error)
     text_str(&line, "the statistics cannot be written to '");
     text_str(&line, name);
     text_str(&line, "': ");
-    const char *reason = strerrordesc_np(error);
-    text_str(&line, reason ? reason : "unknown error");
+    text_error(&line, error);
     text_end(&line);
 }
 

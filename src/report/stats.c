@@ -2,16 +2,12 @@
 
 #include <string.h>
 
+#include "base/numbers.h"
 #include "engine/block.h"
 #include "next/fixed.h"
-#include "thread/misuse.h"
 #include "scope/scope.h"
+#include "thread/misuse.h"
 #include "thread/thread.h"
-
-static uint64_t higher(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
 
 /* ---- sites ----------------------------------------------------------------------------------- */
 
@@ -139,7 +135,8 @@ uint64_t stats_routed_calls(const struct stats *stats)
 
 uint64_t stats_passed(const struct stats *stats)
 {
-    return stats->paused + stats->interrupted + stats->unknown + stats->not_participating + stats->all_sites.fallbacks;
+    return stats->paused + stats->interrupted + stats->unknown + stats->not_participating +
+           stats->all_sites.fallbacks;
 }
 
 uint64_t stats_recommended_capacity(const struct stats *stats)
@@ -147,5 +144,5 @@ uint64_t stats_recommended_capacity(const struct stats *stats)
     /* The cursor of an empty arena lies this far into its memory. */
     uint64_t bytes = stats->need + fixed.config.align - BLOCK_HEADER;
     uint64_t page = REGION_GUARD_BYTES;
-    return bytes > UINT64_MAX - page ? bytes : (bytes + page - 1) & ~(page - 1);
+    return bytes > UINT64_MAX - page ? bytes : round_up(bytes, page);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/text.h"
 #include "next/fixed.h"
 #include "scope/named.h"
 
@@ -23,9 +24,7 @@ void modules_unloaded(void)
 static void copy_name(struct module *module, const char *path)
 {
     const char *name = module->is_main ? program_invocation_short_name : basename(path);
-    size_t length = strnlen(name, MODULE_NAME_MAX - 1);
-    memcpy(module->name, name, length);
-    module->name[length] = '\0';
+    text_append(module->name, sizeof module->name, name);
 }
 
 /* Applies one item of ARENASHIM_MODULES. */

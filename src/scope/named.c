@@ -117,18 +117,6 @@ void named_settle(const struct config *config)
     };
 }
 
-/* Appends to a file name, which stays short enough or becomes "". */
-static void append(char name[PATH_MAX], const char *part, size_t length)
-{
-    size_t used = strlen(name);
-    if (used + length >= PATH_MAX) {
-        *name = '\0';
-        return;
-    }
-    memcpy(name + used, part, length);
-    name[used + length] = '\0';
-}
-
 /* Loads the part: from the folder "arenashim" beside this library, where it is installed, or from
  * this library's own, where both are built. */
 static void *load(void)
@@ -138,13 +126,13 @@ static void *load(void)
     if (!dladdr((void *)named_start, &own))
         return NULL;
     const char *slash = strrchr(own.dli_fname, '/');
+    size_t folder = slash ? (size_t)(slash + 1 - own.dli_fname) : 0;
     void *part = NULL;
     for (size_t i = 0; i < 2 && !part; i++) {
         char name[PATH_MAX] = "";
-        append(name, own.dli_fname, slash ? (size_t)(slash + 1 - own.dli_fname) : 0);
-        append(name, folders[i], strlen(folders[i]));
-        append(name, NAMED_PART, sizeof NAMED_PART - 1);
-        if (access(name, F_OK) == 0)
+        if (text_append_bytes(name, sizeof name, own.dli_fname, folder) &&
+            text_append(name, sizeof name, folders[i]) &&
+            text_append(name, sizeof name, NAMED_PART) && access(name, F_OK) == 0)
             part = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     }
     return part;

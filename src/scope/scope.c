@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/compiler.h"
+#include "base/numbers.h"
 #include "base/track.h"
 #include "scope/automatic.h"
 #include "engine/block.h"
@@ -37,11 +38,6 @@ static ALWAYS_INLINE uint64_t make_token(struct thread *thread, uint64_t depth)
 }
 
 /* ---- accounting ----------------------------------------------------------------------------- */
-
-static uint64_t higher(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
 
 static ALWAYS_INLINE void settle_resetting(struct thread *thread, struct frame *frame)
 {

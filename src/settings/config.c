@@ -5,6 +5,8 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "base/numbers.h"
+#include "base/parse.h"
 #include "base/text.h"
 #include "settings/table.h"
 
@@ -36,8 +38,8 @@ static void settle_sizes(struct config *config)
 {
     const size_t default_limit = (size_t)1 << 30;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    config->capacity = (config->capacity + page - 1) & ~(page - 1);
-    config->limit = (config->limit + page - 1) & ~(page - 1);
+    config->capacity = round_up(config->capacity, page);
+    config->limit = round_up(config->limit, page);
     if (config->limit != 0 && config->limit < config->capacity) {
         struct text line;
         text_message(&line);
@@ -49,7 +51,7 @@ static void settle_sizes(struct config *config)
         config->limit = 0;
     }
     if (config->limit == 0)
-        config->limit = config->capacity > default_limit ? config->capacity : default_limit;
+        config->limit = higher(config->capacity, default_limit);
 }
 
 /* Names every variable with our prefix that is no setting: most likely a typing error. */

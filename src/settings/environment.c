@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
+#include "base/parse.h"
 #include "base/text.h"
 
 extern char **environ;
@@ -29,7 +31,7 @@ static size_t token_length(const char *item, const char *end)
 {
     static const char *const tokens[] = {"$ORIGIN",   "$LIB",   "$PLATFORM",
                                          "${ORIGIN}", "${LIB}", "${PLATFORM}"};
-    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+    for (size_t i = 0; i < COUNT(tokens); i++) {
         size_t length = strlen(tokens[i]);
         if ((size_t)(end - item) >= length && memcmp(item, tokens[i], length) == 0)
             return length;
@@ -59,8 +61,7 @@ static bool names(const char *item, size_t length, const char *path)
 {
     const char *base = strrchr(path, '/');
     base = base ? base + 1 : path;
-    return leads_to(item, item + length, path) ||
-           (strlen(base) == length && memcmp(item, base, length) == 0);
+    return leads_to(item, item + length, path) || parse_is(item, length, base);
 }
 
 /* Takes this library out of the list that starts at `list`. */
@@ -114,7 +115,7 @@ static bool tells_processes_apart(const char *pattern)
  * in `bytes`. Returns the mark in it, or NULL when there is no such variable or no room. */
 static const char *mark(const char *variable, const char *separator, char *bytes, size_t size)
 {
-    char ending[sizeof ";%{}" + TEXT_DECIMAL_SIZE];
+    char ending[sizeof ";%{}" + TEXT_NUMBER_SIZE];
     strcpy(ending, separator);
     strcat(ending, "%{");
     text_decimal(ending + strlen(ending), (uint64_t)getpid());

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "base/parse.h"
 #include "base/text.h"
 
@@ -120,21 +121,27 @@ static bool read_modules(const struct setting *setting, struct config *config, c
     return true;
 }
 
-static bool is_word(const char *item, size_t length, const char *word)
+size_t setting_mark(const char *text, bool *is_own)
 {
-    return length == strlen(word) && memcmp(item, word, length) == 0;
+    char own[TEXT_NUMBER_SIZE];
+    if (strncmp(text, "%{", 2) != 0)
+        return 0;
+    size_t digits = strspn(text + 2, "0123456789");
+    if (digits == 0 || text[2 + digits] != '}')
+        return 0;
+    text_decimal(own, (uint64_t)getpid());
+    *is_own = parse_is(text + 2, digits, own);
+    return digits + 3;
 }
 
-/* Whether the text is "%{PID}", which a process has left (environment.h). */
+/* Whether the `length` bytes of `text` are a mark. */
 static bool read_mark(struct config *config, const char *text, size_t length)
 {
-    char own[TEXT_DECIMAL_SIZE];
-    if (length < 4 || memcmp(text, "%{", 2) != 0 || text[length - 1] != '}' ||
-        strspn(text + 2, "0123456789") != length - 3)
+    bool is_own;
+    if (length == 0 || setting_mark(text, &is_own) != length)
         return false;
-    text_decimal(own, (uint64_t)getpid());
     config->specs_marked = true;
-    config->specs_inherited = !is_word(text + 2, length - 3, own);
+    config->specs_inherited = !is_own;
     return true;
 }
 
@@ -146,9 +153,9 @@ static bool read_scopes(const struct setting *setting, struct config *config, co
         return false;
     for (const char *item = value; *item;) {
         size_t length = strcspn(item, ";");
-        if (is_word(item, length, "thread"))
+        if (parse_is(item, length, "thread"))
             config->scopes = SCOPES_THREAD;
-        else if (is_word(item, length, "process"))
+        else if (parse_is(item, length, "process"))
             config->scopes = SCOPES_PROCESS;
         else if (length > 0 && !read_mark(config, item, length))
             strncat(strcat(specs, *specs ? ";" : ""), item, length);
@@ -174,7 +181,7 @@ static bool read_scope_file(const struct setting *setting, struct config *config
 #define FLAG_ACCEPTED "0 or 1"
 
 #define FIELD(name) .field = offsetof(struct config, name)
-#define WORDS(names) .words = names, .word_count = sizeof names / sizeof names[0]
+#define WORDS(names) .words = names, .word_count = COUNT(names)
 
 static const char *const policies[] = {"grow", "fallback", "error", "abort"};
 static const char *const ends[] = {"reset", "retain"};

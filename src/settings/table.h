@@ -57,4 +57,8 @@ struct setting {
 
 extern const struct setting settings[SETTINGS];
 
+/* The length of "%{PID}", the mark of a process (environment.h), at the start of the text; 0 when
+ * there is none. */
+size_t setting_mark(const char *text, bool *is_own);
+
 #endif

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/numbers.h"
 #include "base/text.h"
 #include "base/track.h"
 #include "engine/block.h"
@@ -30,11 +31,6 @@ struct thread *thread_in_slot(int slot)
 }
 
 /* ---- memory --------------------------------------------------------------------------------- */
-
-static uintptr_t lower(uintptr_t a, uintptr_t b)
-{
-    return a < b ? a : b;
-}
 
 bool thread_commit(struct thread *thread, uintptr_t end)
 {

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/numbers.h"
+#include "base/text.h"
 #include "base/track.h"
 #include "wrap/names.h"
 #include "wrap/patch.h"
@@ -176,7 +178,7 @@ static void add_alias(const struct object *object, const struct symbol *symbol, 
         match->refused = refuse_reason(object, symbol);
     if (symbol->scope == SYMBOL_EXPORTED && match->alias_count < ALIASES_MAX)
         match->aliases[match->alias_count++] = symbol->name;
-    size_t size = match->symbol.size > symbol->size ? match->symbol.size : symbol->size;
+    size_t size = higher(match->symbol.size, symbol->size);
     if (is_better_name(symbol, &match->symbol))
         match->symbol = *symbol;
     match->symbol.size = size;
@@ -216,35 +218,18 @@ static void look_at_names(const struct object *object, const struct symbols *sym
 
 #define LABEL_MAX (NAME_MAX_LENGTH + 256)
 
-/* Appends to a text of LABEL_MAX bytes; cuts what does not fit. */
-static void append(char *text, const char *more)
-{
-    size_t length = strlen(text);
-    size_t added = strnlen(more, LABEL_MAX - 1 - length);
-    memcpy(text + length, more, added);
-    text[length + added] = '\0';
-}
-
 /* "module!name" */
 static void make_label(const struct object *object, const struct symbol *symbol,
                        char label[LABEL_MAX])
 {
     static struct name name;
+    char offset[sizeof "+0x" + TEXT_NUMBER_SIZE] = "+0x";
+    text_hexadecimal(offset + strlen(offset), symbol->address - object->base);
     label[0] = '\0';
-    append(label, object->name);
-    append(label, "!");
-    if (symbol->name && name_set(&name, symbol->name)) {
-        append(label, name_shown(&name));
-        return;
-    }
-    char offset[2 * sizeof(uintptr_t) + 1], *digit = offset + sizeof offset - 1;
-    *digit = '\0';
-    uintptr_t number = symbol->address - object->base;
-    do
-        *--digit = "0123456789abcdef"[number % 16];
-    while ((number /= 16) > 0);
-    append(label, "+0x");
-    append(label, digit);
+    text_append(label, LABEL_MAX, object->name);
+    text_append(label, LABEL_MAX, "!");
+    bool is_named = symbol->name && name_set(&name, symbol->name);
+    text_append(label, LABEL_MAX, is_named ? name_shown(&name) : offset);
 }
 
 static const char *redirect(const struct application *application, const struct object *object,

@@ -37,11 +37,10 @@ static const char *in_function(const struct patch_function *function, uintptr_t 
                                uintptr_t end)
 {
     uintptr_t at = function->start, furthest = end;
-    uintptr_t stop = function->size ? function->start + function->size : function->text_end;
+    uintptr_t stop = patch_function_end(function);
     while (at < stop) {
         struct instruction instruction;
-        if (!instruction_decode(&instruction, (const unsigned char *)at, function->text_end - at,
-                                at))
+        if (!instruction_at(&instruction, at, function->text_end))
             return function->size ? "it holds bytes that are no instruction" : NULL;
         const char *reason = judge(&instruction, function->start, entry, end);
         if (reason)
@@ -66,8 +65,7 @@ static const char *in_neighbours(const struct patch_function *function, uintptr_
 {
     for (uintptr_t at = from; at < to;) {
         struct instruction instruction;
-        if (!instruction_decode(&instruction, (const unsigned char *)at, function->text_end - at,
-                                at)) {
+        if (!instruction_at(&instruction, at, function->text_end)) {
             at++;
             continue;
         }

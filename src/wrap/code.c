@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/numbers.h"
 #include "base/track.h"
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -24,7 +25,7 @@ static size_t mapping_count;
 
 static uintptr_t distance(uintptr_t a, uintptr_t b)
 {
-    return a < b ? b - a : a - b;
+    return higher(a, b) - lower(a, b);
 }
 
 /* Maps code memory at an address that is free. An old kernel, or Valgrind, may choose another. */
@@ -46,7 +47,7 @@ static struct mapping *map_near(uintptr_t near)
     if (mapping_count == MAPPINGS_MAX)
         return NULL;
     struct mapping *mapping = &mappings[mapping_count];
-    uintptr_t middle = near & ~(MAPPING_BYTES - 1);
+    uintptr_t middle = round_down(near, MAPPING_BYTES);
     for (int up = 0; up <= 1; up++)
         for (uintptr_t step = MAPPING_BYTES; step < REACH; step += MAPPING_BYTES) {
             if (!up && middle < step + MAPPING_BYTES)

@@ -4,6 +4,9 @@
 
 #include <Zydis/Zydis.h>
 
+/* Compilers start functions at multiples of this; padding does not go on past one. */
+#define FUNCTION_ALIGNMENT 16
+
 #define OPERAND_SIZE_PREFIX 0x66
 
 /* ---- decoding -------------------------------------------------------------------------------- */
@@ -146,6 +149,20 @@ bool instruction_decode(struct instruction *instruction, const unsigned char *by
         instruction->distance_at = decoded.raw.disp.offset;
     }
     return true;
+}
+
+bool instruction_at(struct instruction *instruction, uintptr_t address, uintptr_t end)
+{
+    return address < end &&
+           instruction_decode(instruction, (const unsigned char *)address, end - address, address);
+}
+
+size_t instruction_filler(uintptr_t address, uintptr_t end)
+{
+    struct instruction filler;
+    if (address % FUNCTION_ALIGNMENT == 0 || !instruction_at(&filler, address, end))
+        return 0;
+    return filler.nop || filler.bytes[0] == 0xcc ? filler.length : 0;
 }
 
 /* ---- moving ---------------------------------------------------------------------------------- */

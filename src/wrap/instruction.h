@@ -49,6 +49,12 @@ struct instruction {
 bool instruction_decode(struct instruction *instruction, const unsigned char *bytes,
                         size_t available, uintptr_t address);
 
+/* The same for code that lies where it runs, below `end`. */
+bool instruction_at(struct instruction *instruction, uintptr_t address, uintptr_t end);
+
+/* The length of the nop or trap there that code is aligned with; 0 when it is none, or aligned. */
+size_t instruction_filler(uintptr_t address, uintptr_t end);
+
 /*
  * Writes to `out` what does at `address` as the instruction does at its own, and returns its
  * length; 0 when it cannot be moved or what it refers to is out of reach. A call returns to where

@@ -19,26 +19,12 @@ static const struct row heading = {{"SPEC", "END", "OFFSET", "SIZE", "HOW"}, "FU
 
 static void append(char cell[CELL_MAX], const char *text)
 {
-    size_t length = strlen(cell);
-    size_t added = strnlen(text, CELL_MAX - 1 - length);
-    memcpy(cell + length, text, added);
-    cell[length + added] = '\0';
-}
-
-static void append_hexadecimal(char cell[CELL_MAX], uintptr_t number)
-{
-    char digits[2 * sizeof number + 1], *digit = digits + sizeof digits - 1;
-    *digit = '\0';
-    do
-        *--digit = "0123456789abcdef"[number % 16];
-    while ((number /= 16) > 0);
-    append(cell, "0x");
-    append(cell, digit);
+    text_append(cell, CELL_MAX, text);
 }
 
 static void append_how(char cell[CELL_MAX], const struct outcome *outcome)
 {
-    char number[TEXT_DECIMAL_SIZE];
+    char number[TEXT_NUMBER_SIZE];
     switch (outcome->how) {
     case HOW_ENTRY:
         append(cell, "entry");
@@ -71,9 +57,11 @@ static void fill(struct row *row, const struct spec *spec, const struct outcome 
         append(row->cells[END], "no match");
         return;
     }
-    char number[TEXT_DECIMAL_SIZE];
+    char number[TEXT_NUMBER_SIZE];
     append(row->cells[END], spec->retain ? "retain" : "reset");
-    append_hexadecimal(row->cells[OFFSET], outcome->offset);
+    append(row->cells[OFFSET], "0x");
+    text_hexadecimal(number, outcome->offset);
+    append(row->cells[OFFSET], number);
     text_decimal(number, outcome->size);
     append(row->cells[SIZE], number);
     append_how(row->cells[HOW], outcome);

@@ -4,12 +4,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/track.h"
 #include "wrap/code.h"
+#include "wrap/instruction.h"
 
 static void (*on_change)(void);
 
@@ -69,74 +69,51 @@ static void notified(void)
         on_change();
 }
 
-/* Length of the filler instruction at `at` that assemblers align functions with, 0 for any other
- * byte. */
-static size_t filler_length(const unsigned char *at)
-{
-    static const struct {
-        unsigned char form, length;
-    } forms[] = {{0x00, 3}, {0x40, 4}, {0x44, 5}, {0x80, 7}, {0x84, 8}};
-    size_t prefixes = 0;
-    while (at[prefixes] == 0x66 || at[prefixes] == 0x2e)
-        prefixes++;
-    const unsigned char *code = at + prefixes;
-    if (code[0] == 0x90 || code[0] == 0xcc)
-        return prefixes + 1;
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
-        if (code[0] == 0x0f && code[1] == 0x1f && code[2] == forms[i].form)
-            return prefixes + forms[i].length;
-    return 0;
-}
-
-#define JUMP_BYTES 5
-
 /* Where in the empty function a jump fits: behind an endbr64, in place of a return that is followed
- * by filler up to the next multiple of 16. NULL when the function is not of this kind. */
-static unsigned char *find_place(unsigned char *function)
+ * by filler up to the next multiple of 16. 0 when the function is not of this kind. */
+static uintptr_t find_place(uintptr_t function)
 {
-    static const unsigned char endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
-    unsigned char *place = function;
-    if (memcmp(place, endbr64, sizeof endbr64) == 0)
-        place += sizeof endbr64;
-    unsigned char *at = place;
-    if (*at == 0xf3)
-        at++;
-    if (*at++ != 0xc3)
-        return NULL;
-    while ((uintptr_t)at % 16 != 0 && filler_length(at) > 0)
-        at += filler_length(at);
-    return at - place >= JUMP_BYTES ? place : NULL;
+    struct instruction first;
+    size_t filler;
+    if (!instruction_at(&first, function, function + 16))
+        return 0;
+    uintptr_t place = function + (first.landing ? first.length : 0);
+    const unsigned char *code = (const unsigned char *)place;
+    size_t prefixes = *code == 0xf3;
+    if (code[prefixes] != 0xc3)
+        return 0;
+    uintptr_t at = place + prefixes + 1;
+    while ((filler = instruction_filler(at, (at | 15) + 1)) > 0)
+        at += filler;
+    return at - place >= JUMP_BYTES ? place : 0;
 }
 
 /* A place that a jump at `near` reaches, with a jump to `target`; 0 when there is no room for one.
  */
 static uintptr_t make_bridge(uintptr_t near, uintptr_t target)
 {
-    /* jmp *0(%rip), and the address behind it */
-    unsigned char code[14] = {0xff, 0x25};
-    memcpy(code + 6, &target, sizeof target);
+    unsigned char code[JUMP_MAX];
     uintptr_t bridge = code_place(near);
-    return bridge != 0 && code_fill(bridge, code, sizeof code) ? bridge : 0;
+    size_t length = instruction_jump(target, bridge, code);
+    return bridge != 0 && code_fill(bridge, code, length) ? bridge : 0;
 }
 
 const char *loader_watch(void (*changed)(void))
 {
-    unsigned char *function = (unsigned char *)_r_debug.r_brk;
-    if (*function == 0xcc)
+    uintptr_t function = _r_debug.r_brk;
+    if (*(const unsigned char *)function == 0xcc)
         return "a debugger does so";
-    unsigned char *place = find_place(function);
-    if (!place)
+    uintptr_t place = find_place(function);
+    if (place == 0)
         return "its function for debuggers is not empty";
-    uintptr_t bridge = make_bridge((uintptr_t)place, (uintptr_t)notified);
+    uintptr_t bridge = make_bridge(place, (uintptr_t)notified);
     if (bridge == 0)
         return "there is no room near it, or the kernel refuses to write code";
-    unsigned char jump[JUMP_BYTES] = {0xe9};
-    int32_t distance = (int32_t)((intptr_t)bridge - (intptr_t)(place + JUMP_BYTES));
-    memcpy(jump + 1, &distance, sizeof distance);
+    unsigned char jump[JUMP_MAX];
+    if (instruction_jump(bridge, place, jump) != JUMP_BYTES)
+        return "there is no room near it";
     if (!make_stack())
         return "there is no memory";
     on_change = changed;
-    return code_write((uintptr_t)place, jump, sizeof jump)
-               ? NULL
-               : "the kernel refuses to write to its code";
+    return code_write(place, jump, JUMP_BYTES) ? NULL : "the kernel refuses to write to its code";
 }

@@ -4,6 +4,8 @@
 if HAVE_WRAP
 noinst_LTLIBRARIES += src/wrap/libwrap.la
 src_wrap_libwrap_la_SOURCES = \
+	src/base/compiler.h \
+	src/base/numbers.h \
 	src/base/text.c \
 	src/base/text.h \
 	src/base/track.h \

@@ -4,6 +4,8 @@
 #include <libiberty/demangle.h>
 #include <string.h>
 
+#include "base/compiler.h"
+#include "base/text.h"
 #include "wrap/spec.h"
 
 enum form { FORM_BARE, FORM_PARAMETERS, FORM_RESULT };
@@ -37,19 +39,9 @@ bool name_set(struct name *name, const char *symbol)
     return true;
 }
 
-struct output {
-    char *text;
-    size_t length;
-};
-
-static void append(const char *bytes, size_t count, void *context)
+static void append(const char *bytes, size_t count, void *text)
 {
-    struct output *output = context;
-    size_t room = NAME_MAX_LENGTH - 1 - output->length;
-    if (count > room)
-        count = room;
-    memcpy(output->text + output->length, bytes, count);
-    output->length += count;
+    text_append_bytes(text, NAME_MAX_LENGTH, bytes, count);
 }
 
 /* The C++ name in that form; "" when the symbol only looks like one. */
@@ -57,10 +49,9 @@ static const char *demangle(struct name *name, enum form form)
 {
     char *text = name->forms[form];
     if (!(name->made & 1U << form)) {
-        struct output output = {text, 0};
-        if (!cplus_demangle_v3_callback(name->plain, form_options[form], append, &output))
-            output.length = 0;
-        text[output.length] = '\0';
+        text[0] = '\0';
+        if (!cplus_demangle_v3_callback(name->plain, form_options[form], append, text))
+            text[0] = '\0';
         name->made |= 1U << form;
     }
     return text;
@@ -96,7 +87,7 @@ static const char *find_identifier(const char *pattern, size_t *length)
             memcpy(word, at, *length);
             word[*length] = '\0';
         }
-        for (size_t i = 0; usable && i < sizeof abbreviated / sizeof abbreviated[0]; i++)
+        for (size_t i = 0; usable && i < COUNT(abbreviated); i++)
             usable = !strstr(abbreviated[i], word);
         if (usable)
             return at;

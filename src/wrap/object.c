@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "wrap/spec.h"
 
 /* The file of the program; the dynamic linker lists it without a name. */
@@ -85,7 +86,7 @@ enum object_kind object_kind(const struct object *object)
     };
     if (object->is_program)
         return OBJECT_USUAL;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+    for (size_t i = 0; i < COUNT(kinds); i++)
         if (fnmatch(kinds[i].glob, object->name, 0) == 0)
             return kinds[i].kind;
     return OBJECT_USUAL;

@@ -7,26 +7,18 @@
 #include "wrap/code.h"
 #include "wrap/instruction.h"
 
-/* Compilers start functions at multiples of this; padding does not go on past one. */
-#define FUNCTION_ALIGNMENT 16
-
 #define TOO_SHORT "it is too short for a jump"
 #define UNMOVABLE "its first instructions cannot be moved"
 #define UNWRITABLE "code cannot be changed through /proc/thread-self/mem"
 
 /* ---- planning -------------------------------------------------------------------------------- */
 
-static bool decode(struct instruction *instruction, uintptr_t at, uintptr_t end)
-{
-    return at < end && instruction_decode(instruction, (const unsigned char *)at, end - at, at);
-}
-
 /* Nops that a compiler put there to be overwritten. */
 static bool find_nops(struct patch *patch, uintptr_t end)
 {
     struct instruction nop;
     size_t length = 0;
-    while (length < JUMP_BYTES && decode(&nop, patch->entry + length, end) && nop.nop)
+    while (length < JUMP_BYTES && instruction_at(&nop, patch->entry + length, end) && nop.nop)
         length += nop.length;
     if (length < JUMP_BYTES)
         return false;
@@ -39,14 +31,10 @@ static bool find_nops(struct patch *patch, uintptr_t end)
 static const char *add_padding(struct patch *patch, uintptr_t text_end)
 {
     while (patch->length < JUMP_BYTES) {
-        uintptr_t at = patch->entry + patch->length;
-        struct instruction padding;
-        if (at % FUNCTION_ALIGNMENT == 0 || !decode(&padding, at, text_end))
+        size_t filler = instruction_filler(patch->entry + patch->length, text_end);
+        if (filler == 0)
             return TOO_SHORT;
-        bool trap = padding.bytes[0] == 0xcc;
-        if (!trap && !padding.nop)
-            return TOO_SHORT;
-        patch->length += padding.length;
+        patch->length += filler;
     }
     return NULL;
 }
@@ -67,7 +55,7 @@ static const char *find_instructions(struct patch *patch, uintptr_t end, uintptr
         struct instruction instruction;
         if (at >= end)
             return TOO_SHORT;
-        if (!decode(&instruction, at, text_end))
+        if (!instruction_at(&instruction, at, text_end))
             return "it begins with bytes that are no instruction";
         const char *reason = refuse(&instruction);
         if (reason)
@@ -87,9 +75,9 @@ static const char *find_instructions(struct patch *patch, uintptr_t end, uintptr
 const char *patch_plan(const struct patch_function *function, struct patch *patch)
 {
     *patch = (struct patch){.entry = function->start};
-    uintptr_t end = function->size ? function->start + function->size : function->text_end;
+    uintptr_t end = patch_function_end(function);
     struct instruction first;
-    if (decode(&first, function->start, end) && first.landing)
+    if (instruction_at(&first, function->start, end) && first.landing)
         patch->entry += first.length;
 
     const char *reason = NULL;

@@ -30,6 +30,12 @@ struct patch_function {
     uintptr_t text_end;   /* outside, but all of it may be */
 };
 
+/* Where its code ends, as far as is known. */
+static inline uintptr_t patch_function_end(const struct patch_function *function)
+{
+    return function->size ? function->start + function->size : function->text_end;
+}
+
 #define PATCH_BYTES_MAX 32
 #define PATCH_COPY_MAX 192
 

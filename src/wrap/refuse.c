@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "wrap/spec.h"
 
 /* Texts of the shim's own modules, which are never unloaded. */
@@ -67,11 +68,10 @@ static const struct {
     {"Builtins_*", "it is not called as functions are", false},       /* code of V8 */
     {"uw_init_context*", "it looks at its own return address", true}, /* libgcc's unwinder */
 };
-#define REFUSED (sizeof refused / sizeof refused[0])
 
 bool refuse_silently(const char *name)
 {
-    for (size_t i = 0; i < REFUSED; i++)
+    for (size_t i = 0; i < COUNT(refused); i++)
         if (refused[i].everywhere && fnmatch(refused[i].glob, name, 0) == 0)
             return true;
     return false;
@@ -86,7 +86,7 @@ const char *refuse_reason(const struct object *object, const struct symbol *symb
         return "it belongs to the dynamic linker";
     if (symbol->indirect)
         return "the code for it is chosen when it is bound (IFUNC)";
-    for (size_t i = 0; symbol->name && i < REFUSED; i++)
+    for (size_t i = 0; symbol->name && i < COUNT(refused); i++)
         if (fnmatch(refused[i].glob, symbol->name, 0) == 0)
             return refused[i].reason;
     if (symbol->name && symbol->scope == SYMBOL_EXPORTED &&

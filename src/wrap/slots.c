@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/numbers.h"
 #include "wrap/code.h"
 #include "wrap/symbols.h"
 
@@ -65,8 +66,8 @@ static bool is_sealed(const struct object *object, uintptr_t address, uintptr_t 
 {
     for (size_t i = 0; i < object->header_count; i++) {
         const ElfW(Phdr) *header = &object->headers[i];
-        uintptr_t start = (object->base + header->p_vaddr) & ~(page - 1);
-        uintptr_t end = (object->base + header->p_vaddr + header->p_memsz) & ~(page - 1);
+        uintptr_t start = round_down(object->base + header->p_vaddr, page);
+        uintptr_t end = round_down(object->base + header->p_vaddr + header->p_memsz, page);
         if (header->p_type == PT_GNU_RELRO && address >= start && address < end)
             return true;
     }
@@ -81,7 +82,7 @@ static bool is_sealed(const struct object *object, uintptr_t address, uintptr_t 
 static bool store(const struct object *object, uintptr_t *word, uintptr_t value)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t start = (uintptr_t)word & ~(page - 1);
+    uintptr_t start = round_down((uintptr_t)word, page);
     const ElfW(Phdr) *segment = object_segment(object, (uintptr_t)word);
     if (!segment || (uintptr_t)word % sizeof *word != 0)
         return false;

@@ -174,13 +174,13 @@ size_t specs_read_file(struct list *specs, const char *file, bool retain)
 {
     const char *text = read_whole(file);
     if (!text) {
-        const char *reason = strerrordesc_np(errno);
+        int error = errno;
         struct text line;
         text_message(&line);
         text_str(&line, "ARENASHIM_SCOPE_FILE='");
         text_str(&line, file);
         text_str(&line, "' cannot be read and is ignored: ");
-        text_str(&line, reason ? reason : "unknown error");
+        text_error(&line, error);
         text_str(&line, "; it takes a file of at most 1M with one spec a line");
         text_end(&line);
         return 1;

@@ -43,7 +43,6 @@
 #define CALL __attribute__((unused, noinline)) /* as a call of the real function is */
 #define KIB ((size_t)1024)
 #define MIB (1024 * KIB)
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
