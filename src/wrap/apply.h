@@ -3,7 +3,7 @@
  *
  * First choice is a jump at the function's entry (patch.h): it catches every call. Where the entry
  * cannot be patched and the function is exported, what the dynamic linker binds to it is changed
- * instead (slots.h).
+ * instead (bindings.h).
  */
 #ifndef WRAP_APPLY_H
 #define WRAP_APPLY_H
@@ -37,7 +37,7 @@ struct outcome {
     bool not_exported;  /* HOW_NOT: which is why the second choice is none, either */
 };
 
-struct application {
+struct apply_job {
     const struct named_host *host;
     const struct list *specs;   /* of struct spec, whose counts are kept here */
     const struct list *objects; /* of struct object: all that are loaded */
@@ -46,7 +46,7 @@ struct application {
 };
 
 /* Finds and wraps the functions of one object. */
-void apply_object(const struct application *application, const struct object *object);
+void apply_object(const struct apply_job *job, const struct object *object);
 
 /* The object is unloaded: nothing calls its functions any more. */
 void apply_forget(const struct object *object);

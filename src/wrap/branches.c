@@ -1,3 +1,4 @@
+/* Looks for branches to overwritten bytes: in the function, around it, in all of its segment. */
 #include "wrap/branches.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Mappings near the code that jumps to them, and writes through the kernel. */
 #include "wrap/code.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Decoding by Zydis, and the forms that instructions take elsewhere. */
 #include "wrap/instruction.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* The table of arenashim scopes. */
 #include "wrap/listing.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+/* A jump in the dynamic linker's function for debuggers, and the stack that what it leads to runs
+ * on. */
 #include "wrap/loader.h"
 
 #include <link.h>

@@ -10,6 +10,8 @@ src_wrap_libwrap_la_SOURCES = \
 	src/base/text.h \
 	src/base/track.h \
 	src/scope/named.h \
+	src/wrap/bindings.c \
+	src/wrap/bindings.h \
 	src/wrap/branches.c \
 	src/wrap/branches.h \
 	src/wrap/code.c \
@@ -28,8 +30,6 @@ src_wrap_libwrap_la_SOURCES = \
 	src/wrap/patch.h \
 	src/wrap/refuse.c \
 	src/wrap/refuse.h \
-	src/wrap/slots.c \
-	src/wrap/slots.h \
 	src/wrap/spec.c \
 	src/wrap/spec.h \
 	src/wrap/symbols.c \
@@ -54,6 +54,8 @@ libarenashim_wrap_la_SOURCES = \
 	src/wrap/apply.h \
 	src/wrap/listing.c \
 	src/wrap/listing.h \
+	src/wrap/match.c \
+	src/wrap/match.h \
 	src/wrap/wrap.c
 libarenashim_wrap_la_CFLAGS = $(shim_cflags)
 libarenashim_wrap_la_LIBADD = src/wrap/libwrap.la src/wrap/libthunk.la

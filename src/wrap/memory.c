@@ -1,8 +1,11 @@
+/* Pieces of mappings, and arrays that are mappings. */
 #include "wrap/memory.h"
 
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#include "base/numbers.h"
 
 #define PIECE ((size_t)64 << 10)
 
@@ -15,7 +18,7 @@ static void *map(size_t bytes)
 void *memory_take(size_t bytes)
 {
     static char *free_start, *free_end;
-    bytes = (bytes + 15) & ~(size_t)15;
+    bytes = round_up(bytes, 16);
     if (bytes > PIECE / 4)
         return map(bytes);
     if ((size_t)(free_end - free_start) < bytes) {

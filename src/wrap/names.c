@@ -1,3 +1,4 @@
+/* Symbols, clones and demangled names beside a pattern. */
 #include "wrap/names.h"
 
 #include <ctype.h>

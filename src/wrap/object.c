@@ -1,3 +1,4 @@
+/* What the dynamic linker's program headers and dynamic section say of an object. */
 #include "wrap/object.h"
 
 #include <errno.h>

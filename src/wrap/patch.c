@@ -1,3 +1,4 @@
+/* Planning a jump at an entry, and putting it there. */
 #include "wrap/patch.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* The tables of what must not be wrapped, and of what patterns pass over. */
 #include "wrap/refuse.h"
 
 #include <elf.h>

@@ -1,3 +1,4 @@
+/* Reading specs, from a text and from a file. */
 #include "wrap/spec.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Reading symbol tables, in memory and in the file, and the unwind table. */
 #include "wrap/symbols.h"
 
 #include <elf.h>

@@ -117,10 +117,10 @@ static void look(struct list *outcomes)
     for (size_t i = 0; i < objects.count; i++)
         if (!is_in(&now, &before[i]))
             apply_forget(&before[i]);
-    struct application application = {wrap_host, &specs, &now, outcomes};
+    struct apply_job job = {wrap_host, &specs, &now, outcomes};
     for (size_t i = 0; i < now.count; i++)
         if (!is_in(&objects, &object[i]))
-            apply_object(&application, &object[i]);
+            apply_object(&job, &object[i]);
     list_free(&objects);
     objects = now;
 }

@@ -33,10 +33,10 @@
 #include "base/track.h"
 #include "engine/block.h"
 #include "next/fixed.h"
-#include "thread/misuse.h"
-#include "scope/scope.h"
 #include "process/start.h"
 #include "report/stats.h"
+#include "scope/scope.h"
+#include "thread/misuse.h"
 #include "thread/thread.h"
 
 #define UNUSED __attribute__((unused))

@@ -12,8 +12,8 @@
  * Not caught: calls inside of the module that go to the function directly, and addresses that the
  * program has copied before. dladdr no longer finds the function's name.
  */
-#ifndef WRAP_SLOTS_H
-#define WRAP_SLOTS_H
+#ifndef WRAP_BINDINGS_H
+#define WRAP_BINDINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,14 +23,14 @@
 
 /* How many of the objects name one of the `count` symbols among what they call or take the address
  * of. */
-size_t slots_importers(const struct object *objects, size_t object_count, const char *const *names,
-                       size_t count);
+size_t bindings_importers(const struct object *objects, size_t object_count,
+                          const char *const *names, size_t count);
 
 /* Makes the dynamic linker hand out `replacement` for every symbol that `object` exports at the
  * address `function`. False, with nothing changed, when the memory cannot be written. */
-bool slots_redirect_symbols(const struct object *object, uintptr_t function, uintptr_t replacement);
+bool bindings_redirect(const struct object *object, uintptr_t function, uintptr_t replacement);
 
 /* Replaces `function` in what one object has bound. False when one of them could not be written. */
-bool slots_rewrite(const struct object *object, uintptr_t function, uintptr_t replacement);
+bool bindings_rewrite(const struct object *object, uintptr_t function, uintptr_t replacement);
 
 #endif

@@ -1,4 +1,5 @@
-#include "wrap/slots.h"
+/* Changing what the dynamic linker binds, and has bound, to a function. */
+#include "wrap/bindings.h"
 
 #include <elf.h>
 #include <string.h>
@@ -50,8 +51,8 @@ static bool imports(const struct object *object, const char *const *names, size_
     return false;
 }
 
-size_t slots_importers(const struct object *objects, size_t object_count, const char *const *names,
-                       size_t count)
+size_t bindings_importers(const struct object *objects, size_t object_count,
+                          const char *const *names, size_t count)
 {
     size_t found = 0;
     for (size_t i = 0; i < object_count; i++)
@@ -95,7 +96,7 @@ static bool store(const struct object *object, uintptr_t *word, uintptr_t value)
     return writable || mprotect((void *)start, page, PROT_READ) == 0;
 }
 
-bool slots_redirect_symbols(const struct object *object, uintptr_t function, uintptr_t replacement)
+bool bindings_redirect(const struct object *object, uintptr_t function, uintptr_t replacement)
 {
     ElfW(Sym) *symbols = (ElfW(Sym) *)object_address(object, DT_SYMTAB);
     size_t count = symbols ? symbols_dynamic_count(object) : 0;
@@ -112,7 +113,7 @@ bool slots_redirect_symbols(const struct object *object, uintptr_t function, uin
     return done;
 }
 
-bool slots_rewrite(const struct object *object, uintptr_t function, uintptr_t replacement)
+bool bindings_rewrite(const struct object *object, uintptr_t function, uintptr_t replacement)
 {
     struct relocations tables[2];
     find_relocations(object, tables);
