@@ -8,12 +8,6 @@ bench_kernels_LDFLAGS = $(AM_LDFLAGS) -no-install
 bench_kernels_LDADD = bench/libsample.a examples/librecall.a examples/libkernels.a -lm
 EXTRA_DIST += bench/share.sh
 
-noinst_PROGRAMS += bench/process
-bench_process_SOURCES = bench/process.c
-bench_process_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE
-bench_process_LDFLAGS = $(AM_LDFLAGS) -no-install
-bench_process_LDADD = bench/libsample.a examples/librecall.a examples/libkernels.a -lm
-
 # bench/growth-NAME is bench/growth.c with bench/adapters/NAME.h, as bench/work-NAME of work.mk. Those
 # adapters that have a fixed buffer are left out.
 noinst_PROGRAMS += bench/growth-malloc bench/growth-shim bench/growth-shim-free \

@@ -33,4 +33,5 @@ EXTRA_DIST += bench/README.md bench/wrapped.sh
 
 include bench/work.mk
 include bench/kernels.mk
+include bench/programs.mk
 include bench/record.mk

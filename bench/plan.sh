@@ -42,6 +42,8 @@ declare -A preload=(
     [forward]=$build/bench/.libs/libforward.so
     [shim]=$shim
     [shim+stats]=$shim
+    [process]=$shim
+    [named]=$shim
 )
 
 # Whether the dynamic linker finds it; it says so when it does not.
@@ -173,11 +175,17 @@ $build/bench/kernels $(expect "$name") $option $(litter "$heap") $quick"
     done
 }
 
+# The preload is for a program that another process starts.
+preloaded() {
+    [ -z "${preload[$1]}" ] || printf -- '--preload %s' "${preload[$1]}"
+}
+
 plan_process() {
-    local name
+    local name size=wordnet
+    [ -e /usr/share/wordnet/data.noun ] || size=synthetic
     for name in "${peers[@]}" shim; do
-        line kernels "$name" clean "$(environment "$name") ARENASHIM_CAPACITY=4M \
-$build/bench/process $build/examples/recall/recall $(expect "$name") $quick"
+        line kernels "$name" clean "ARENASHIM_CAPACITY=4M $build/bench/process \
+--name recall_process --size $size $(preloaded "$name") -- $build/examples/recall/recall --queries=1000"
     done
 }
 
@@ -205,6 +213,87 @@ $build/bench/growth-shim-free $(expect shim) $options"
     done < <(scoped_forms)
 }
 
+# ---- whole programs ----------------------------------------------------------------------------
+
+programs=$(cd "$(dirname "$0")" && pwd)/programs
+inputs=$build/bench/inputs
+
+# program_line CONTENDER ENVIRONMENT NAME SIZE THREADS COMMAND
+program_line() {
+    line programs "$1" clean "$2 $build/bench/process --name $3 --size $4 --threads $5 \
+$(preloaded "$1") -- $6"
+}
+
+# program [--size SIZE] [--threads N] [--need FILE] NAME COMMAND: with each contender. Of the shim
+# these are one that passes all calls on, and the whole process as one scope. Without the needed file,
+# which is the command's unless it is named, the program is left out.
+program() {
+    local size=- threads=1 need='' contender contenders=("${peers[@]}")
+    while [[ $1 = --* ]]; do
+        case $1 in
+        --size) size=$2 ;;
+        --threads) threads=$2 ;;
+        --need) need=$2 ;;
+        esac
+        shift 2
+    done
+    : "${need:=${2%% *}}"
+    if ! [ -e "$need" ]; then
+        skip "program $1" "$need is not there"
+        return
+    fi
+    [ -n "$quick" ] || contenders+=(shim)
+    for contender in "${contenders[@]}"; do
+        program_line "$contender" '' "$1" "$size" "$threads" "$2"
+    done
+    program_line process 'ARENASHIM_SCOPES=process ARENASHIM_END=retain' "$1" "$size" "$threads" "$2"
+}
+
+# Of xmllint the function that handles a file is a scope, too.
+plan_named() {
+    local function
+    if function=$("$programs/named.sh" "$build" /usr/bin/xmllint 2>/dev/null); then
+        program_line named "ARENASHIM_SCOPES=retain:$function ARENASHIM_MODULES=+libxml2*" xmllint \
+            - 1 "$1"
+    else
+        skip 'a function of xmllint as a scope' 'it is not found: see bench/programs/named.sh'
+    fi
+}
+
+# Arrays of so many bytes, and so many times.
+plan_numpy() {
+    local size times
+    while read -r size times; do
+        program --need /usr/lib/python3/dist-packages/numpy --size "$size" numpy \
+            "/usr/bin/python3 $programs/arrays.py $size $times"
+    done
+}
+
+plan_programs() {
+    local xmllint compiler
+    xmllint="/usr/bin/xmllint --noout $inputs/xml/*.xml"
+    program xmllint "$xmllint"
+    ! [ -e /usr/bin/xmllint ] || plan_named "$xmllint"
+    program perl "/usr/bin/perl $programs/words.pl $inputs/pages.md"
+    program --threads 4 server "$build/bench/server"
+    if [ -n "$quick" ]; then
+        plan_numpy <<<'1048576 64'
+        return
+    fi
+    printf '%s\n' '65536 8000' '1048576 256' '8388608 32' '33554432 5' | plan_numpy
+    compiler=$(gcc -print-prog-name=cc1 2>/dev/null) || true
+    program cc1 "${compiler:-cc1} -quiet -fpreprocessed -O1 $inputs/kernels.i -o -"
+    program cmark "/usr/bin/cmark $inputs/pages.md"
+    program html2text "/usr/bin/html2text $inputs/tables.html"
+    program jq "/usr/bin/jq -c '{id,name,tags:(.tags|sort)}' $inputs/records.json"
+    program lua "/usr/bin/lua5.4 $programs/tables.lua"
+    program protoc "/usr/bin/protoc --descriptor_set_out=/dev/stdout -I$inputs $inputs/interface.proto"
+    program python "/usr/bin/python3 $programs/records.py $inputs/records.json"
+    program sassc "/usr/bin/sassc $inputs/style.scss"
+    program tidy "/usr/bin/tidy -quiet -indent $inputs/tables.html"
+    program xsltproc "/usr/bin/xsltproc $programs/orders.xsl $inputs/xml/[01]*.xml"
+}
+
 skip_scoped_forms
 plan_hot
 plan_scope
@@ -213,6 +302,7 @@ plan_threads
     skip 'spreading over WordNet, and recall on it' 'wordnet-base is not installed'
 plan_kernels clean
 plan_process
+plan_programs
 plan_memory clean
 if [ -z "$quick" ]; then
     plan_kernels littered

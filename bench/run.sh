@@ -6,7 +6,7 @@
 #                     BUILD-DIRECTORY
 #
 #   --quick            fewer sizes, shorter measurements, 3 repetitions (else 10)
-#   --only GROUP       only this group: hot, scope, threads, kernels, memory, counts or share
+#   --only GROUP       only this group: hot, scope, threads, kernels, programs, memory, counts or share
 #   --repetitions N    how often each measurement is made
 #   --output FILE      the record; default: bench/results/DATE-TIME-PROCESS.json in the build directory
 #   --plan FILE        lines of bench/plan.sh's form, in place of what it prints
@@ -40,7 +40,7 @@ while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=--quick ;;
     --only)
-        [[ ' hot scope threads kernels memory counts share ' = *" ${2:?--only needs a group} "* ]] || usage
+        [[ ' hot scope threads kernels programs memory counts share ' = *" ${2:?--only needs a group} "* ]] || usage
         only="$only $2" && shift
         ;;
     --repetitions) repetitions=${2:?--repetitions needs a number} && shift ;;
@@ -106,6 +106,10 @@ fi
     exit 1
 }
 
+if [ -z "$plan" ] && grep -q '^programs' "$work/plan"; then
+    "$here/programs/inputs.sh" "$build/bench/inputs"
+fi
+
 # ---- progress ---------------------------------------------------------------------------------
 
 started=$SECONDS
@@ -168,13 +172,21 @@ routed_calls() {
     cat "$work"/stats/* 2>/dev/null | jq -s 'map(.routed_calls) | add // 0'
 }
 
-# verify CONTENDER COMMAND: the exit status says whether its figures may be recorded
+# routes GROUP CONTENDER: whether it must; around whole programs "shim" passes everything on
+routes() {
+    case "$1 $2" in
+    programs\ shim) false ;;
+    *) [[ $2 = shim* || $2 = process || $2 = named ]] ;;
+    esac
+}
+
+# verify GROUP CONTENDER COMMAND: the exit status says whether its figures may be recorded
 verify() {
     local status=0
     mkdir -p "$work/stats"
     rm -f "$work"/stats/*
-    ARENASHIM_STATS=json ARENASHIM_STATS_FILE=$work/stats/%p run_command "$2 --verify" || status=$?
-    if [ "$status" -eq 0 ] && [[ $1 = shim* ]] && [ "$(routed_calls)" -eq 0 ]; then
+    ARENASHIM_STATS=json ARENASHIM_STATS_FILE=$work/stats/%p run_command "$3 --verify" || status=$?
+    if [ "$status" -eq 0 ] && routes "$1" "$2" && [ "$(routed_calls)" -eq 0 ]; then
         echo 'not one call was routed' >"$work/errors"
         status=1
     fi
@@ -223,7 +235,7 @@ verify_all() {
     while IFS=$tab read -r _ group contender heap command <&3; do
         status=0
         progress "verify $group $contender $heap"
-        is_once "$group" || verify "$contender" "$command" || status=$?
+        is_once "$group" || verify "$group" "$contender" "$command" || status=$?
         finished=$((finished + 1))
         kind=$group$tab$contender$tab$heap$tab$command
         if [ "$status" -ne 0 ]; then
@@ -277,7 +289,8 @@ versions() {
     printf 'compiler\t%s\n' "$($(make_variable CC) --version 2>/dev/null | head -n 1)"
     printf 'compiler flags\t%s\n' "$(make_variable CFLAGS)"
     for package in libc6 libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libapr1 libtalloc2 \
-        libstdc++6 valgrind linux-perf wordnet-base; do
+        libstdc++6 valgrind linux-perf wordnet-base cmark cpp-12 html2text jq libxml2 lua5.4 perl-base \
+        protobuf-compiler python3-minimal python3-numpy sassc tidy xsltproc; do
         version=$(dpkg-query -W -f '${Version}' "$package" 2>/dev/null) || continue
         [ -z "$version" ] || printf '%s\t%s\n' "$package" "$version"
     done

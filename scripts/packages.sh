@@ -43,7 +43,9 @@ need_packages() {
 build_packages=(autoconf automake libtool pkg-config make gcc g++ libc6-dev check valgrind
     libzydis-dev libiberty-dev)
 
-# What the benchmark suite compares with, and what makes its record and its pictures.
+# What the benchmark suite compares with, the programs that it runs, and what makes its record and its
+# pictures.
 # shellcheck disable=SC2034
 bench_packages=(libjemalloc-dev libmimalloc-dev libgoogle-perftools-dev libapr1-dev libtalloc-dev
-    linux-perf wordnet-base jq gnuplot-nox)
+    linux-perf wordnet-base jq gnuplot-nox binutils cmark html2text libxml2-utils lua5.4 perl-base
+    protobuf-compiler python3 python3-numpy sassc tidy xsltproc)

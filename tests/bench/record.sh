@@ -91,15 +91,22 @@ is 'a group that the plan lacks is an error' "$status" 1
 planned() {
     "$bench/plan.sh" "$@" "$builddir" 2>"$tmp/skipped" | cut -f1-3 | sort -u
 }
-# Each comparison of times is made again on a littered heap.
+# Each comparison of times is made again on a littered heap, but for that of whole programs.
 for contender in glibc shim; do
     is "$contender has figures in each group, on either heap" \
         "$(planned | awk -v name="$contender" '$2 == name { print $1, $3 }' | paste -sd,)" \
-        'hot clean,hot littered,kernels clean,kernels littered,memory clean,memory littered,scope clean,scope littered,threads clean,threads littered'
+        'hot clean,hot littered,kernels clean,kernels littered,memory clean,memory littered,programs clean,scope clean,scope littered,threads clean,threads littered'
 done
-is 'a quick plan leaves out littered heaps of threads, kernels and memory' \
+is 'a quick plan leaves out littered heaps of threads, kernels and memory, and programs with nothing routed' \
     "$(comm -23 <(planned) <(planned --quick) | awk '$3 != "littered" || $1 !~ /^(threads|kernels|memory)$/ { print $1, $3 }' | sort -u | paste -sd,)" \
-    'threads clean'
+    'programs clean,threads clean'
+# shellcheck disable=SC2016
+check 'each program has the same contenders' awk -F'\t' '
+    $1 == "programs" && match($4, /--name [^ ]+ --size [^ ]+/) && $2 != "named" {
+        cases[substr($4, RSTART, RLENGTH)]++; contenders[$2] }
+    END { for (name in contenders) wanted++
+        for (name in cases) if (cases[name] != wanted) { print name; exit 1 }
+        exit wanted < 3 }' <("$bench/plan.sh" "$builddir" 2>/dev/null)
 
 # ---- what fails is named and left out ---------------------------------------------------------
 
@@ -126,6 +133,14 @@ field_is 'a sample that is missing is null' \
 field_is 'what does not verify is not recorded' \
     '[.results[] | select(.contender | IN("shim", "unverified"))]' '[]'
 
+: >"$tmp/plan"
+plan_line programs shim "$tmp/fake shim 1"
+plan_line programs process "$tmp/fake process 1"
+record --repetitions 1
+like 'a program in a scope must have had routed calls' "$out" \
+    '^FAILED: programs process clean, verification: status 1: not one call was routed$'
+field_is 'and only with the shim around it need not' '[.results[].contender] | unique' '["shim"]'
+
 # ---- interrupted -------------------------------------------------------------------------------
 
 : >"$tmp/plan"
@@ -144,6 +159,34 @@ is 'and its command with it' "$(kill -0 "$(<"$tmp/pid")" 2>&1 | grep -o 'No such
     'No such process'
 is 'and leaves nothing behind' "$(ls "$tmp/temporary"; compgen -G "$tmp/record.json*")" ''
 
+# ---- whole programs ---------------------------------------------------------------------------
+
+capture "$bench/programs/inputs.sh" "$tmp/inputs"
+is 'inputs are made' "$status $err" '0 '
+is 'all of them' "$(find "$tmp/inputs" -type f -size +0 | sed 's/[0-9]*\.xml/N.xml/' | sort |
+    uniq -c | awk '{ print $2, $1 }' | sed "s,$tmp/inputs/,," | paste -sd,)" \
+    'interface.proto 1,kernels.i 1,made 1,pages.md 1,records.json 1,style.scss 1,tables.html 1,words 1,xml/N.xml 6000'
+check 'records are JSON' jq -es 'length == 200000' "$tmp/inputs/records.json"
+: >"$tmp/inputs/pages.md"
+capture "$bench/programs/inputs.sh" "$tmp/inputs"
+is 'and stay' "$(wc -c <"$tmp/inputs/pages.md")" 0
+echo other >"$tmp/inputs/made"
+capture "$bench/programs/inputs.sh" "$tmp/inputs"
+check 'until what they are made of changes' test -s "$tmp/inputs/pages.md"
+mkdir "$tmp/mine"
+capture "$bench/programs/inputs.sh" "$tmp/mine"
+is 'a directory of something else stays' "$status $(ls -d "$tmp/mine")" "1 $tmp/mine"
+if have xmllint && have readelf && ! counts_lines; then
+    capture "$bench/programs/named.sh" "$builddir"
+    like 'the function of xmllint that handles a file is found' "$out" '^(xmllint|main)!\+0x[0-9a-f]+$'
+    check 'and gives the same results as a scope' env ARENASHIM_SCOPES="retain:$out" \
+        ARENASHIM_MODULES='+libxml2*' "$builddir/bench/process" --preload "$shim" -- \
+        "$(command -v xmllint)" "$tmp/inputs/xml/0001.xml" --verify
+else
+    skip 'the function of xmllint that handles a file is found' \
+        'xmllint or readelf is missing, or lines are counted'
+fi
+
 # ---- the real thing ---------------------------------------------------------------------------
 
 need overlap.so -shared -fPIC -fno-builtin overlap.c
@@ -151,6 +194,9 @@ for program in work growth; do
     capture env LD_PRELOAD="$tmp/overlap.so" "$builddir/bench/$program-malloc" --verify
     is "$program finds blocks that overlap" "$status $err" "1 $program-malloc: two blocks overlap"
 done
+capture env LD_PRELOAD="$tmp/overlap.so" "$builddir/bench/server" 1 100 100 2
+is 'the server finds blocks that overlap' "$status" 1
+like 'and says so' "$err" '^server: a block of [0-9]+ bytes has changed$'
 
 hot=$builddir/bench/hot_paths
 : >"$tmp/plan"

@@ -34,20 +34,45 @@ capture env LD_PRELOAD="$tmp/wrong_exp.so" "$kernels" --verify
 is 'other results are an error' "$status" 1
 like 'and named' "$err" '^kernels: decay 100: the results differ'
 
+# ---- whole programs -----------------------------------------------------------------------------
+
 process=$builddir/bench/process
 recall=$builddir/examples/recall/recall
-under "$process" "$recall" --verify
+export ARENASHIM_STATS=json ARENASHIM_STATS_FILE=$tmp/stats
+capture "$process" --preload "$shim" -- "$recall" --queries=100 --verify
 is 'the process of recall prints the same in an arena' "$status $err" '0 '
+check 'which it was in' jq -e '.routed_calls > 0' "$tmp/stats"
+unset ARENASHIM_STATS ARENASHIM_STATS_FILE
 # shellcheck disable=SC2016
 printf '#!/bin/sh\necho "[$LD_PRELOAD]"\n' >"$tmp/differs"
 chmod +x "$tmp/differs"
-capture env LD_PRELOAD="$tmp/wrong_exp.so" "$process" "$tmp/differs" --verify
+capture "$process" --preload "$tmp/wrong_exp.so" -- "$tmp/differs" --verify
 is 'and that is compared' "$status $err" \
-    '1 process: recall prints something else than without a preload'
-capture "$process" "$recall"
+    "1 process: $tmp/differs prints something else than without a preload"
+capture "$process" --preload libnobody.so.9 -- "$recall" --queries=1 --verify
+is 'a preload that is not there is an error' "$status" 1
+like 'and named' "$err" "^process: libnobody\.so\.9 is not in a process of $recall\$"
+capture "$process" --name work --size small --threads 2 -- "$recall" --queries=100
 is 'the process of recall is timed' \
-    "$(awk -F'\t' '$5 > 0 { print $1, $4 }' <<<"$out" | paste -sd,)" \
-    'recall_process ns,recall_process faults,recall_process peak_kb'
+    "$(awk -F'\t' '$5 > 0 { print $1, $2, $3, $4 }' <<<"$out" | paste -sd,)" \
+    'work small 2 ns,work small 2 cpu_ns,work small 2 faults,work small 2 peak_kb'
+capture "$process" /bin/false
+is 'a program that fails is an error' "$status $out $err" '1  process: /bin/false: status 1'
+
+# The parent of the measured program holds much more than the program.
+# shellcheck disable=SC2016
+capture bash -c 'filler=$(printf "%0100000000d" 0); "$@"; : "${#filler}"' bash "$process" /bin/true
+holds 'memory of other processes does not count' "$(figure process - peak_kb) < 8192"
+
+server=("$builddir/bench/server" 2 200 2000)
+capture "$process" --threads 2 -- "${server[@]}" 6
+holds 'the server is measured' "$(printf '%.0f' "$(figure process - cpu_ns)") > 0"
+capture "${server[@]}" 6
+sum=$out
+under ARENASHIM_SCOPES=process ARENASHIM_END=retain "${server[@]}" 6
+routed 'and runs in arenas'
+is 'with the same checksum' "$out" "$sum"
+is 'in as many threads as there are generations' "$(stat .threads)" 13
 capture "$process" "$builddir/nobody"
 is 'a program that is not there is an error' "$status" 1
 
