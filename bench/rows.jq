@@ -3,8 +3,8 @@
 # A row names results by what they must have in common ("over"), and what they are divided by
 # ("under": the same but for what it names; without it the figure stands for itself). Where several
 # contenders are named the best counts. Where several results are named (sizes, heaps), each gives a
-# figure, and the row's is the worst of them. "target" is what the project wants, "limit" what
-# bench/check.sh lets pass.
+# figure, and the row's is the worst of them, or with "mean": "geometric" their geometric mean. "target"
+# is what the project wants, "limit" what bench/check.sh lets pass.
 include "statistics";
 
 # Does a result have what a selector names? Names are strings or numbers, or arrays of those.
@@ -39,18 +39,29 @@ def figures($row):
   | sort_by((.case | by_number), (.size | by_number), .heap)
   | map(. as $over
       | if $row.under == null then
-          . + {value: .median, ratios: (.samples | present), divisor: null}
+          . + {value: .median, ratios: .samples, divisor: null}
         else
           (($over | place + {contender}) + $row.under) as $selector
           | ([$results[] | select(is_figure($row) and matches($selector))] | best) as $under
           | select($under != null)
           | . + {value: (.median / $under.median), divisor: $under.contender,
-              ratios: (ratios(.samples; $under.samples) | present)}
+              ratios: ratios(.samples; $under.samples)}
         end
       | {heap, case, size, threads, value,
          best: (if $row.over.contender | type == "array" then .contender
            elif $row.under.contender | type == "array" then .divisor else null end),
-         spread: (if .ratios | length > 0 then .ratios | spread else null end)});
+         spread: (.ratios | present | if length > 0 then spread else null end), ratios});
+
+def geometric_mean: map(log) | add / length | exp;
+
+# One figure for all: of each repetition, too, in which none failed.
+def mean:
+  if length == 0 then . else
+    [{heap: "clean", case: "\(length) figures", size: "-", threads: 1, best: null,
+      value: (map(.value) | geometric_mean),
+      spread: (map(.ratios) | transpose | map(select(all(. != null and . > 0)) | geometric_mean)
+        | if length > 0 then spread else null end)}]
+  end;
 
 def holds($row; $bound): if $row.sense == "at most" then . <= $bound else . >= $bound end;
 
@@ -59,7 +70,7 @@ def rows($limits):
   .results as $results
   | $limits
   | map(. as $row
-      | ($results | figures($row)) as $figures
+      | ($results | figures($row) | if $row.mean == "geometric" then mean else . end) as $figures
       | ($figures | if $row.sense == "at most" then max_by(.value) else min_by(.value) end) as $worst
       | . + {value: $worst.value, spread: $worst.spread, worst: $worst,
           best: ($figures | if $row.sense == "at most" then min_by(.value) else max_by(.value) end

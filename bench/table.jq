@@ -15,17 +15,17 @@ def yes_no: if . == null then "not measured" elif . then "yes" else "no" end;
 def order:
   . as $name
   | (["glibc", "jemalloc", "mimalloc", "tcmalloc", "shim", "shim-free", "shim+stats",
-      "shim-fitted", "shim-retain", "forward", "jemalloc-arena", "jemalloc-mallocx", "mimalloc-heap",
+      "shim-fitted", "shim-retain", "process", "named", "forward", "jemalloc-arena", "jemalloc-mallocx", "mimalloc-heap",
       "apr", "talloc", "obstack", "pmr", "arena", "bump"]
     | index($name)) // 99;
 
 def headings: {
   hot: "Hot paths", scope: "Scope-shaped work", threads: "Threads", kernels: "Kernels",
-  memory: "Memory", counts: "Instructions (callgrind, exact)",
+  programs: "Whole programs", memory: "Memory", counts: "Instructions (callgrind, exact)",
   share: "Share of allocation in what a kernel does"};
 
 def units: {
-  ns: "ns per operation", ops_per_s_core: "operations per second and core", faults: "page faults",
+  ns: "ns per operation", cpu_ns: "CPU time of user and system, ns", ops_per_s_core: "operations per second and core", faults: "page faults",
   peak_kb: "peak resident KiB", retained_kb: "KiB still resident afterwards",
   trimmed_kb: "the same after malloc_trim", ended_kb: "the same after the threads have ended", p50_ns: "median, ns",
   p99_ns: "99th percentile, ns", instructions: "instructions per operation", share: "percent",
@@ -38,6 +38,7 @@ def unit($group):
   .[0].metric as $metric
   | if $metric == "ns" and $group == "scope" then "ns per block"
     elif $metric == "ns" and $group == "kernels" then "ns per query"
+    elif $metric == "ns" and $group == "programs" then "ns from start to end"
     else units[$metric] // $metric end;
 
 # Rates and shares, whose ratio to glibc says nothing.
@@ -62,7 +63,7 @@ def pivot:
 
 def larger_tables:
   .results as $results
-  | ["hot", "scope", "threads", "kernels", "memory", "counts", "share"][] as $group
+  | ["hot", "scope", "threads", "kernels", "programs", "memory", "counts", "share"][] as $group
   | ([$results[] | select(.group == $group and (.metric | is_detail | not))] | group_by(.metric)[])
   | "", "## \(headings[$group]): \(unit($group))", "", pivot;
 

@@ -250,6 +250,13 @@ judge 1 scope nobody
 is 'a best of fewer contenders than are named fails' "$status" 1
 like 'and who is missing is named' "$out" '^not measured: second row: without nobody$'
 
+jq -n '[{name: "mean", sense: "at least", target: 2, limit: 1.89, mean: "geometric",
+    over: {group: "scope", contender: "glibc"}, under: {contender: "peer"}}]' >"$tmp/limits.json"
+capture "$bench/check.sh" --limits "$tmp/limits.json" --record "$tmp/record.json"
+is 'a geometric mean is judged as one figure' "$out" \
+    'holds: mean: 1.897, limit at least 1.89 (2 figures)
+1 hold, 0 fail, 0 not measured'
+
 # tampered FILTER: judges a record that a jq filter has changed
 tampered() {
     jq "$1" "$tmp/record.json" >"$tmp/tampered.json"
@@ -266,7 +273,7 @@ capture "$bench/check.sh" --limits "$tmp/nobody.json" "$builddir"
 is 'limits that are not there are an error, before anything is measured' "$status $out" '1 '
 like 'and named' "$err" '^check\.sh: .*/nobody\.json holds no limits$'
 check 'the limits are well formed' jq -e '(map(.name) | unique | length) == length
-    and all(.[]; (.sense | IN("at most", "at least")) and (.limit | type == "number")
+    and all(.[]; (.sense | IN("at most", "at least")) and (.limit | type == "number") and (.mean | IN(null, "geometric"))
         and (.over | has("group", "contender")))' "$bench/limits.json"
 
 # ---- pictures ---------------------------------------------------------------------------------
