@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, runs the recall example without and with the shim, and prints
 # one table. With --bench it installs the other allocators, too, and runs and draws the benchmark
-# suite (some 15 minutes).
+# suite (some 20 minutes).
 #
 # usage: scripts/demo.sh [QUERIES [THREADS]]      (default: 2000 queries, 1 thread)
 #        scripts/demo.sh --bench [OPTION...]      (of bench/run.sh, for instance --quick)
