@@ -10,10 +10,22 @@ import os
 import gdb
 
 LIBRARY = "libarenashim.so"
-FREED = 1  # in a block's header; see src/engine/header.h
 HEADER = 8
 ALIGNMENT = 16
-CHUNK = 32 << 10  # see src/memory/chunks.h
+
+# In the header of a block that is dropped; see src/engine/header.h.
+FREED = 1
+FLAGS = 3
+
+# In the header of a block that is retained; see src/engine/retain.h.
+TAG_SHIFT = 58
+TAG = 0x3F
+REMOTE = 2
+BYTES = 0xFFF0
+LARGE = 0xFFF0
+
+PAGE = 4096  # see src/memory/pages.h
+PAGES_FREE, PAGES_SHARED, PAGES_LARGE = 0, 1, 2
 THREAD_POINTERS = ("$fs_base", "$tpidr")
 NEAR = 1 << 20  # further from the thread pointer there is no thread-local variable
 
@@ -85,7 +97,8 @@ class Slot:
         self.taken = taken and int(self.record["words"]) != 0
         self.owner = owner_of(int(self.record["words"]), owners) if self.taken else "none"
         self.scopes = []
-        self.cursor = self.base
+        self.cursor = self.base  # the top
+        self.gap = None  # between live blocks: drawn from next, and without headers
         if self.taken:
             self._read_scopes()
 
@@ -93,13 +106,12 @@ class Slot:
         frames = [self.record["frames"][i] for i in range(int(self.record["depth"]))]
         if not frames:
             return
-        # In a scope that retains no arena is in use.
-        self.cursor = int(self.record["words"]["cursor"]) or int(self.record["top"])
-        # Calls in which nothing has been asked for yet have no start of their own.
-        starts = [
-            self.cursor if int(frame["pending"]) == int(frame["token"]) else int(frame["start"])
-            for frame in frames
-        ]
+        cursor = int(self.record["words"]["cursor"])
+        self.cursor = cursor
+        if int(self.record["gap_top"]) != 0:
+            self.cursor = int(self.record["gap_top"])
+            self.gap = (cursor, int(self.record["open_limit"]))
+        starts = [int(frame["start"]) for frame in frames]
         for frame, start, end in zip(frames, starts, starts[1:] + [self.cursor]):
             self.scopes.append(Scope(self, frame, start, end))
 
@@ -110,7 +122,7 @@ class Slot:
         return max(int(self.record["high_water"]), self.used())
 
     def retained(self):
-        return int(self.record["retained"]["chunks"]["used"]) * CHUNK
+        return int(self.record["heap"]["pages"]["used"]) * PAGE
 
 
 class Scope:
@@ -122,6 +134,7 @@ class Scope:
         self.end = end
         self.paused = int(frame["pauses"]) > 0
         self.retains = bool(frame["retains"])
+        self.serial = int(frame["token"]) >> 32
         self.place = slot.shim.site(slot.record, frame)
 
     def title(self):
@@ -133,46 +146,86 @@ class Scope:
         return "0x%x, %d bytes" % (self.start, self.end - self.start)
 
 
-class Chunks:
-    """What the scopes of a thread that retain have drawn; see src/memory/chunks.h, retain.h."""
+class Heap:
+    """What the scopes of a thread that retain have drawn; see src/engine/retain.h, src/memory/pages.h."""
 
     def __init__(self, slot):
-        self.retained = slot.record["retained"]
-        self.chunks = self.retained["chunks"]
-        self.start = int(self.chunks["start"])
+        self.slot = slot
+        self.heap = slot.record["heap"]
+        self.pages = self.heap["pages"]
+        self.start = int(self.pages["start"])
         self.align = int(slot.shim.fixed["config"]["align"])
 
     def hold(self, address):
-        return 0 <= address - self.start < int(self.chunks["count"]) * CHUNK
+        return 0 <= address - self.start < int(self.pages["count"]) * PAGE
 
     def describe(self, address):
-        index = (address - self.start) // CHUNK
-        if int(self.chunks["free"][index // 64]) >> index % 64 & 1:
-            return ["chunk %d, which is free" % index]
-        while int(self.chunks["table"][index]["run"]) == 0:
-            index -= 1
-        chunk = self.chunks["table"][index]
-        live = (int(chunk["drawn"]) - int(chunk["freed"]) - int(chunk["remote"])) & (1 << 32) - 1
-        start = self.start + index * CHUNK
-        current = int(self.retained["cursor"])
-        is_current = current != 0 and index == int(self.retained["current"])
-        end = current if is_current else start + int(chunk["run"]) * CHUNK
-        state = "the current one" if is_current else "%d blocks alive" % live
-        return ["chunk %d, %s" % (index, state), self._block(address, start, end)]
+        first, length, kind = self._run((address - self.start) // PAGE)
+        start = self.start + first * PAGE
+        end = start + length * PAGE
+        if kind == PAGES_FREE:
+            return ["retained memory: %d pages that are free" % length]
+        if kind == PAGES_LARGE:
+            return self._large(address, start, end)
+        return self._shared(address, start, end)
 
-    def _block(self, address, start, end):
+    def _run(self, page):
+        """First page, length and kind of the run that holds the page."""
+        first = 0
+        while True:
+            run = self.pages["table"][first]
+            length = int(run["length"])
+            if length == 0:
+                raise gdb.GdbError("the table of pages is damaged")
+            if page < first + length:
+                return first, length, int(run["kind"])
+            first += length
+
+    def _shared(self, address, start, end):
         words = read_words(start, end)
+        cursor, room_end = int(self.heap["cursor"]), int(self.heap["end"])
         header = start + self.align - HEADER
-        while header < end and header <= address:
-            word = words[(header - start) // 8]
-            total = word & 0xFFF0 or end - header
-            if header + HEADER <= address < header + total and word >> 16 != 0:
-                state = "freed" if word & FREED else "in use"
-                place = "block 0x%x, %d bytes, %s: at offset %d, drawn at 0x%x"
-                block = header + HEADER
-                return place % (block, total - HEADER, state, address - block, word >> 16)
+        while header < end - HEADER and header <= address:
+            if header == cursor and cursor < room_end:
+                total, word = room_end - cursor, None
+            else:
+                word = words[(header - start) // 8]
+                total = word & BYTES
+            if total == 0 or total > end - header:
+                return ["no block: the header at 0x%x is damaged" % header]
+            if address < header + total:
+                return self._block(address, header, header + total, word)
             header += total
-        return "no block"
+        return ["no block"]
+
+    def _large(self, address, start, end):
+        words = read_words(start, start + PAGE)
+        for offset in (1 << bit for bit in range(4, 13)):
+            word = words[offset // 8 - 1]
+            if word & BYTES == LARGE and word >> TAG_SHIFT == TAG:
+                return self._block(address, start + offset - HEADER, end, word)
+        return ["no block: the header of %d pages is damaged" % ((end - start) // PAGE)]
+
+    def _block(self, address, header, end, word):
+        if word is None:
+            return ["no block: memory that is drawn from next"]
+        if word >> TAG_SHIFT == TAG:
+            state = "in use"
+        else:
+            state = "freed, not yet taken back" if word & REMOTE else "freed"
+        block = header + HEADER
+        offset = address - block
+        where = "in its header" if offset < 0 else "at offset %d" % offset
+        lines = ["retained block 0x%x, %d bytes, %s: %s" % (block, end - block, state, where)]
+        if state == "in use":
+            lines.append(self._scope(word >> 16 & 0xFFFFFFFF))
+        return lines
+
+    def _scope(self, serial):
+        for scope in self.slot.scopes:
+            if scope.retains and scope.serial == serial:
+                return scope.title()
+        return "of a scope that has ended"
 
 
 # ---- threads -------------------------------------------------------------------------------------
@@ -216,13 +269,18 @@ def read_words(start, end):
     return memoryview(bytes(memory)).cast("Q")
 
 
-def describe_block(scope, address):
+def describe_block(scope, address, gap):
     """The block of an open scope that holds the address. Headers lead from one to the next."""
     words = read_words(scope.start, scope.end)
     header = scope.start
     while header < scope.end:
+        if gap and header == gap[0] < gap[1]:
+            if address < gap[1]:
+                return "no block: memory that is drawn from next"
+            header = gap[1]
+            continue
         word = words[(header - scope.start) // 8]
-        total = (word & ~FREED) - header
+        total = (word & ~FLAGS) - header
         if total <= 0 or total % ALIGNMENT != 0 or total > scope.end - header:
             return "no block: the header at 0x%x is damaged" % header
         if address < header + total:
@@ -256,7 +314,7 @@ class ArenasCommand(gdb.Command):
     capacity   bytes that it keeps writable
     cursor     where its next block begins
     used       bytes drawn in open scopes
-    retained   bytes of chunks in use, of scopes that retain what is alive
+    retained   bytes of pages in use, of scopes that retain what is alive
     committed  bytes that are writable
     peak       the most that has been used since the program started"""
 
@@ -325,19 +383,25 @@ class OwnerCommand(gdb.Command):
         if slot is None:
             return ["0x%x is in slot %d, which no thread has had" % (address, number)]
         lines = ["0x%x is in slot %d, thread %s" % (address, number, slot.owner)]
+        checked = bool(shim.fixed["checked"])
+        heap = Heap(slot)
         if address < slot.memory:
             lines.append("the shim's own record, or the guard behind it")
-        elif Chunks(slot).hold(address) and int(slot.record["checked"]) == 0:
-            lines += Chunks(slot).describe(address)
-        elif address >= slot.committed:
+        elif heap.hold(address) and not checked:
+            lines += heap.describe(address)
+        elif address >= slot.committed and not heap.hold(address):
             lines.append("address space that the arena has not grown to")
-        elif int(slot.record["checked"]) != 0:
+        elif checked:
             lines.append("a memory checker is at work: ask it about the block")
         elif not slot.scopes or address >= slot.cursor or address < slot.scopes[0].start:
             lines.append("not drawn in an open scope: after its scope's end or free, or never drawn")
         else:
-            scope = next(scope for scope in reversed(slot.scopes) if address >= scope.start)
-            lines += [describe_block(scope, address), scope.title()]
+            scope = next(
+                scope
+                for scope in reversed(slot.scopes)
+                if address >= scope.start and not scope.retains
+            )
+            lines += [describe_block(scope, address, slot.gap), scope.title()]
         return lines
 
 

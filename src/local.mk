@@ -1,67 +1,98 @@
 # All layers below process/interpose.c in one convenience library, linked by the shim and by the unit
-# tests; lowest first. stack.c comes behind thread.c, whose aligned thread-local variables would leave
+# tests; in the order of ARCHITECTURE.md. stack.c comes behind thread.c, whose aligned thread-local variables would leave
 # a gap behind its own.
 noinst_LTLIBRARIES += src/libcore.la
 src_libcore_la_SOURCES = \
 	include/arenashim/scope.h \
 	src/base/compiler.h \
-	src/base/check.c \
-	src/base/check.h \
 	src/base/numbers.h \
-	src/base/parse.c \
-	src/base/parse.h \
 	src/base/text.c \
 	src/base/text.h \
+	src/base/check.c \
+	src/base/check.h \
+	src/base/parse.c \
+	src/base/parse.h \
 	src/base/track.h \
-	src/settings/config.c \
-	src/settings/config.h \
+	src/settings/values.h \
 	src/settings/table.c \
 	src/settings/table.h \
+	src/settings/config.c \
+	src/settings/config.h \
 	src/settings/environment.c \
 	src/settings/environment.h \
+	src/memory/layout.h \
 	src/memory/region.c \
 	src/memory/region.h \
-	src/memory/chunks.c \
-	src/memory/chunks.h \
-	src/next/next.c \
-	src/next/next.h \
+	src/memory/pages.c \
+	src/memory/pages.h \
+	src/next/allocator.h \
+	src/next/named_host.h \
 	src/next/operators.c \
 	src/next/operators.h \
-	src/next/fixed.c \
 	src/next/fixed.h \
+	src/next/next.c \
+	src/next/next.h \
+	src/route/modules.c \
+	src/route/modules.h \
+	src/thread/hot.h \
+	src/thread/frame.h \
+	src/thread/heap.h \
 	src/thread/sites.c \
 	src/thread/sites.h \
 	src/thread/misuse.c \
 	src/thread/misuse.h \
 	src/thread/thread.c \
 	src/thread/thread.h \
-	src/route/modules.c \
-	src/route/modules.h \
+	src/thread/gate.h \
+	src/thread/settle.c \
+	src/thread/settle.h \
+	src/engine/request.h \
 	src/engine/header.h \
+	src/engine/frees.c \
+	src/engine/frees.h \
+	src/engine/overflow.c \
+	src/engine/routing.c \
+	src/engine/retain.h \
 	src/engine/debug.c \
 	src/engine/debug.h \
+	src/engine/drop.h \
+	src/engine/drop_sweep.c \
+	src/engine/drop_draw.c \
+	src/engine/drop_free.c \
+	src/engine/retain_heap.h \
+	src/engine/retain_room.c \
+	src/engine/retain_free.c \
+	src/engine/retain_sweep.c \
+	src/engine/retain_large.c \
+	src/engine/retain_draw.c \
+	src/engine/retain_resize.c \
 	src/engine/block.c \
 	src/engine/block.h \
-	src/engine/retain.c \
-	src/engine/retain.h \
-	src/engine/retain_draw.c \
-	src/engine/retain_free.c \
-	src/engine/retain_internal.h \
-	src/scope/scope.c \
-	src/scope/scope.h \
-	src/scope/stack.c \
-	src/scope/stack.h \
-	src/scope/named.c \
-	src/scope/named.h \
+	src/engine/trim.c \
+	src/engine/trim.h \
+	src/scope/token.h \
+	src/scope/open.c \
+	src/scope/open.h \
+	src/scope/close.c \
+	src/scope/close.h \
 	src/scope/automatic.c \
 	src/scope/automatic.h \
+	src/scope/stack.c \
+	src/scope/stack.h \
+	src/scope/calls.c \
+	src/scope/calls.h \
+	src/scope/named.c \
+	src/scope/named.h \
 	src/report/stats.c \
 	src/report/stats.h \
 	src/report/report.c \
 	src/report/report.h \
+	src/process/life.c \
+	src/process/life.h \
 	src/process/start.c \
-	src/process/start.h
-# Vector registers may hold the arguments of a wrapped call (named.h).
+	src/process/start.h \
+	src/process/marks.c
+# Vector registers may hold the arguments of a wrapped call (scope/calls.h).
 src_libcore_la_CFLAGS = $(shim_cflags) $(general_registers)
 
 # The compiler must not replace malloc + memset by a call of calloc, nor drop an allocation that

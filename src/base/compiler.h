@@ -6,6 +6,7 @@
 #define BASE_COMPILER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
@@ -38,6 +39,16 @@
 static ALWAYS_INLINE void signal_fence(void)
 {
     __asm__ volatile("" : : : "memory");
+}
+
+/* Clears that many words, by general registers alone: memset, which the compiler makes of such
+ * loops, may overwrite vector registers that hold the result of a wrapped call. */
+static inline void clear_words(uintptr_t *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        words[i] = 0;
+        signal_fence();
+    }
 }
 
 /* Exchanges `old` for `new`; false when something else is there. Atomic as a signal handler of the

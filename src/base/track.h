@@ -37,6 +37,8 @@
 #define VALGRIND_MAKE_MEM_NOACCESS(start, size) ((void)(start), (void)(size), 0)
 #define VALGRIND_MAKE_MEM_DEFINED(start, size) ((void)(start), (void)(size), 0)
 #define VALGRIND_DISCARD_TRANSLATIONS(start, size) ((void)(start), (void)(size))
+#define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
+#define VALGRIND_ENABLE_ERROR_REPORTING ((void)0)
 #define VALGRIND_HG_CLEAN_MEMORY(start, size) ((void)(start), (void)(size))
 #define VALGRIND_HG_DISABLE_CHECKING(start, size) ((void)(start), (void)(size))
 #define TRACK_SUPPRESS(start, size) ((void)(start), (void)(size))
@@ -74,6 +76,17 @@ static inline void track_hide(const void *start, size_t size)
 static inline void track_show(const void *start, size_t size)
 {
     VALGRIND_MAKE_MEM_DEFINED(start, size);
+}
+
+/* Between these the calling thread may look at hidden memory, which another may do at the same time. */
+static inline void track_look(void)
+{
+    VALGRIND_DISABLE_ERROR_REPORTING;
+}
+
+static inline void track_looked(void)
+{
+    VALGRIND_ENABLE_ERROR_REPORTING;
 }
 
 /* Every block of the pool has `red_zone` inaccessible bytes on either side. For a pool that is

@@ -7,8 +7,10 @@ arenashim_SOURCES = \
 	src/base/parse.h \
 	src/base/text.c \
 	src/base/text.h \
-	src/cli/arenashim.c \
-	src/cli/check.c \
+	src/settings/values.h \
+	src/settings/table.c \
+	src/settings/table.h \
+	src/cli/cli.c \
 	src/cli/cli.h \
 	src/cli/elf_file.c \
 	src/cli/elf_file.h \
@@ -16,12 +18,11 @@ arenashim_SOURCES = \
 	src/cli/locate.h \
 	src/cli/program.c \
 	src/cli/program.h \
-	src/cli/run.c \
 	src/cli/settings.c \
 	src/cli/settings.h \
-	src/settings/config.h \
-	src/settings/table.c \
-	src/settings/table.h
+	src/cli/run.c \
+	src/cli/check.c \
+	src/cli/arenashim.c
 
 arenashim_CFLAGS = $(AM_CFLAGS) $(coverage_flags)
 arenashim_CPPFLAGS = \

@@ -7,10 +7,9 @@
 
 #include "base/check.h"
 #include "base/text.h"
-#include "engine/block.h"
-#include "route/modules.h"
-#include "memory/region.h"
 #include "engine/retain.h"
+#include "memory/region.h"
+#include "route/modules.h"
 #include "thread/sites.h"
 
 enum { FRESH = 0xa5, RELEASED = 0x5a, RED = 0xfb };
@@ -58,8 +57,9 @@ static void verify(const void *block, const struct header *header, const char *w
     uintptr_t end = header_end(header);
     uintptr_t asked_end = (uintptr_t)block + header->asked;
     bool is_retained = fixed.retains && retain_holds(block);
-    if ((end + BLOCK_HEADER) % ALIGN_MIN != 0 || (end > hot.cursor && !is_retained) ||
-        end <= (uintptr_t)block || header->asked == 0 || header->asked > end - (uintptr_t)block ||
+    size_t odd = is_retained ? end % BLOCK_HEADER : (end + BLOCK_HEADER) % ALIGN_MIN;
+    if (odd != 0 || (end > hot.cursor && !is_retained) || end <= (uintptr_t)block ||
+        header->asked == 0 || header->asked > end - (uintptr_t)block ||
         header->previous >= (uintptr_t)block)
         fail("write into the header of the block at ", block, NULL, when);
     if (!is_filled(asked_end, end, RED))
@@ -127,7 +127,7 @@ static void put_away(struct thread *thread, const struct frame *frame, uintptr_t
         thread->depth == 1 ? region_page_down(frame->start) : region_page_up(frame->start);
     uintptr_t end = region_page_up(hot.cursor);
     /* First, so that a block which a signal handler draws meanwhile lies behind. */
-    hot.cursor = thread->quarantine_end = block_base(end);
+    hot.cursor = thread->quarantine_end = block_base(end, fixed.config.align);
     signal_fence();
     enter(thread, (struct quarantined){start, end, last, (size_t)(frame->stats - thread->sites)});
 }
@@ -164,7 +164,7 @@ void debug_goes_round(struct thread *thread)
 {
     if (!debug_has(DEBUG_QUARANTINE))
         return;
-    thread->base = thread->top = block_base(thread->memory);
+    thread->base = block_base(thread->memory, fixed.config.align);
     if (thread->quarantine_next == 0)
         return; /* nothing is inaccessible */
     memset(thread->quarantine, 0, sizeof thread->quarantine);
@@ -230,7 +230,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
     int saved_errno = errno;
     uintptr_t address = (uintptr_t)info->si_addr;
     bool is_fault = info->si_code > 0;
-    if (is_fault && block_is_ours((void *)address)) {
+    if (is_fault && address - fixed.region.start < fixed.region.size) {
         const struct quarantined *entry = find_entry(address);
         struct text line;
         text_message(&line);
@@ -347,8 +347,8 @@ void debug_retaining(const struct thread *thread, const struct frame *frame)
     start_log(&line, thread, frame);
     text_uint(&line, frame->live > 0 ? (uint64_t)frame->live : 0);
     text_str(&line, " blocks survive, ");
-    text_uint(&line, thread->retained.chunks.used);
-    text_str(&line, " chunks in use");
+    text_uint(&line, thread->heap.pages.used * PAGE_BYTES);
+    text_str(&line, " bytes in use");
     text_end(&line);
 }
 
@@ -371,7 +371,8 @@ uintptr_t debug_ended(struct thread *thread, const struct frame *frame, uintptr_
         put_away(thread, frame, last);
     else if (debug_has(DEBUG_POISON))
         poison_scope(frame, last);
-    if (debug_has(DEBUG_QUARANTINE) && goes_round && frame->start == block_base(thread->memory))
+    if (debug_has(DEBUG_QUARANTINE) && goes_round &&
+        frame->start == block_base(thread->memory, fixed.config.align))
         say_too_small(thread);
     if (thread->depth == 1)
         thread->quarantine_end = 0; /* the next outermost scope starts behind it anyway */

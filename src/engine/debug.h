@@ -22,8 +22,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "next/fixed.h"
 #include "engine/header.h"
+#include "next/fixed.h"
 #include "thread/thread.h"
 
 static inline bool debug_has(enum debug_switch what)

@@ -1,49 +1,40 @@
 /*
- * What lies in front of a block.
+ * What lies in front of a block that is dropped.
  *
- * As a rule that is the address of the next header alone. A size would do as well, but could pass
- * for the C library's own: its free, called past the shim (RTLD_DEEPBIND), would take the block in
- * and hand it out again; of an address it says "invalid size", and aborts. Where blocks are checked
- * (fixed.checked) it is the long form below, and the block ends in a red zone:
+ * As a rule that is the address of the next header alone. Where blocks are checked (fixed.checked)
+ * it is the long form below, and the block ends in a red zone:
  *
  *     | gap | previous, caller, asked, end | asked bytes | red zone, at least BLOCK_RED_ZONE |
  *
  * Blocks are then chained from thread->newest back to the first of the arena's open scopes. Under
  * memcheck headers lie in hidden memory and are shown only while they are looked at.
  */
-#ifndef SHIM_HEADER_H
-#define SHIM_HEADER_H
+#ifndef ENGINE_HEADER_H
+#define ENGINE_HEADER_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/track.h"
+#include "memory/layout.h"
 #include "next/fixed.h"
 
-/* Bytes of the short form, which ends the long form. */
-#define BLOCK_HEADER sizeof(size_t)
-
-/* Bytes behind every block where blocks are checked. */
-#define BLOCK_RED_ZONE ((size_t)16)
-
-/* A slot's memory is as many times the limit where blocks are checked: the smallest block takes
- * four times its room, and the program's own bytes are to decide what fits. */
-#define BLOCK_CHECKED_ROOM 4
-
 /* In the low bits of the address, which are 0 otherwise: the block has been freed, or is the gap
- * before a block of a larger alignment. */
+ * before a block of a larger alignment; the room in front of it is free (drop.h). */
 #define BLOCK_FREED ((uintptr_t)1)
+#define BLOCK_AFTER_FREED ((uintptr_t)2)
+#define BLOCK_FLAGS (BLOCK_FREED | BLOCK_AFTER_FREED)
 
 struct header {
     uintptr_t previous; /* long form: the block before this one in the chain, or 0 */
     uintptr_t caller;   /* long form: the return address of the call that drew it */
     size_t asked;       /* long form: bytes that were asked for; 1 if none were */
-    uintptr_t end;      /* where the next header, or the gap before it, begins; with BLOCK_FREED */
+    uintptr_t end;      /* where the next header, or the gap before it, begins; with flags */
 };
 
 static inline uintptr_t header_end(const struct header *header)
 {
-    return header->end & ~BLOCK_FREED;
+    return header->end & ~BLOCK_FLAGS;
 }
 
 static inline struct header *header_of(const void *block)

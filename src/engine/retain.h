@@ -1,125 +1,152 @@
 /*
- * Scopes that retain what is still alive at their end: the way scopes end that are named from
- * outside, where nobody has looked at what outlives them.
+ * Blocks of scopes that retain what is alive: a reap (Berger, Zorn, McKinley, "Reconsidering custom
+ * memory allocation", OOPSLA 2002). Blocks are bumped as in an arena, and a freed one is the next
+ * that its class gives out. Nothing that is alive ever moves; where nothing is alive at the end of
+ * the outermost such scope, bumping begins anew at the front, through warm memory.
  *
- * Their blocks lie in chunks (chunks.h), bumped one behind the other as in an arena, behind a
- * header each (retain_internal.h). A chunk is used again when every block in it has been freed, by
- * whatever thread and however late; a scope's end does nothing but see whether that is so.
+ * In front of each block lie 8 bytes. While it is alive:
  *
- * In such a scope hot.cursor is 0, as outside scopes: the entry points then call the functions of
- * fixed.outside, which retain_start() enters. So nothing here is asked for, on any path, where no
- * scope retains.
+ *     63  58 57       48 47                       16 15          4 3      0
+ *     | 1..1 | slot     | serial number of the scope | bytes / 16 | 0      |
  *
- * The gate. `limit` is 0 while one of these functions is at work, whether there is a chunk yet or
- * not; a signal handler that finds it so is served by the next allocator, frees as another thread
- * would, and leaves cursor and chunks as they are. Whether the thread's calls are routed at all is
- * in module_size, which is 0 outside such scopes and in pauses.
+ * and when it is free, the next block of its class (or of the remote stack) and the same bytes:
+ *
+ *     |  0 | address of the next                     | bytes / 16 | FREED  |
+ *
+ * The bytes lead to the next header. What is large lies in pages of its own, and what is aligned to
+ * more than usual inside a larger block; their "bytes" say so.
+ *
+ * Who frees: on the fast path the owner, in the scope that drew the block, which one compare of the
+ * header with hot.mark tells. The owner in another scope takes the slow path. Others, signal
+ * handlers that interrupted the owner's paths, and the owner outside such scopes put the block on
+ * the owner's remote stack, by one atomic exchange; the owner, or the slot's next, takes all of it
+ * when a class has run out.
  */
-#ifndef SHIM_RETAIN_H
-#define SHIM_RETAIN_H
+#ifndef ENGINE_RETAIN_H
+#define ENGINE_RETAIN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/block.h"
+#include "base/compiler.h"
+#include "engine/request.h"
+#include "next/fixed.h"
+#include "thread/thread.h"
 
-/* Enters the functions into fixed.outside; by the main thread, once routing works. */
-void retain_start(void);
+#define RETAIN_TAG ((uint64_t)0x3f << 58)
+#define RETAIN_FREED ((uint64_t)1)
+#define RETAIN_REMOTE ((uint64_t)2) /* freed, and not yet taken from the remote stack */
+#define RETAIN_BYTES ((uint64_t)0xfff0)
+#define RETAIN_LARGE ((uint64_t)0xfff0)   /* a block in pages of its own */
+#define RETAIN_ALIGNED ((uint64_t)0xffe0) /* in a larger block, so many bytes before: see below */
 
-/* Drawing where there has been no look at the fast path, which malloc and calloc have their own of;
- * as block_serve. Also opens the scopes of automatic.h. */
-void *retain_serve(const struct request *request);
+/* fixed.small: more bytes than the blocks of the fast paths take. */
+#define RETAIN_SMALL (RETAIN_EXACT + RETAIN_UNIT)
 
-/* True when the block, of the region, lies in chunks. */
-bool retain_holds(const void *block);
+/* hot.mark of a scope. */
+static ALWAYS_INLINE uint64_t retain_mark(const struct thread *thread, uint64_t token)
+{
+    return RETAIN_TAG | (uint64_t)thread->slot << 48 | token >> 32 << 16;
+}
 
-/* block_free where scopes may retain; any thread. */
+static ALWAYS_INLINE uint64_t *retain_header(uintptr_t block)
+{
+    return (uint64_t *)(block - BLOCK_HEADER);
+}
+
+/* The fast path of malloc in a scope that retains: a block freed before, of `total` bytes for
+ * `size`, which is below 2^63. NULL when the call is not for this path, and nothing has changed. */
+static ALWAYS_INLINE void *retain_take(size_t total, size_t size)
+{
+    struct hot *h = &hot;
+    if (UNLIKELY(total >= h->small))
+        return NULL;
+    struct heap *heap = &h->thread->heap;
+    uintptr_t *first = (uintptr_t *)((uintptr_t)heap->exact + total);
+    h->small = 0;
+    signal_fence();
+    uintptr_t block = *first;
+    if (UNLIKELY(block == 0)) {
+        h->small = RETAIN_SMALL;
+        return NULL;
+    }
+    *first = *retain_header(block) >> 16;
+    *retain_header(block) = h->mark | total;
+    h->calls++;
+    signal_fence(); /* one instruction each, by which a handler that settles is not overwritten */
+    h->bytes += size;
+    signal_fence();
+    h->small = RETAIN_SMALL;
+    return (void *)block;
+}
+
+/* The fast path of free, for a block of the region below hot.start: one of the innermost scope,
+ * which retains. False when it is another. */
+static ALWAYS_INLINE bool retain_release(void *block)
+{
+    struct hot *h = &hot;
+    if (UNLIKELY((uintptr_t)block < h->heap))
+        return false; /* no header may be read there */
+    uint64_t *header = retain_header((uintptr_t)block);
+    uint64_t total = *header ^ h->mark;
+    if (UNLIKELY(total >= h->small))
+        return false;
+    uintptr_t *first = (uintptr_t *)((uintptr_t)h->thread->heap.exact + total);
+    h->small = 0;
+    signal_fence();
+    *header = (*first << 16) + total + RETAIN_FREED;
+    *first = (uintptr_t)block;
+    h->freed++;
+    signal_fence();
+    h->small = RETAIN_SMALL;
+    return true;
+}
+
+/* The same for any size, also of memory not used before. */
+void *retain_take_any(size_t size);
+
+/* A routed call in a scope that retains; the gate is closed. A block (of the heap, or of the next
+ * allocator after an overflow), or NULL with errno ENOMEM. */
+void *retain_draw(struct thread *thread, const struct request *request);
+
+/* True when the block, of the region, lies in a heap. */
+static inline bool retain_holds(const void *block)
+{
+    const struct thread *owner = thread_of_address((uintptr_t)block);
+    return owner && (uintptr_t)block >= owner->memory_end;
+}
+
+/* Frees, measures, resizes a block that lies in a heap; any thread. */
 void retain_free(void *block);
+size_t retain_usable(void *block);
 
-/* As block_usable and block_resize, for a block that lies in chunks; any thread. */
-size_t retain_usable(const void *block);
-void *retain_resize(void *block, size_t size, uintptr_t caller);
+/* Resizes a block where it lies, if that can be; the gate is closed. */
+bool retain_resize(struct thread *thread, void *block, size_t size);
 
-/* Whether a signal handler is running that interrupted one of these functions, which find the gate
- * at `gate`. */
-static ALWAYS_INLINE bool retain_is_interrupted(const struct retained *r, uintptr_t gate)
-{
-    return r->busy || (gate == 0 && !fixed.checked);
-}
+/* Moves a large block of the thread's own, whose pages the kernel takes along, to where it can
+ * grow. The new block, or NULL when that is not to be had; the gate is closed. */
+void *retain_move(struct thread *thread, void *block, size_t size);
 
-/* Where the open gate is: at the end of the current chunk, or of the first when there is none; that
- * is too far from the cursor, 0 then, for the fast paths. */
-static ALWAYS_INLINE uintptr_t retain_limit(const struct retained *r)
-{
-    return chunks_address(&r->chunks, r->current) + CHUNK_BYTES;
-}
+/* The innermost scope, which retains, has been settled and is about to end: notes what it came to.
+ */
+void retain_look_back(struct thread *thread, struct frame *frame);
 
-/* A scope that retains begins: its blocks lie behind what is in the current chunk, and are drawn by
- * `module`, if that participates (and others as they are met). The caller has closed the gate,
- * which was at `gate`; returns whether it is to be opened, at retain_limit. */
-static ALWAYS_INLINE bool retain_begin(struct thread *thread, struct frame *frame,
-                                       const struct module *module, uintptr_t gate)
-{
-    struct retained *r = &thread->retained;
-    bool opens = gate != 0;
-    /* What was closed already was left so by a jump out of a signal handler. */
-    if (UNLIKELY(!opens && frame == thread->frames && retain_is_interrupted(r, gate))) {
-        r->busy = false;
-        opens = !fixed.checked;
-    }
-    frame->refills = r->refills;
-    frame->first_block = r->cursor;
-    frame->outer_block = r->start; /* UINTPTR_MAX outside such scopes */
-    frame->outer_module_start = r->module_start;
-    frame->outer_module_size = r->module_size;
-    r->start = r->cursor;
-    r->module_size = 0;
-    if (module) {
-        signal_fence();
-        r->module_start = module->start;
-        signal_fence();
-        r->module_size = module->end - module->start;
-    }
-    return opens;
-}
+/* The outermost such scope ends; the gate is closed. Where nothing is alive bumping begins anew,
+ * and what recent scopes had no use for goes back to the kernel. */
+void retain_start_afresh(struct thread *thread);
 
-/* The innermost scope, which retains and has been used, is about to end: notes what survives. The
- * caller has closed the gate, which was at `gate`. */
-void retain_look_back(struct thread *thread, struct frame *frame, uintptr_t gate);
-
-/* Puts back what its begin found. */
-static ALWAYS_INLINE void retain_end(struct thread *thread, const struct frame *frame)
-{
-    struct retained *r = &thread->retained;
-    r->module_size = 0;
-    signal_fence();
-    r->module_start = frame->outer_module_start;
-    r->start = frame->outer_block;
-    if (r->refills != frame->refills && r->start != UINTPTR_MAX)
-        r->start = block_base(chunks_address(&r->chunks, r->current));
-    signal_fence();
-    r->module_size = frame->outer_module_size;
-}
-
-/* Moves what the paths counted to the frame, of the innermost scope, which retains. */
-void retain_settle(struct thread *thread, struct frame *frame);
-
-/* What the thread's scopes that retain have left of the capacity, in bytes. */
-size_t retain_room(const struct thread *thread);
-
-/* The innermost scope, which retains, is paused or resumed. */
-void retain_pause(struct thread *thread, struct frame *frame);
-void retain_resume(struct thread *thread, const struct frame *frame);
-
-/* Gives pages of the idle thread's free chunks back to the kernel, but for `pad` bytes. True when
- * it took some. */
+/* Gives pages of the idle heap back to the kernel, but for `pad` bytes. True when it took some. */
 bool retain_trim(struct thread *thread, size_t pad);
 
-/* The thread exits: its free chunks go back to the kernel; what is alive stays where it is. */
+/* The thread exits, its scopes have ended. */
 void retain_leave(struct thread *thread);
 
-/* In a fork child, for a thread that does not exist there. */
-void retain_orphan(struct thread *thread);
+/* In a fork child, of a thread that does not exist there, and where a signal handler has jumped out
+ * of a slow path: lists and counts are made anew. */
+void retain_recover(struct thread *thread);
+
+/* What is left of the capacity. */
+size_t retain_room(const struct thread *thread);
 
 #endif

@@ -1,291 +1,182 @@
 /*
- * Freeing, resizing and measuring the blocks of scopes that retain, by any thread, in whatever
- * scope or outside.
- *
- * A pointer may be no block, or one freed already: chunk and header are looked at before anything
- * is written. A free is counted when the header is marked and the cursor is back, so that no chunk
- * seems empty that is not.
+ * Freeing and measuring the blocks of scopes that retain, by any thread, in whatever scope or
+ * outside. A pointer may be no block, or one freed already: the header is looked at before anything
+ * is written.
  */
-#include <errno.h>
-#include <string.h>
-
+#include "base/check.h"
 #include "engine/debug.h"
+#include "engine/frees.h"
+#include "engine/retain_heap.h"
+#include "thread/gate.h"
 #include "thread/misuse.h"
-#include "engine/retain.h"
-#include "engine/retain_internal.h"
-#include "scope/scope.h"
 
-#define UNIT ((size_t)16)
+/* ---- what a header says ---------------------------------------------------------------------- */
 
-/* ---- the fast path --------------------------------------------------------------------------- */
-
-/* Frees a block that lies in the current chunk and is the innermost scope's. */
-static ALWAYS_INLINE bool release(struct thread *thread, void *block)
+static bool is_alive(uint64_t header)
 {
-    struct retained *r = &thread->retained;
-    uintptr_t place = (uintptr_t)block - BLOCK_HEADER;
-    uintptr_t cursor = r->cursor;
-    uintptr_t gate = r->limit;
-    signal_fence(); /* the start must be of that chunk, or of a later one, which retain_close_at
-                       sees */
-    if (UNLIKELY(place < r->start || place >= cursor || gate - cursor > CHUNK_BYTES ||
-                 hot.cursor != 0 || (uintptr_t)block % UNIT != 0))
+    return header >= RETAIN_TAG;
+}
+
+/* No other word is a header: most of memory holds small numbers, and -1. */
+static bool can_be_header(const struct heap *heap, uint64_t header)
+{
+    uint64_t flags = header & ~RETAIN_BYTES & 0xffff;
+    if (is_alive(header))
+        return flags == 0 && (header >> 48 & 0x3ff) == heap->slot;
+    return header >> 63 == 0 && (flags == RETAIN_FREED || flags == RETAIN_REMOTE);
+}
+
+static bool inspect_large(const struct heap *heap, uintptr_t block, struct retain_block *found)
+{
+    const struct pages *pages = &heap->pages;
+    uint32_t first = pages_index(pages, block - BLOCK_HEADER);
+    found->large = true;
+    found->end = pages_run_end(pages, first) - retain_large_tail();
+    return !is_alive(found->header) || found->end > block;
+}
+
+bool retain_inspect(const struct heap *heap, uintptr_t block, struct retain_block *found)
+{
+    if (block % RETAIN_UNIT != 0 || !pages_hold(&heap->pages, block - BLOCK_HEADER))
         return false;
-    uint64_t header = *(uint64_t *)place;
-    uintptr_t extent = cursor - place;
-    bool newest = (uint16_t)header == extent; /* then it is not marked as freed, either */
-    if (UNLIKELY(!newest && ((header & RETAIN_FREED) || RETAIN_BYTES(header) - 1 >= extent)))
+    uint64_t header = retain_load(block - BLOCK_HEADER);
+    size_t bytes = header & RETAIN_BYTES;
+    *found = (struct retain_block){header, block, block - BLOCK_HEADER + bytes, false};
+    if (!can_be_header(heap, header))
         return false;
-    if (UNLIKELY(!retain_close_at(r, cursor)))
+    if (bytes == RETAIN_LARGE)
+        return inspect_large(heap, block, found);
+    if (bytes != RETAIN_ALIGNED)
+        return bytes >= RETAIN_UNIT && bytes <= RETAIN_SHARED;
+    size_t distance = retain_load(block - 2 * BLOCK_HEADER);
+    found->block = block - distance;
+    found->end = found->block - BLOCK_HEADER;
+    found->end += retain_load(found->end) & RETAIN_BYTES;
+    return distance % RETAIN_UNIT == 0 && distance <= RETAIN_SHARED && found->end > block;
+}
+
+size_t retain_usable(void *block)
+{
+    struct retain_block found;
+    const struct thread *owner = thread_of_address((uintptr_t)block);
+    if (!owner || !retain_inspect(&owner->heap, (uintptr_t)block, &found))
+        return 0;
+    return fixed.checked ? retain_load(retain_asked_place(found.end))
+                         : found.end - (uintptr_t)block;
+}
+
+/* ---- by the owner ---------------------------------------------------------------------------- */
+
+/* The block goes to its list, or its pages to those that are free. */
+static void give_back(struct thread *thread, const struct retain_block *found)
+{
+    struct heap *heap = &thread->heap;
+    if (found->large) {
+        retain_note_peak(thread);
+        /* Its entry in the table may stay as it is, inside a longer run that is free. */
+        retain_store(found->block - BLOCK_HEADER, RETAIN_LARGE | RETAIN_FREED);
+        pages_free(&heap->pages, pages_index(&heap->pages, found->block - BLOCK_HEADER), false);
+        return;
+    }
+    size_t total = found->end - found->block + BLOCK_HEADER;
+    if (fixed.checked) /* what is used again soon hides its misuse: a sweep finds it */
+        retain_store(found->block - BLOCK_HEADER, total | RETAIN_FREED);
+    else
+        retain_put(heap, found->block, total);
+}
+
+/* The open scope that drew the block; NULL when it has ended. */
+static struct frame *frame_of(struct thread *thread, uint64_t header)
+{
+    for (uint64_t depth = thread->depth; depth > 0; depth--) {
+        struct frame *frame = &thread->frames[depth - 1];
+        if (frame->retains && ((header >> 16 ^ frame->token >> 32) & UINT32_MAX) == 0)
+            return frame;
+    }
+    return NULL;
+}
+
+static void free_own(struct thread *thread, const struct retain_block *found)
+{
+    struct frame *frame = frame_of(thread, found->header);
+    if (frame) {
+        frame->live--;
+        frame->peak |= 1; /* its end has something to enter */
+        thread->freed++;
+    } else {
+        thread->late_frees++;
+    }
+    thread->heap.alive--;
+    give_back(thread, found);
+}
+
+bool retain_drain(struct thread *thread)
+{
+    struct heap *heap = &thread->heap;
+    if (LIKELY(__atomic_load_n(&heap->remote, __ATOMIC_RELAXED) == 0))
         return false;
-    *(uint64_t *)place = header | RETAIN_FREED;
-    if (LIKELY(newest))
-        r->cursor = place;
-    r->freed++;
-    signal_fence();
-    r->limit = gate;
+    uintptr_t block = __atomic_exchange_n(&heap->remote, 0, __ATOMIC_ACQUIRE);
+    while (block != 0) {
+        struct retain_block found;
+        uintptr_t next = retain_load(block - BLOCK_HEADER) >> 16;
+        if (retain_inspect(heap, block, &found)) {
+            heap->alive--;
+            give_back(thread, &found);
+        }
+        block = next;
+    }
     return true;
 }
 
-/* ---- finding a block ------------------------------------------------------------------------- */
+/* ---- by others ------------------------------------------------------------------------------- */
 
-/* The record of the slot that the address lies in; NULL when there is none. */
-static struct thread *owner_of(const void *block)
+static void free_remotely(struct thread *owner, const struct retain_block *found)
 {
-    size_t slot = ((uintptr_t)block - fixed.region.start) / fixed.region.span;
-    return (int)slot < region_slots_seen() ? thread_in_slot((int)slot) : NULL;
+    uintptr_t *remote = &owner->heap.remote;
+    uint64_t bytes = retain_load(found->block - BLOCK_HEADER) & RETAIN_BYTES;
+    uintptr_t seen = __atomic_load_n(remote, __ATOMIC_RELAXED);
+    do {
+        retain_store(found->block - BLOCK_HEADER, seen << 16 | bytes | RETAIN_REMOTE);
+    } while (!__atomic_compare_exchange_n(remote, &seen, found->block, true, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED));
 }
-
-bool retain_holds(const void *block)
-{
-    const struct thread *thread = hot.thread;
-    if (thread && chunks_hold(&thread->retained.chunks, (uintptr_t)block))
-        return true;
-    thread = owner_of(block);
-    return thread && chunks_hold(&thread->retained.chunks, (uintptr_t)block);
-}
-
-/* The run that a block lies in, with the block's header and end; NULL when there can be no such
- * block. */
-static struct chunk *inspect(const struct thread *owner, const void *block, uint64_t *header,
-                             uintptr_t *end)
-{
-    const struct chunks *chunks = &owner->retained.chunks;
-    uint32_t index = chunks_index(chunks, (uintptr_t)block);
-    struct chunk *chunk = &chunks->table[index];
-    uintptr_t run_end = chunks_address(chunks, index + chunk->run);
-    uintptr_t offset = (uintptr_t)block - chunks_address(chunks, index);
-    if (chunk->run == 0 || offset % UNIT != 0 || offset == 0 ||
-        (chunk->alone != 0 && chunk->alone != offset))
-        return NULL;
-    *header = retain_load(block);
-    *end = chunk->alone != 0 ? run_end - BLOCK_HEADER
-                             : (uintptr_t)block - BLOCK_HEADER + RETAIN_BYTES(*header);
-    return *end > (uintptr_t)block && *end <= run_end ? chunk : NULL;
-}
-
-/* ---- freeing --------------------------------------------------------------------------------- */
 
 /* Where blocks are checked: the last look at one. */
-static void leave_checked(struct thread *owner, void *block, uint64_t header, uintptr_t end)
+static void leave_checked(struct thread *owner, void *block, const struct retain_block *found)
 {
-    track_show((void *)retain_asked_place(end), sizeof(size_t));
-    struct header whole = retain_described(header, *(size_t *)retain_asked_place(end), end);
+    struct header whole = retain_described(found->end);
     debug_freed(block, &whole);
-    track_free(&owner->retained, block);
+    track_free(&owner->heap, block);
 }
 
-/* Marks the block as freed. NULL, after a message, when it is none or has been freed. */
-static struct chunk *mark(struct thread *owner, void *block)
+static bool is_owners_turn(const struct thread *thread, const struct thread *owner)
 {
-    uintptr_t end;
-    uint64_t header;
-    struct chunk *chunk = inspect(owner, block, &header, &end);
-    if (!chunk) {
+    return thread == owner && thread->depth > 0 && !gate_heap_is_shut(thread);
+}
+
+OUT_OF_LINE void retain_free(void *block)
+{
+    struct thread *thread = hot.thread;
+    struct thread *owner = thread_of_address((uintptr_t)block);
+    struct retain_block found;
+    if (!retain_inspect(&owner->heap, (uintptr_t)block, &found)) {
         misuse_report(MISUSE_NOT_A_BLOCK, block);
-        return NULL;
+        return;
     }
-    if (header & RETAIN_FREED) {
+    if (!is_alive(found.header)) {
         misuse_report(MISUSE_DOUBLE_FREE, block);
-        return NULL;
+        return;
     }
     if (UNLIKELY(fixed.checked))
-        leave_checked(owner, block, header, end);
-    retain_store((uintptr_t)block - BLOCK_HEADER, header | RETAIN_FREED);
-    return chunk;
-}
-
-/* Whether a block was drawn in the scope, or in one inside. */
-static bool is_of(const struct retained *r, const struct frame *frame, const struct chunk *chunk,
-                  const void *block)
-{
-    if ((int32_t)(chunk->serial - (uint32_t)(frame->token >> 32)) >= 0)
-        return true;
-    uint32_t index = (uint32_t)(chunk - r->chunks.table);
-    return frame->first_block != 0 && chunks_index(&r->chunks, frame->first_block) == index &&
-           (uintptr_t)block > frame->first_block;
-}
-
-/* Takes the block off the count of the scope that it was drawn in. */
-static void uncount(struct thread *thread, const struct chunk *chunk, const void *block)
-{
-    struct frame *frame = retain_innermost(thread, thread->depth);
-    while (frame && !is_of(&thread->retained, frame, chunk, block))
-        frame = retain_innermost(thread, (uint64_t)(frame - thread->frames));
-    if (frame)
-        frame->live--;
-}
-
-static void free_own(struct thread *thread, void *block)
-{
-    struct retained *r = &thread->retained;
-    struct chunk *chunk = mark(thread, block);
-    if (!chunk)
-        return;
-    retain_note_use(thread);
-    uncount(thread, chunk, block);
-    thread->freed++;
-    chunk->freed++;
-    uint32_t index = (uint32_t)(chunk - r->chunks.table);
-    if ((index != r->current || r->cursor == 0) && chunk_live(chunk) == 0)
-        chunks_release(&r->chunks, index);
-}
-
-/* By whoever is not the owner, or is not sure that the owner's counts are in order just now. */
-static void free_late(struct thread *owner, void *block)
-{
-    struct chunk *chunk = mark(owner, block);
-    if (chunk)
-        chunks_free_late(&owner->retained.chunks, chunk);
-}
-
-static OUT_OF_LINE void free_slowly(void *block)
-{
-    struct thread *thread = hot.thread;
-    if (thread && chunks_hold(&thread->retained.chunks, (uintptr_t)block)) {
-        struct retained *r = &thread->retained;
-        if (scope_is_pending(thread))
-            scope_open_pending(thread);
-        if (thread->depth == 0 || retain_is_interrupted(r, r->limit)) {
-            free_late(thread, block);
-            return;
-        }
-        retain_close_gate(r);
-        free_own(thread, block);
-        retain_open_gate(r);
+        leave_checked(owner, block, &found);
+    if (found.block != (uintptr_t)block)
+        retain_store((uintptr_t)block - BLOCK_HEADER, RETAIN_ALIGNED | RETAIN_FREED);
+    if (!is_owners_turn(thread, owner)) {
+        frees_count(LATE_FREES);
+        free_remotely(owner, &found);
         return;
     }
-    struct thread *owner = owner_of(block);
-    if (owner && chunks_hold(&owner->retained.chunks, (uintptr_t)block))
-        free_late(owner, block);
-    else
-        block_free_dropped(block);
-}
-
-OUT_OF_LINE HOT void retain_free(void *block)
-{
-    struct thread *thread = hot.thread;
-    if (UNLIKELY(thread == NULL) || UNLIKELY(!release(thread, block)))
-        free_slowly(block);
-}
-
-/* ---- resizing -------------------------------------------------------------------------------- */
-
-size_t retain_usable(const void *block)
-{
-    uintptr_t end;
-    uint64_t header;
-    if (!inspect(owner_of(block), block, &header, &end))
-        return 0;
-    if (LIKELY(!fixed.checked))
-        return end - (uintptr_t)block;
-    track_show((void *)retain_asked_place(end), sizeof(size_t));
-    size_t asked = *(size_t *)retain_asked_place(end);
-    track_hide((void *)retain_asked_place(end), sizeof(size_t));
-    return asked;
-}
-
-/* The last block before the cursor, of the innermost scope. */
-static bool is_newest(const struct thread *thread, const void *block, uintptr_t end)
-{
-    const struct retained *r = &thread->retained;
-    return end == r->cursor && (uintptr_t)block > r->start;
-}
-
-/* Resizes a block of the thread's own where it lies, if that can be. */
-static bool resize_in_place(struct thread *thread, void *block, size_t size)
-{
-    struct retained *r = &thread->retained;
-    uint64_t header;
-    uintptr_t end, place = (uintptr_t)block - BLOCK_HEADER;
-    struct chunk *chunk = inspect(thread, block, &header, &end);
-    if (fixed.checked || !chunk)
-        return false;
-    size_t old = end - (uintptr_t)block;
-    if (RETAIN_BYTES(header) == 0) {
-        uintptr_t start = chunks_address(&r->chunks, (uint32_t)(chunk - r->chunks.table));
-        size_t kept =
-            ((uintptr_t)block + size + BLOCK_HEADER - start + CHUNK_BYTES - 1) / CHUNK_BYTES;
-        if (size > old || size <= RETAIN_SHARED_MAX / 2)
-            return false; /* a small block must not keep a chunk for itself */
-        if (kept < chunk->run)
-            chunks_shorten(&r->chunks, (uint32_t)(chunk - r->chunks.table), (uint32_t)kept);
-        return true;
-    }
-    if (!is_newest(thread, block, end))
-        return size <= old;
-    uintptr_t limit = chunks_address(&r->chunks, r->current) + CHUNK_BYTES;
-    if (size > RETAIN_SHARED_MAX || place + retain_total_size(size) > limit)
-        return false;
-    if (size > old)
-        r->bytes += size - old;
-    r->cursor = place + retain_total_size(size);
-    retain_store(place, retain_make_header(RETAIN_SITE(header), retain_total_size(size)));
-    return true;
-}
-
-/* The same for whoever's block. */
-static bool resize(struct thread *thread, void *block, size_t size)
-{
-    struct retained *r = &thread->retained;
-    if (!chunks_hold(&r->chunks, (uintptr_t)block))
-        return !fixed.checked && size <= retain_usable(block);
-    retain_close_gate(r);
-    bool done = resize_in_place(thread, block, size);
-    retain_open_gate(r);
-    return done;
-}
-
-static void *move(void *block, size_t size, void *target)
-{
-    if (target) {
-        size_t old = retain_usable(block);
-        memcpy(target, block, old < size ? old : size);
-        retain_free(block);
-    }
-    return target;
-}
-
-/* In a scope that does not retain, too, the block goes to the next allocator: it is to outlive that
- * scope as it was to outlive its own. */
-void *retain_resize(void *block, size_t size, uintptr_t caller)
-{
-    struct thread *thread = hot.thread;
-    if (size > PTRDIFF_MAX) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    if (thread && scope_is_pending(thread))
-        scope_open_pending(thread);
-    if (!thread || thread->depth == 0 || !thread_innermost(thread)->retains ||
-        retain_is_interrupted(&thread->retained, thread->retained.limit) ||
-        !retain_is_routed(thread, caller))
-        return move(block, size, fixed.next.malloc(size));
-    if (resize(thread, block, size)) {
-        thread->in_place++;
-        return block;
-    }
-    struct request request = {.size = size, .caller = caller};
-    void *target = retain_serve(&request);
-    return move(block, size, target == BLOCK_PASS ? fixed.next.malloc(size) : target);
+    uintptr_t open = gate_close(thread);
+    free_own(thread, &found);
+    gate_open(thread, open);
 }

@@ -96,6 +96,11 @@ void region_release(int slot)
     __atomic_fetch_and(&claimed[slot / 64], ~((uint64_t)1 << slot % 64), __ATOMIC_RELEASE);
 }
 
+bool region_is_claimed(int slot)
+{
+    return __atomic_load_n(&claimed[slot / 64], __ATOMIC_ACQUIRE) >> slot % 64 & 1;
+}
+
 int region_slots_seen(void)
 {
     return __atomic_load_n(&slots_seen, __ATOMIC_ACQUIRE);
@@ -136,6 +141,66 @@ bool region_discard(uintptr_t start, uintptr_t end)
     errno = saved_errno;
     return done;
 }
+
+#ifdef MREMAP_DONTUNMAP
+/* Asked to make it longer, which they cannot, as other memory of the region is behind, kernels say
+ * whether it is one mapping. Of several some would have unmapped the target before they refuse. */
+static bool is_one_mapping(uintptr_t start, size_t size)
+{
+    return mremap((void *)start, size, size + REGION_GUARD_BYTES, 0) == MAP_FAILED &&
+           errno == ENOMEM;
+}
+
+static bool map_anew(uintptr_t start, size_t size, int flags)
+{
+    if (mmap((void *)start, size, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0) == MAP_FAILED)
+        return false;
+    madvise((void *)start, size, MADV_NOHUGEPAGE);
+    return true;
+}
+
+/* What is moved stays a mapping of its own until it is renewed. A process has 65,530. */
+#define MOVED_MAX 1024
+
+static int moved;
+
+bool region_move(uintptr_t from, uintptr_t to, size_t size)
+{
+    int saved_errno = errno;
+    bool may = __atomic_load_n(&moved, __ATOMIC_RELAXED) < MOVED_MAX && is_one_mapping(from, size);
+    bool done =
+        may && mremap((void *)from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+                      (void *)to) != MAP_FAILED;
+    if (done)
+        __atomic_fetch_add(&moved, 1, __ATOMIC_RELAXED);
+    else if (may) /* memory that is locked may be refused so late that the target is unmapped */
+        map_anew(to, size, MAP_FIXED_NOREPLACE);
+    errno = saved_errno;
+    return done;
+}
+
+bool region_renew(uintptr_t start, uintptr_t end)
+{
+    int saved_errno = errno;
+    bool done = map_anew(start, end - start, MAP_FIXED);
+    __atomic_fetch_sub(&moved, 1, __ATOMIC_RELAXED);
+    errno = saved_errno;
+    return done;
+}
+#else
+bool region_move(uintptr_t from, uintptr_t to, size_t size)
+{
+    (void)from, (void)to, (void)size;
+    return false;
+}
+
+bool region_renew(uintptr_t start, uintptr_t end)
+{
+    (void)start, (void)end;
+    return false;
+}
+#endif
 
 void region_forbid(uintptr_t start, uintptr_t end)
 {

@@ -67,6 +67,7 @@ bool region_reserve(struct region *region, struct region_wish wish);
  * first, and region_slots_seen() is one more than the highest index ever claimed. */
 int region_claim(const struct region *region);
 void region_release(int slot);
+bool region_is_claimed(int slot);
 int region_slots_seen(void);
 
 /* Address of a slot's record, first byte of its memory, and first byte past its memory. */
@@ -81,6 +82,14 @@ bool region_commit(uintptr_t start, uintptr_t end);
 /* Gives the pages of [start, end) back to the kernel; they read as zeroes afterwards, or are
  * unchanged when the kernel refuses (locked memory) and false is returned. Page-aligned. */
 bool region_discard(uintptr_t start, uintptr_t end);
+
+/* Moves the pages of [from, from + size) to `to`, where the contents are lost; zeroes are left.
+ * False when the kernel refuses, as it does where what is moved lies in several mappings. */
+bool region_move(uintptr_t from, uintptr_t to, size_t size);
+
+/* Gives the pages of [start, end), which region_move has filled, back to the kernel, and makes them
+ * one mapping with their neighbours. False when the kernel refuses. */
+bool region_renew(uintptr_t start, uintptr_t end);
 
 /* Makes [start, end) inaccessible again, and takes it out of core files. Page-aligned. */
 void region_forbid(uintptr_t start, uintptr_t end);

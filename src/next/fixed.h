@@ -5,19 +5,23 @@
 #ifndef SHIM_FIXED_H
 #define SHIM_FIXED_H
 
-#include "settings/config.h"
-#include "scope/named.h"
-#include "next/next.h"
-#include "next/operators.h"
 #include "memory/region.h"
+#include "next/allocator.h"
+#include "next/named_host.h"
+#include "next/operators.h"
+#include "settings/values.h"
 
 struct fixed {
     struct next_allocator next;
     struct outside outside;
     struct region region;
-    size_t bias; /* a block of n bytes occupies (n + bias) & mask bytes; see block.h */
+    struct region fast; /* the same for the entry points; all 0 where blocks are checked */
+    size_t bias;        /* a block of n bytes occupies (n + bias) & mask bytes; see layout.h */
     size_t mask;
     bool retains;      /* there may be scopes that retain what is alive: see retain.h */
+    bool judges;       /* in such scopes, too, callers are judged by their module */
+    bool everybody;    /* there, modules without a mark take part, unless the user's list says no */
+    uint64_t small;    /* hot.small where the fast paths serve; 0: they never do */
     bool checked;      /* memcheck watches, or ARENASHIM_DEBUG is set: see header.h */
     uintptr_t wrapper; /* the malloc that calls ours, when that is not the first; else 0 */
     struct operators operators;
@@ -33,6 +37,7 @@ union fixed_pages {
     unsigned char bytes[(sizeof(struct fixed) + FIXED_ALIGN - 1) / FIXED_ALIGN * FIXED_ALIGN];
 };
 
+/* Defined in next.c, whose functions it begins with. */
 extern union fixed_pages fixed_pages __attribute__((aligned(FIXED_ALIGN)));
 #define fixed (fixed_pages.values)
 

@@ -11,12 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/compiler.h"
 #include "base/numbers.h"
 #include "base/text.h"
-#include "next/fixed.h"
+#include "memory/layout.h"
 
 /* ---- boot buffer ---------------------------------------------------------------------------- */
 
@@ -172,7 +174,11 @@ void next_resolve(void)
         found.malloc_usable_size = boot_aware_malloc_usable_size;
     }
     fixed.next = found;
-    fixed.outside = (struct outside){found.malloc, found.calloc, NULL};
+    fixed.outside = (struct outside){.malloc = found.malloc,
+                                     .calloc = found.calloc,
+                                     .free = found.free,
+                                     .realloc = found.realloc,
+                                     .malloc_usable_size = found.malloc_usable_size};
     __atomic_store_n(&resolving, false, __ATOMIC_RELEASE);
 }
 
@@ -256,4 +262,21 @@ int next_first_malloc_trim(size_t pad)
         return 0;
     next_resolve();
     return fixed.next.malloc_trim(pad);
+}
+
+/* ---- what is settled at start ---------------------------------------------------------------- */
+
+union fixed_pages fixed_pages = {.values = {
+                                     .next = NEXT_UNRESOLVED,
+                                     .outside = OUTSIDE_UNRESOLVED,
+                                     .region = REGION_UNSETTLED,
+                                     .fast = REGION_UNSETTLED,
+                                     .bias = BLOCK_BIAS(ALIGN_MIN),
+                                     .mask = BLOCK_MASK(ALIGN_MIN),
+                                 }};
+
+void fixed_seal(void)
+{
+    if (sysconf(_SC_PAGESIZE) <= FIXED_ALIGN)
+        mprotect(&fixed_pages, sizeof fixed_pages, PROT_READ);
 }

@@ -20,9 +20,9 @@
 #include "base/compiler.h"
 #include "base/numbers.h"
 #include "engine/block.h"
+#include "engine/trim.h"
 #include "next/fixed.h"
 #include "next/operators.h"
-#include "engine/retain.h"
 
 /* Their prototypes are the callers' headers' business, where these have them. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
@@ -47,22 +47,41 @@ static ALWAYS_INLINE bool is_power_of_two(size_t number)
     return number != 0 && (number & (number - 1)) == 0;
 }
 
+/* The fast paths of malloc in a scope. */
+static ALWAYS_INLINE void *take(size_t size, uintptr_t caller)
+{
+    size_t total;
+    if (UNLIKELY((ptrdiff_t)size < 0))
+        return NULL;
+    void *block = drop_take(size, &total, caller);
+    if (UNLIKELY(!block) && in_scope())
+        block = retain_take(total, size);
+    return block;
+}
+
 /* ---- malloc, calloc, free, realloc ----------------------------------------------------------- */
 
 static OUT_OF_LINE void *malloc_in_scope(size_t size, uintptr_t caller)
 {
+    void *block = retain_take_any(size);
+    if (LIKELY(block != NULL))
+        return block;
     struct request request = {.size = size, .caller = caller};
-    void *block = block_serve(&request);
+    block = block_serve(&request);
     return block == BLOCK_PASS ? fixed.next.malloc(size) : block;
+}
+
+static ALWAYS_INLINE void *malloc_any(size_t size, uintptr_t caller)
+{
+    void *block = take(size, caller);
+    if (LIKELY(block != NULL))
+        return block;
+    return in_scope() ? malloc_in_scope(size, caller) : fixed.outside.malloc(size);
 }
 
 EXPORT HOT TAIL_CALLS void *malloc(size_t size)
 {
-    uintptr_t caller = CALLER();
-    void *block = block_take(size, caller);
-    if (LIKELY(block != NULL))
-        return block;
-    return in_scope() ? malloc_in_scope(size, caller) : fixed.outside.malloc(size);
+    return malloc_any(size, CALLER());
 }
 
 static OUT_OF_LINE void *calloc_in_scope(size_t count, size_t size, uintptr_t caller)
@@ -70,7 +89,10 @@ static OUT_OF_LINE void *calloc_in_scope(size_t count, size_t size, uintptr_t ca
     struct request request = {.zeroed = true, .caller = caller};
     if (__builtin_mul_overflow(count, size, &request.size))
         request.size = SIZE_MAX; /* refused by whoever serves it */
-    void *block = block_serve(&request);
+    void *block = retain_take_any(request.size);
+    if (LIKELY(block != NULL))
+        return memset(block, 0, request.size);
+    block = block_serve(&request);
     return block == BLOCK_PASS ? fixed.next.calloc(count, size) : block;
 }
 
@@ -79,9 +101,10 @@ EXPORT HOT TAIL_CALLS void *calloc(size_t count, size_t size)
     uintptr_t caller = CALLER();
     size_t bytes;
     if (LIKELY(!__builtin_mul_overflow(count, size, &bytes))) {
-        void *block = block_take(bytes, caller);
+        size_t total;
+        void *block = drop_take(bytes, &total, caller);
         if (LIKELY(block != NULL)) {
-            block_zero(block, bytes);
+            drop_zero(block, bytes);
             return block;
         }
     }
@@ -90,13 +113,9 @@ EXPORT HOT TAIL_CALLS void *calloc(size_t count, size_t size)
 
 static ALWAYS_INLINE void free_any(void *block)
 {
-    if (LIKELY(!block_is_ours(block)))
-        fixed.next.free(block);
-    else if (LIKELY(block_release(block)))
-        return;
-    else if (fixed.retains) /* as block_free does, without its jump */
-        retain_free(block);
-    else
+    if (LIKELY(!block_is_for_fast_paths(block)))
+        fixed.outside.free(block);
+    else if (UNLIKELY(!block_release(block)))
         block_free(block);
 }
 
@@ -131,15 +150,11 @@ static OUT_OF_LINE void *free_to_null(void *block)
 
 static ALWAYS_INLINE void *realloc_any(void *block, size_t size, uintptr_t caller)
 {
-    if (!block) {
-        void *taken = block_take(size, caller);
-        if (taken)
-            return taken;
-        return in_scope() ? malloc_in_scope(size, caller) : fixed.outside.malloc(size);
-    }
-    if (LIKELY(!block_is_ours(block)))
-        return fixed.next.realloc(block, size);
-    if (LIKELY(block_resize_newest(block, size, caller)))
+    if (!block)
+        return malloc_any(size, caller);
+    if (LIKELY(!block_is_for_fast_paths(block)))
+        return fixed.outside.realloc(block, size);
+    if (LIKELY(drop_resize_newest(block, size, caller)))
         return block;
     return size > 0 ? block_resize(block, size, caller) : free_to_null(block);
 }
@@ -161,13 +176,13 @@ EXPORT TAIL_CALLS void *reallocarray(void *block, size_t count, size_t size)
 
 EXPORT size_t malloc_usable_size(void *block)
 {
-    return LIKELY(!block_is_ours(block)) ? fixed.next.malloc_usable_size(block)
-                                         : block_usable(block);
+    return LIKELY(!block_is_for_fast_paths(block)) ? fixed.outside.malloc_usable_size(block)
+                                                   : block_usable(block);
 }
 
 EXPORT int malloc_trim(size_t pad)
 {
-    bool trimmed = threads_trim(pad);
+    bool trimmed = trim_arenas(pad);
     return fixed.next.malloc_trim(pad) != 0 || trimmed;
 }
 
@@ -199,7 +214,7 @@ static OUT_OF_LINE void *aligned_in_scope(size_t alignment, size_t size, uintptr
 static ALWAYS_INLINE void *aligned_any(size_t alignment, size_t size, uintptr_t caller)
 {
     if (LIKELY(is_power_of_two(alignment))) {
-        void *block = block_take_aligned(size, alignment, caller);
+        void *block = drop_take_aligned(size, alignment, caller);
         if (LIKELY(block != NULL))
             return block;
     }
@@ -239,7 +254,7 @@ EXPORT HOT int posix_memalign(void **result, size_t alignment, size_t size)
 {
     uintptr_t caller = CALLER();
     if (LIKELY(is_power_of_two(alignment) && alignment % sizeof(void *) == 0)) {
-        void *block = block_take_aligned(size, alignment, caller);
+        void *block = drop_take_aligned(size, alignment, caller);
         if (LIKELY(block != NULL)) {
             *result = block;
             return 0;
@@ -300,7 +315,10 @@ static void *new_outside(enum operator_new variant, size_t size, size_t alignmen
 static OUT_OF_LINE void *new_slowly(enum operator_new variant, size_t size, size_t alignment,
                                     uintptr_t second, uintptr_t third, uintptr_t caller)
 {
-    struct request request = {size, alignment, false, caller};
+    struct request request = {.size = size, .alignment = alignment, .caller = caller};
+    void *fresh = alignment == 0 ? retain_take_any(size) : NULL;
+    if (LIKELY(fresh != NULL))
+        return fresh;
     bool eligible = alignment == 0 || is_power_of_two(alignment);
     while (eligible) {
         void *block = serve(&request);
@@ -317,7 +335,7 @@ static OUT_OF_LINE void *new_slowly(enum operator_new variant, size_t size, size
 static ALWAYS_INLINE void *new_any(enum operator_new variant, size_t size, uintptr_t nothrow,
                                    uintptr_t caller)
 {
-    void *block = block_take(size, caller);
+    void *block = take(size, caller);
     return LIKELY(block != NULL) ? block : new_slowly(variant, size, 0, nothrow, 0, caller);
 }
 
@@ -325,97 +343,71 @@ static ALWAYS_INLINE void *new_aligned(enum operator_new variant, size_t size, s
                                        uintptr_t nothrow, uintptr_t caller)
 {
     if (LIKELY(is_power_of_two(alignment))) {
-        void *block = block_take_aligned(size, alignment, caller);
+        void *block = drop_take_aligned(size, alignment, caller);
         if (LIKELY(block != NULL))
             return block;
     }
     return new_slowly(variant, size, alignment, alignment, nothrow, caller);
 }
 
+/* The program has an operator of its own: for blocks that are not ours. */
+static OUT_OF_LINE void delete_replaced(enum operator_delete variant, void *block, uintptr_t second,
+                                        uintptr_t third)
+{
+    if (block_is_ours(block))
+        free_any(block);
+    else
+        fixed.operators.delete_variants[variant](block, second, third);
+}
+
 static ALWAYS_INLINE void delete_any(enum operator_delete variant, void *block, uintptr_t second,
                                      uintptr_t third)
 {
-    operator_delete_function *replaced = fixed.operators.delete_variants[variant];
-    if (UNLIKELY(block_is_ours(block)) || LIKELY(!replaced))
+    if (UNLIKELY(block_is_for_fast_paths(block)) ||
+        LIKELY(!fixed.operators.delete_variants[variant]))
         free_any(block);
     else
-        replaced(block, second, third);
+        delete_replaced(variant, block, second, third);
 }
 
-/* The mangled names of operator new and new[], delete and delete[], in the order of operators.h. */
-#define OPERATORS_NEW(plain, array, first)                                                         \
-    EXPORT HOT void *plain(size_t size)                                                            \
+/* A single object's operator and that for arrays, each `call` with its variant. */
+#define OPERATORS(result, kind, plain, array, first, parameters, call)                             \
+    EXPORT result plain parameters                                                                 \
     {                                                                                              \
-        return new_any((first), size, 0, CALLER());                                                \
+        const enum kind variant = (first);                                                         \
+        call;                                                                                      \
     }                                                                                              \
-    EXPORT void *array(size_t size)                                                                \
+    EXPORT result array parameters                                                                 \
     {                                                                                              \
-        return new_any((first) + 1, size, 0, CALLER());                                            \
+        const enum kind variant = (first) + 1;                                                     \
+        call;                                                                                      \
     }
-#define OPERATORS_NEW_NOTHROW(plain, array, first)                                                 \
-    EXPORT void *plain(size_t size, uintptr_t nothrow)                                             \
-    {                                                                                              \
-        return new_any((first), size, nothrow, CALLER());                                          \
-    }                                                                                              \
-    EXPORT void *array(size_t size, uintptr_t nothrow)                                             \
-    {                                                                                              \
-        return new_any((first) + 1, size, nothrow, CALLER());                                      \
-    }
-#define OPERATORS_NEW_ALIGNED(plain, array, first)                                                 \
-    EXPORT void *plain(size_t size, size_t alignment)                                              \
-    {                                                                                              \
-        return new_aligned((first), size, alignment, 0, CALLER());                                 \
-    }                                                                                              \
-    EXPORT void *array(size_t size, size_t alignment)                                              \
-    {                                                                                              \
-        return new_aligned((first) + 1, size, alignment, 0, CALLER());                             \
-    }
-#define OPERATORS_NEW_ALIGNED_NOTHROW(plain, array, first)                                         \
-    EXPORT void *plain(size_t size, size_t alignment, uintptr_t nothrow)                           \
-    {                                                                                              \
-        return new_aligned((first), size, alignment, nothrow, CALLER());                           \
-    }                                                                                              \
-    EXPORT void *array(size_t size, size_t alignment, uintptr_t nothrow)                           \
-    {                                                                                              \
-        return new_aligned((first) + 1, size, alignment, nothrow, CALLER());                       \
-    }
-#define OPERATORS_DELETE(plain, array, first)                                                      \
-    EXPORT void plain(void *block)                                                                 \
-    {                                                                                              \
-        delete_any((first), block, 0, 0);                                                          \
-    }                                                                                              \
-    EXPORT void array(void *block)                                                                 \
-    {                                                                                              \
-        delete_any((first) + 1, block, 0, 0);                                                      \
-    }
-#define OPERATORS_DELETE_2(plain, array, first)                                                    \
-    EXPORT void plain(void *block, uintptr_t second)                                               \
-    {                                                                                              \
-        delete_any((first), block, second, 0);                                                     \
-    }                                                                                              \
-    EXPORT void array(void *block, uintptr_t second)                                               \
-    {                                                                                              \
-        delete_any((first) + 1, block, second, 0);                                                 \
-    }
-#define OPERATORS_DELETE_3(plain, array, first)                                                    \
-    EXPORT void plain(void *block, uintptr_t second, uintptr_t third)                              \
-    {                                                                                              \
-        delete_any((first), block, second, third);                                                 \
-    }                                                                                              \
-    EXPORT void array(void *block, uintptr_t second, uintptr_t third)                              \
-    {                                                                                              \
-        delete_any((first) + 1, block, second, third);                                             \
-    }
+#define OPERATORS_NEW(plain, array, first, parameters, call)                                       \
+    OPERATORS(void *, operator_new, plain, array, first, parameters, return call)
+#define OPERATORS_DELETE(plain, array, first, parameters, call)                                    \
+    OPERATORS(void, operator_delete, plain, array, first, parameters, call)
 
-OPERATORS_NEW(_Znwm, _Znam, NEW)
-OPERATORS_NEW_NOTHROW(_ZnwmRKSt9nothrow_t, _ZnamRKSt9nothrow_t, NEW_NOTHROW)
-OPERATORS_NEW_ALIGNED(_ZnwmSt11align_val_t, _ZnamSt11align_val_t, NEW_ALIGNED)
-OPERATORS_NEW_ALIGNED_NOTHROW(_ZnwmSt11align_val_tRKSt9nothrow_t,
-                              _ZnamSt11align_val_tRKSt9nothrow_t, NEW_ALIGNED_NOTHROW)
-OPERATORS_DELETE(_ZdlPv, _ZdaPv, DELETE)
-OPERATORS_DELETE_2(_ZdlPvm, _ZdaPvm, DELETE_SIZED)
-OPERATORS_DELETE_2(_ZdlPvRKSt9nothrow_t, _ZdaPvRKSt9nothrow_t, DELETE_NOTHROW)
-OPERATORS_DELETE_2(_ZdlPvSt11align_val_t, _ZdaPvSt11align_val_t, DELETE_ALIGNED)
-OPERATORS_DELETE_3(_ZdlPvmSt11align_val_t, _ZdaPvmSt11align_val_t, DELETE_SIZED_ALIGNED)
-OPERATORS_DELETE_3(_ZdlPvSt11align_val_tRKSt9nothrow_t, _ZdaPvSt11align_val_tRKSt9nothrow_t,
-                   DELETE_ALIGNED_NOTHROW)
+HOT void *_Znwm(size_t size);
+
+/* The mangled names of operator new and new[], delete and delete[], in the order of operators.h. */
+OPERATORS_NEW(_Znwm, _Znam, NEW, (size_t size), new_any(variant, size, 0, CALLER()))
+OPERATORS_NEW(_ZnwmRKSt9nothrow_t, _ZnamRKSt9nothrow_t, NEW_NOTHROW,
+              (size_t size, uintptr_t nothrow), new_any(variant, size, nothrow, CALLER()))
+OPERATORS_NEW(_ZnwmSt11align_val_t, _ZnamSt11align_val_t, NEW_ALIGNED,
+              (size_t size, size_t alignment), new_aligned(variant, size, alignment, 0, CALLER()))
+OPERATORS_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, _ZnamSt11align_val_tRKSt9nothrow_t,
+              NEW_ALIGNED_NOTHROW, (size_t size, size_t alignment, uintptr_t nothrow),
+              new_aligned(variant, size, alignment, nothrow, CALLER()))
+OPERATORS_DELETE(_ZdlPv, _ZdaPv, DELETE, (void *block), delete_any(variant, block, 0, 0))
+OPERATORS_DELETE(_ZdlPvm, _ZdaPvm, DELETE_SIZED, (void *block, uintptr_t second),
+                 delete_any(variant, block, second, 0))
+OPERATORS_DELETE(_ZdlPvRKSt9nothrow_t, _ZdaPvRKSt9nothrow_t, DELETE_NOTHROW,
+                 (void *block, uintptr_t second), delete_any(variant, block, second, 0))
+OPERATORS_DELETE(_ZdlPvSt11align_val_t, _ZdaPvSt11align_val_t, DELETE_ALIGNED,
+                 (void *block, uintptr_t second), delete_any(variant, block, second, 0))
+OPERATORS_DELETE(_ZdlPvmSt11align_val_t, _ZdaPvmSt11align_val_t, DELETE_SIZED_ALIGNED,
+                 (void *block, uintptr_t second, uintptr_t third),
+                 delete_any(variant, block, second, third))
+OPERATORS_DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, _ZdaPvSt11align_val_tRKSt9nothrow_t,
+                 DELETE_ALIGNED_NOTHROW, (void *block, uintptr_t second, uintptr_t third),
+                 delete_any(variant, block, second, third))

@@ -3,10 +3,10 @@
  */
 #include <dlfcn.h>
 
+#include "process/start.h"
+#include "report/report.h"
 #include "route/modules.h"
 #include "scope/named.h"
-#include "report/report.h"
-#include "process/start.h"
 
 __attribute__((constructor)) static void on_load(void)
 {

@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <link.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,16 +9,19 @@
 #include "base/compiler.h"
 #include "base/text.h"
 #include "base/track.h"
-#include "scope/automatic.h"
 #include "engine/block.h"
 #include "engine/debug.h"
-#include "settings/environment.h"
-#include "next/fixed.h"
-#include "thread/misuse.h"
-#include "scope/named.h"
-#include "report/report.h"
 #include "engine/retain.h"
-#include "scope/scope.h"
+#include "next/fixed.h"
+#include "next/next.h"
+#include "process/life.h"
+#include "report/report.h"
+#include "route/modules.h"
+#include "scope/automatic.h"
+#include "scope/named.h"
+#include "settings/config.h"
+#include "settings/environment.h"
+#include "thread/misuse.h"
 #include "thread/thread.h"
 
 enum state { UNBORN, STARTING, ROUTING, IDLE };
@@ -131,26 +133,17 @@ static void say_bypassed(void)
 
 /* ---- start ----------------------------------------------------------------------------------- */
 
-/* In a fork child: the other threads are gone, and statistics start from 0. */
-static void after_fork(void)
-{
-    if (hot.thread && hot.thread->depth > 0)
-        scope_settle(hot.thread);
-    threads_after_fork();
-    block_after_fork();
-    misuse_after_fork();
-}
-
 static bool may_retain(const struct config *config)
 {
-    return config->end == END_RETAIN || *config->specs != '\0' || *config->scope_file != '\0';
+    return config->end == END_RETAIN || *config->specs != '\0' || *config->scope_file != '\0' ||
+           (config->scopes != SCOPES_NONE && config->end != END_RESET);
 }
 
 bool start_routing(void)
 {
-    fixed.region = (struct region){0};
+    fixed.region = fixed.fast = (struct region){0};
     /* Without either, arenas of threads that are gone would stay taken for ever. */
-    if (!threads_start() || pthread_atfork(NULL, NULL, after_fork) != 0) {
+    if (!life_start()) {
         struct text line;
         text_message(&line);
         text_str(&line, "routing is off: the system refuses to call the shim at thread exit or "
@@ -164,9 +157,9 @@ bool start_routing(void)
     fixed.retains = may_retain(&fixed.config);
     struct region_wish wish = {fixed.config.capacity,
                                fixed.config.limit * (fixed.checked ? BLOCK_CHECKED_ROOM : 1)};
-    if (fixed.retains) { /* a second half, for what they retain */
-        wish.capacity = 2 * wish.capacity + 2 * REGION_GUARD_BYTES;
-        wish.limit = 2 * wish.limit + 2 * REGION_GUARD_BYTES;
+    if (fixed.retains) { /* as much again, for what they retain */
+        wish.capacity += REGION_GUARD_BYTES + pages_span(wish.capacity);
+        wish.limit += REGION_GUARD_BYTES + pages_span(wish.limit);
     }
     if (!region_reserve(&fixed.region, wish)) {
         struct text line;
@@ -180,7 +173,13 @@ bool start_routing(void)
     track_roots((void *)fixed.region.start, fixed.region.size);
     fixed.bias = BLOCK_BIAS(fixed.config.align);
     fixed.mask = BLOCK_MASK(fixed.config.align);
+    fixed.judges = *fixed.config.modules != '\0';
+    fixed.everybody = !modules_list_marked();
+    fixed.small = fixed.checked || fixed.judges ? 0 : RETAIN_SMALL;
     debug_start();
+    fixed.fast = fixed.checked ? (struct region){0} : fixed.region;
+    if (fixed.checked)
+        block_checked_outside(&fixed.outside);
     __atomic_store_n(&state, ROUTING, __ATOMIC_RELEASE);
     return true;
 }
@@ -215,7 +214,6 @@ static bool prepare(void)
     if (fixed.config.disabled || !start_routing())
         return false;
     automatic_start();
-    retain_start();
     named_settle(&fixed.config);
     return true;
 }
@@ -232,7 +230,7 @@ bool start_shim(void)
     text_stderr(); /* notes whether it is open */
     bool routing = prepare();
     if (!routing)
-        fixed.region = (struct region){0};
+        fixed.region = fixed.fast = (struct region){0};
     fixed_seal();
     if (!routing)
         __atomic_store_n(&state, IDLE, __ATOMIC_RELEASE);

@@ -11,7 +11,6 @@
 
 #include "base/compiler.h"
 #include "base/text.h"
-#include "memory/chunks.h"
 #include "next/fixed.h"
 #include "report/stats.h"
 #include "settings/table.h"
@@ -91,8 +90,7 @@ static void json_sites(struct text *out)
         member(out, ", ", "fallbacks", sum.fallbacks);
         member(out, ", ", "live_at_end", sum.live_at_end);
         member(out, ",\n     ", "survivors", sum.survivors);
-        member(out, ", ", "chunks_pinned", sum.pinned);
-        member(out, ", ", "bytes_pinned", sum.pinned * CHUNK_BYTES);
+        member(out, ", ", "bytes_pinned", sum.pinned);
         text_str(out, "}");
     }
     text_str(out, "\n  ]");
@@ -239,7 +237,7 @@ static void plain(struct text *out, const struct stats *stats)
     row(out, "ignored frees", stats->ignored_frees, " from other threads or after the scope");
     if (fixed.retains) {
         row(out, "survivors", stats->all_sites.survivors, " blocks alive at the end of a scope");
-        row(out, "pinned by them", stats->all_sites.pinned * CHUNK_BYTES, " bytes at most");
+        row(out, "pinned by them", stats->all_sites.pinned, " bytes at most");
         row(out, "late frees", stats->late_frees, " of such blocks");
     }
     row(out, "overflows", stats->all_sites.overflows, "");

@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "base/numbers.h"
-#include "engine/block.h"
+#include "engine/frees.h"
+#include "memory/layout.h"
 #include "next/fixed.h"
-#include "scope/scope.h"
+#include "scope/close.h"
 #include "thread/misuse.h"
+#include "thread/settle.h"
 #include "thread/thread.h"
 
 /* ---- sites ----------------------------------------------------------------------------------- */
@@ -33,7 +35,7 @@ static bool same_content(const struct site *a, const struct site *b)
 static void add_site_of_all_threads(struct site_stats *sum, size_t index)
 {
     for (int slot = 0; slot < region_slots_seen(); slot++) {
-        const struct thread *thread = thread_in_slot(slot);
+        const struct thread *thread = thread_counted(slot);
         if (thread)
             add_site(sum, &thread->sites[index]);
     }
@@ -100,7 +102,7 @@ static void add_thread(struct stats *stats, const struct thread *thread)
     stats->paused += thread->passed.paused;
     stats->interrupted += thread->passed.interrupted;
     stats->unknown += thread->passed.unknown;
-    stats->late_frees += chunks_late_frees(&thread->retained.chunks) - thread->late_before;
+    stats->late_frees += thread->late_frees;
     stats->high_water = higher(stats->high_water, thread->high_water);
     stats->need = higher(stats->need, thread->need);
     stats->left_open += thread->left_open;
@@ -111,17 +113,19 @@ static void add_thread(struct stats *stats, const struct thread *thread)
 
 void stats_collect(struct stats *stats, bool at_exit)
 {
-    *stats = (struct stats){.ignored_frees = block_ignored_frees(), .misuses = misuse_count()};
+    *stats = (struct stats){.ignored_frees = frees_elsewhere(IGNORED_FREES),
+                            .late_frees = frees_elsewhere(LATE_FREES),
+                            .misuses = misuse_count()};
     struct thread *own = hot.thread;
     if (own && own->depth > 0) {
-        scope_settle(own);
+        settle_innermost(own);
         if (at_exit) {
             scope_account_open(own);
             stats->left_open += own->depth + own->excess - (own->automatic != SCOPES_NONE);
         }
     }
     for (int slot = 0; slot < region_slots_seen(); slot++) {
-        const struct thread *thread = thread_in_slot(slot);
+        const struct thread *thread = thread_counted(slot);
         if (thread)
             add_thread(stats, thread);
     }

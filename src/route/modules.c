@@ -9,7 +9,7 @@
 #include "base/compiler.h"
 #include "base/text.h"
 #include "next/fixed.h"
-#include "scope/named.h"
+#include "next/named_host.h"
 
 static struct module modules[MODULES_MAX];
 static int entered;
@@ -44,6 +44,18 @@ static void apply_item(struct module *module, const char *path, const char *item
         module->included = !exclude;
         module->excluded = exclude;
     }
+}
+
+bool modules_list_marked(void)
+{
+    const char *word = strstr(fixed.config.modules, "marked");
+    for (; word; word = strstr(word + 1, "marked")) {
+        char before = word == fixed.config.modules ? ',' : word[-1];
+        char behind = word[sizeof "marked" - 1];
+        if (before == ',' && (behind == ',' || behind == '\0'))
+            return true;
+    }
+    return false;
 }
 
 void modules_apply_list(struct module *module, const char *path)

@@ -28,7 +28,7 @@ struct module {
     bool included; /* the user's list includes it whether marked or not */
     bool excluded; /* the user's list excludes it */
     bool is_main;
-    bool is_wrapper;            /* the part that wraps functions: see named.h */
+    bool is_wrapper;            /* the part that wraps functions: see named_host.h */
     char name[MODULE_NAME_MAX]; /* base name of its file, cut to fit */
 };
 
@@ -50,6 +50,10 @@ struct module *modules_find(struct module_cache *cache, uintptr_t address);
 
 /* Enters that the module has a mark. */
 void modules_mark(struct module *module);
+
+/* Whether the list has the word `marked`: then nobody takes part in a scope that retains, either,
+ * who has no mark and is not named. */
+bool modules_list_marked(void);
 
 /* Sets `included` and `excluded` as ARENASHIM_MODULES says. Items apply from left to right, and the
  * last that matches wins. With main or all in the list, and marked not in it, a mark alone makes

@@ -12,26 +12,18 @@
  * call these functions by a table (fixed.outside), which otherwise holds the next allocator's own.
  * So nothing is asked on any path when there are no such scopes.
  */
-#ifndef SHIM_AUTOMATIC_H
-#define SHIM_AUTOMATIC_H
+#ifndef SCOPE_AUTOMATIC_H
+#define SCOPE_AUTOMATIC_H
 
-#include <stdbool.h>
-
-#include "base/compiler.h"
-#include "next/fixed.h"
+#include "thread/thread.h"
 
 /* Puts the functions into fixed.outside that fixed.config.scopes asks for; by the main thread, once
  * routing works. */
 void automatic_start(void);
 
-/* Opens the calling thread's scope, if there is to be one. Out of scope. False when there is none.
- */
-bool automatic_enter(void);
-
-/* The same where there need not be such scopes. */
-static inline bool automatic_opens(void)
-{
-    return UNLIKELY(fixed.config.scopes != SCOPES_NONE) && automatic_enter();
-}
+/* The calling thread's record, after everything that a begin on the fast path takes for done: an
+ * arena, a scope of this file, what malloc_trim asked for. After start. NULL when there is no
+ * arena. */
+struct thread *scope_thread(void);
 
 #endif

@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,50 +10,12 @@
 #include "base/compiler.h"
 #include "base/text.h"
 #include "next/fixed.h"
-#include "scope/scope.h"
+#include "scope/automatic.h"
+#include "scope/close.h"
+#include "scope/open.h"
 #include "scope/stack.h"
 
-/* ---- calls ----------------------------------------------------------------------------------- */
-
-/*
- * Whether a jump has left the call whose record lies at `record`, when code runs at `stack`. The
- * addresses of a signal stack say nothing about how deep the thread's own is: its records are left
- * when it is not in use any more, or is in use further up.
- */
-static bool is_left(uintptr_t record, uintptr_t stack, const stack_t *signal_stack)
-{
-    bool runs_there = signal_stack->ss_flags & SS_ONSTACK;
-    bool lies_there = record - (uintptr_t)signal_stack->ss_sp < signal_stack->ss_size;
-    return lies_there == runs_there ? record <= stack : lies_there;
-}
-
-COLD bool named_close_left(struct thread *thread, uintptr_t stack)
-{
-    stack_t signal_stack;
-    if (LIKELY(thread->stack > stack))
-        return false;
-    if (sigaltstack(NULL, &signal_stack) != 0 || (signal_stack.ss_flags & SS_DISABLE))
-        signal_stack = (stack_t){0};
-    uint64_t left = 0;
-    while (left < thread->depth && (thread->frames[left].stack == 0 ||
-                                    !is_left(thread->frames[left].stack, stack, &signal_stack)))
-        left++;
-    thread->left_open += thread->depth - left;
-    scope_close_down_to(thread, left);
-    return signal_stack.ss_flags & SS_ONSTACK;
-}
-
-const struct module *named_module(const struct thread *thread)
-{
-    uint64_t depth = thread->depth;
-    while (depth > 0 && thread->frames[depth - 1].stack == 0)
-        depth--;
-    if (depth == 0)
-        return NULL;
-    /* Not thread->stack, which is 0 where the next begin is to look for calls that were left. */
-    const struct named_call *call = (const struct named_call *)thread->frames[depth - 1].stack;
-    return __atomic_load_n(&call->function->module, __ATOMIC_RELAXED);
-}
+/* ---- the slow forms of enter and leave ------------------------------------------------------- */
 
 void named_enter_slowly(struct named_call *call)
 {
@@ -62,7 +23,7 @@ void named_enter_slowly(struct named_call *call)
     struct thread *thread = scope_thread();
     call->token = 0;
     if (thread) {
-        bool on_signal_stack = named_close_left(thread, (uintptr_t)call);
+        bool on_signal_stack = scope_close_left(thread, (uintptr_t)call);
         struct named_function *function = call->function;
         const struct module *module = scope_mark_module(thread, function->module_start);
         if (!__atomic_load_n(&function->site_number, __ATOMIC_RELAXED))
@@ -72,10 +33,10 @@ void named_enter_slowly(struct named_call *call)
         if (thread->depth < SCOPE_DEPTH_MAX) {
             struct site_stats *stats = &thread->sites[function->site_number - 1];
             call->token = scope_open(thread, stats, function->retain, module).id;
-            scope_note_call(thread, call);
+            open_note_call(thread, (uintptr_t)call, module);
             /* So that the next begin looks here again, wherever it is. */
             if (on_signal_stack)
-                thread->stack = 0;
+                thread->call = 0;
         }
     }
     errno = saved_errno;

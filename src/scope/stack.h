@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scope/named.h"
+#include "next/named_host.h"
 
-/* The host's stack_bytes: see named.h. `arguments` is the address behind a return address, which
- * can be read. Async-signal-safe; errno stays. */
+/* The host's stack_bytes: see named_host.h. `arguments` is the address behind a return address,
+ * which can be read. Async-signal-safe; errno stays. */
 size_t named_stack_bytes(const struct named_function *function, uintptr_t arguments);
 
 #endif

@@ -38,7 +38,9 @@ static void settle_sizes(struct config *config)
 {
     const size_t default_limit = (size_t)1 << 30;
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    config->capacity = round_up(config->capacity, page);
+    config->capacity_is_set = config->capacity != 0;
+    config->capacity =
+        round_up(higher(config->capacity, CAPACITY_DEFAULT * !config->capacity_is_set), page);
     config->limit = round_up(config->limit, page);
     if (config->limit != 0 && config->limit < config->capacity) {
         struct text line;
@@ -82,7 +84,6 @@ static void name_unknown(void)
 void config_read(struct config *config)
 {
     *config = (struct config){
-        .capacity = CAPACITY_DEFAULT,
         .align = ALIGN_MIN,
         .overflow = OVERFLOW_GROW,
         .stats = STATS_TEXT,

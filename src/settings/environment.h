@@ -5,7 +5,7 @@
 #ifndef SHIM_ENVIRONMENT_H
 #define SHIM_ENVIRONMENT_H
 
-#include "settings/config.h"
+#include "settings/values.h"
 
 /*
  * - ARENASHIM_FOLLOW=0: this library is taken out of LD_PRELOAD.

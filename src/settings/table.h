@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "settings/config.h"
+#include "settings/values.h"
 
 enum setting_id {
     SETTING_CAPACITY,

@@ -5,6 +5,8 @@
 static struct site sites[SITES_MAX];
 static size_t entered;
 
+unsigned sites_epoch;
+
 /* Labels and files of all sites; texts beyond are cut to "". */
 static char strings[65536];
 static size_t strings_used;

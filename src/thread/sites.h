@@ -34,12 +34,12 @@ struct site_stats {
     uint64_t calls;       /* blocks drawn */
     uint64_t bytes;       /* asked for in them */
     uint64_t peak;        /* most bytes in use in one scope, nested scopes included; of one that
-                           * retains, in chunks of the thread */
+                           * retains, in the thread's heap */
     uint64_t overflows;   /* requests that did not fit in what was left of the capacity */
     uint64_t fallbacks;   /* of them, those that the next allocator served */
     uint64_t live_at_end; /* blocks that were dropped, not freed, when their scope ended */
     uint64_t survivors;   /* blocks that were alive at, and after, the end of their scope */
-    uint64_t pinned;      /* most chunks in use at such an end */
+    uint64_t pinned;      /* most bytes of the heap in use at such an end */
 };
 
 /* Found by a hash of the key; saves the search through all sites. */
@@ -60,6 +60,9 @@ static ALWAYS_INLINE bool site_same(const arena_scope_site *a, const arena_scope
 {
     return LIKELY(a->label == b->label) && LIKELY(a->line == b->line) && LIKELY(a->file == b->file);
 }
+
+/* Counts the processes from the first of a line of forks: statistics of another are void. */
+extern unsigned sites_epoch;
 
 /* The index of the site among all sites, entering it when it is new. No lock; may be called in a
  * signal handler. */

@@ -1,3 +1,11 @@
+/*
+ * Slots and the memory of scopes that drop: taking, growing, giving back.
+ *
+ * Memory kept. Without a capacity of the user's, an arena that has grown keeps what two at least of
+ * its recent scopes came to, of the last KEPT_WINDOW outermost ones or of those before. When more
+ * than twice as much is resident, the rest goes back to the kernel: so one large scope among small
+ * ones is not kept at all.
+ */
 #include "thread/thread.h"
 
 #include <errno.h>
@@ -8,11 +16,11 @@
 #include "base/numbers.h"
 #include "base/text.h"
 #include "base/track.h"
-#include "engine/block.h"
-#include "engine/debug.h"
+#include "memory/layout.h"
+#include "memory/region.h"
 #include "next/fixed.h"
-#include "engine/retain.h"
-#include "scope/scope.h"
+
+#define KEPT_WINDOW 64
 
 _Static_assert(sizeof(struct thread) <= REGION_RECORD_BYTES, "a record fits its slot");
 
@@ -30,7 +38,33 @@ struct thread *thread_in_slot(int slot)
     return (struct thread *)region_record(&fixed.region, slot);
 }
 
+struct thread *thread_counted(int slot)
+{
+    struct thread *thread = thread_in_slot(slot);
+    return thread && thread->epoch == sites_epoch ? thread : NULL;
+}
+
+struct thread *thread_of_address(uintptr_t address)
+{
+    size_t slot = (address - fixed.region.start) / fixed.region.span;
+    return (int)slot < region_slots_seen() ? thread_in_slot((int)slot) : NULL;
+}
+
 /* ---- memory --------------------------------------------------------------------------------- */
+
+/* What is warm is the capacity, unless the user sets one or nothing may lie beyond. */
+static bool is_adaptive(void)
+{
+    return !fixed.config.capacity_is_set && fixed.config.overflow == OVERFLOW_GROW;
+}
+
+void thread_set_limits(struct thread *thread)
+{
+    if (is_adaptive() && thread->committed > thread->capacity_end)
+        thread->capacity_end = thread->committed;
+    if (!fixed.checked)
+        thread->open_limit = lower(thread->capacity_end, thread->committed);
+}
 
 bool thread_commit(struct thread *thread, uintptr_t end)
 {
@@ -45,8 +79,7 @@ bool thread_commit(struct thread *thread, uintptr_t end)
             return false;
     }
     thread->committed = wanted;
-    if (thread->checked == 0)
-        thread->open_gate = lower(thread->capacity_end, wanted);
+    thread_set_limits(thread);
     return true;
 }
 
@@ -66,88 +99,59 @@ OUT_OF_LINE void thread_note_peak(struct thread *thread, uintptr_t end)
         thread->peak = end;
 }
 
-/* Where the memory ends that may be resident. Past the committed part lies what the kernel refused
- * to take back. */
-static uintptr_t resident_end(const struct thread *thread)
+size_t kept_note(struct kept *kept, size_t bytes)
 {
-    uintptr_t touched = region_page_up(thread->touched);
-    return touched > thread->committed ? touched : thread->committed;
-}
-
-void thread_trim(struct thread *thread)
-{
-    if (fixed.config.debug & DEBUG_QUARANTINE)
-        return; /* what lies there is put away, or free for the next scope */
-    uintptr_t start = thread->capacity_end;
-    uintptr_t end = resident_end(thread);
-    /* First, so that a scope in a signal handler commits anew what it needs. */
-    thread->committed = start;
-    signal_fence();
-    if (region_discard(start, end) && thread->touched > start)
-        thread->touched = start;
-    region_forbid(start, end);
-}
-
-static unsigned trims_asked;
-static size_t trims_pad;
-
-/* Trims the calling thread's idle arena. */
-static bool trim_idle(size_t pad)
-{
-    struct thread *thread = hot.thread;
-    size_t room = thread->committed - thread->memory;
-    size_t kept = pad < room ? pad : room;
-    uintptr_t start = thread->memory + region_page_up(kept);
-    bool done = false;
-    /* A signal handler does without: what it wrote after the discard would pass for zero. */
-    hot.unavailable = true;
-    hot.thread = NULL;
-    signal_fence();
-    if (start < thread->touched && region_discard(start, resident_end(thread))) {
-        thread->touched = start;
-        done = true;
+    kept->window = higher(kept->window, lower(kept->most, bytes));
+    kept->most = higher(kept->most, bytes);
+    kept->bytes = higher(kept->bytes, kept->window);
+    if (++kept->scopes == KEPT_WINDOW) {
+        kept->bytes = higher(kept->window, kept->previous);
+        kept->previous = kept->window;
+        kept->most = kept->window = kept->scopes = 0;
     }
-    if (fixed.retains && retain_trim(thread, pad))
-        done = true;
-    signal_fence();
-    hot.thread = thread;
-    hot.unavailable = false;
-    return done;
+    return kept->bytes;
 }
 
-bool thread_trim_as_asked(struct thread *thread)
+/* Gives the pages from `start` on back. */
+static bool discard(struct thread *thread, uintptr_t start)
 {
-    unsigned asked = __atomic_load_n(&trims_asked, __ATOMIC_ACQUIRE);
-    if (thread->trims == asked)
-        return true;
-    if (thread->depth > 0 && !thread->automatic)
+    if (start >= thread->touched || !region_discard(start, region_page_up(thread->touched)))
         return false;
-    thread->trims = asked;
-    if (!thread->automatic)
-        trim_idle(__atomic_load_n(&trims_pad, __ATOMIC_RELAXED));
+    thread->touched = start;
     return true;
 }
 
-bool threads_trim(size_t pad)
+void thread_let_go(struct thread *thread, uintptr_t peak)
 {
-    __atomic_store_n(&trims_pad, pad, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&trims_asked, 1, __ATOMIC_RELEASE);
-    modules_unloaded(); /* sends every thread's next begin the slow way, where it trims */
-    return hot.thread && hot.thread->depth == 0 && trim_idle(pad);
+    size_t capacity = fixed.config.capacity;
+    if (fixed.config.debug & DEBUG_QUARANTINE)
+        return; /* what lies there is put away, or free for the next scope */
+    if (is_adaptive()) {
+        size_t kept = kept_note(&thread->kept, peak > thread->memory ? peak - thread->memory : 0);
+        capacity = higher(capacity, region_page_up(kept));
+        if (thread->touched - thread->memory <= 2 * capacity)
+            return;
+    }
+    discard(thread, thread->memory + capacity);
+}
+
+bool thread_trim(struct thread *thread, size_t pad)
+{
+    size_t room = thread->committed - thread->memory;
+    return discard(thread, thread->memory + region_page_up(lower(pad, room)));
 }
 
 /* ---- start ---------------------------------------------------------------------------------- */
 
-/* The second half of a slot is for scopes that retain what is alive. */
+/* Behind as much for scopes that drop, and a guard, a slot has memory for those that retain. */
 static void divide(struct thread *thread)
 {
     uintptr_t end = thread->memory_end;
-    uintptr_t half = region_page_down((end - thread->memory) / 2);
-    chunks_init(&thread->retained.chunks, thread->memory + half, end);
-    thread->retained.start = UINTPTR_MAX;
-    if (!fixed.checked)
-        thread->retained.limit = retain_limit(&thread->retained);
-    thread->memory_end = thread->memory + half - REGION_GUARD_BYTES;
+    size_t half = region_page_down((end - thread->memory) / 2);
+    while (half + REGION_GUARD_BYTES + pages_span(half) > end - thread->memory)
+        half -= REGION_GUARD_BYTES;
+    thread->memory_end = thread->memory + half;
+    pages_init(&thread->heap.pages, thread->memory_end + REGION_GUARD_BYTES, end);
 }
 
 static void record_init(struct thread *thread, int slot)
@@ -155,22 +159,23 @@ static void record_init(struct thread *thread, int slot)
     thread->slot = slot;
     thread->memory = region_memory(&fixed.region, slot);
     thread->memory_end = region_memory_end(&fixed.region, slot);
-    thread->stack = UINTPTR_MAX;
-    thread->marks_max = fixed.retains || fixed.checked ? 0 : SCOPE_DEPTH_MAX;
+    thread->call = UINTPTR_MAX;
+    thread->fast_begins = fixed.retains || fixed.checked ? 0 : SCOPE_DEPTH_MAX;
+    thread->slow_ends = fixed.retains || fixed.checked ? UINTPTR_MAX : 0;
+    thread->heap.slot = (uint64_t)slot;
     if (fixed.retains)
         divide(thread);
     thread->committed = thread->memory;
-    thread->base = thread->top = block_base(thread->memory);
+    thread->base = block_base(thread->memory, fixed.config.align);
     thread->touched = thread->base;
-    thread->capacity_end = thread->memory + fixed.config.capacity;
+    thread->capacity_end = thread->nominal_end = thread->memory + fixed.config.capacity;
     thread->limit_end = lower(thread->memory + fixed.config.limit, thread->memory_end);
     /* A scope that never ends has nothing to keep warm for the next: it may fill the limit. */
     if (fixed.config.scopes == SCOPES_PROCESS && fixed.config.overflow == OVERFLOW_GROW)
-        thread->capacity_end = thread->limit_end;
+        thread->capacity_end = thread->nominal_end = thread->limit_end;
     if (fixed.checked) {
-        thread->checked = UINTPTR_MAX;
         track_pool(thread, BLOCK_RED_ZONE);
-        track_pool(&thread->retained, BLOCK_HEADER);
+        track_pool(&thread->heap, BLOCK_HEADER);
     }
 }
 
@@ -192,9 +197,7 @@ static bool slot_init(int slot)
     return true;
 }
 
-/* Between two owners of an arena, and of the place of a `hot`: the second may not have waited for
- * the end of the first. */
-static void renew(const struct thread *thread)
+void thread_renew(const struct thread *thread)
 {
     track_renew((void *)thread->memory, thread->committed - thread->memory);
     track_renew(thread->words, sizeof hot);
@@ -222,8 +225,11 @@ static void adopt(int slot)
     if (pthread_setspecific(exit_key, thread) == 0) {
         thread->words = &hot;
         track_take_over(thread);
-        renew(thread);
+        thread_renew(thread);
+        if (thread->epoch != sites_epoch)
+            thread_clear_statistics(thread);
         thread->threads++;
+        hot.heap = fixed.retains ? thread->heap.pages.start : UINTPTR_MAX;
         hot.thread = thread;
     } else {
         region_release(slot);
@@ -250,58 +256,37 @@ bool thread_acquire(void)
     return hot.thread != NULL;
 }
 
-COLD bool thread_scope_is_open(const struct thread *thread, uint64_t token)
-{
-    for (uint64_t depth = thread->depth; depth > 0; depth--)
-        if (thread->frames[depth - 1].token == token)
-            return true;
-    return false;
-}
-
 /* ---- end ------------------------------------------------------------------------------------ */
 
-static void empty(struct thread *thread)
+bool threads_start(void (*exits)(void *))
 {
-    if (thread->committed > thread->capacity_end)
-        thread_trim(thread);
-    if (region_discard(thread->memory, resident_end(thread)))
-        thread->touched = thread->base;
+    return pthread_key_create(&exit_key, exits) == 0;
 }
 
-/*
- * Runs among the thread's key destructors, some of which may come later and free blocks of this
- * arena: such calls find hot.cursor 0 and do nothing, even when the slot has a new owner by then.
- * They may also begin scopes; hot.unavailable keeps them from getting an arena that nobody would
- * release.
- */
-static void thread_exits(void *record)
+bool thread_exits_later(struct thread *thread)
 {
-    struct thread *thread = record;
-    /* The values of other keys may lie in the thread's scope, and their destructors read them. */
-    if (thread->automatic == SCOPES_THREAD && ++thread->rounds < PTHREAD_DESTRUCTOR_ITERATIONS &&
-        pthread_setspecific(exit_key, thread) == 0)
-        return;
-    /* Blocks of the process's scope stay in use, contents in quarantine are for its report. */
-    bool lasting = thread->automatic == SCOPES_PROCESS || (fixed.config.debug & DEBUG_QUARANTINE);
-    scope_abandon(thread);
+    return ++thread->rounds < PTHREAD_DESTRUCTOR_ITERATIONS &&
+           pthread_setspecific(exit_key, thread) == 0;
+}
+
+/* Key destructors that come later may free blocks of this arena: such calls find hot.cursor 0 and
+ * do nothing, even when the slot has a new owner by then. They may also begin scopes;
+ * hot.unavailable keeps them from getting an arena that nobody would release. */
+void thread_release(struct thread *thread, bool lasts)
+{
     hot = (struct hot){.unavailable = true};
-    if (fixed.retains)
-        retain_leave(thread);
-    renew(thread); /* the next thread here looks at `hot` before it has an arena */
-    if (!lasting)
-        empty(thread);
+    thread_renew(thread); /* the next thread here looks at `hot` before it has an arena */
+    if (!lasts)
+        discard(thread, thread->memory);
     thread->rounds = 0;
+    thread->kept = (struct kept){0};
     track_hand_over(thread);
     region_release(thread->slot);
 }
 
-bool threads_start(void)
+void thread_clear_statistics(struct thread *thread)
 {
-    return pthread_key_create(&exit_key, thread_exits) == 0;
-}
-
-static void clear_statistics(struct thread *thread)
-{
+    thread->epoch = sites_epoch;
     thread->threads = 0;
     thread->in_place = 0;
     thread->freed = 0;
@@ -309,21 +294,19 @@ static void clear_statistics(struct thread *thread)
     thread->left_open = 0;
     thread->high_water = 0;
     thread->need = 0;
-    thread->late_before = chunks_late_frees(&thread->retained.chunks);
+    thread->late_frees = 0;
     memset(&thread->passed, 0, sizeof thread->passed);
     memset(thread->sites, 0, sizeof thread->sites);
 }
 
 static void clear_state(struct thread *thread)
 {
-    clear_statistics(thread);
     for (uint64_t i = 0; i < thread->depth; i++) {
         struct frame *frame = &thread->frames[i];
-        frame->stack = frame->pauses = 0;
+        frame->call = frame->pauses = 0;
         frame->live = 0;
-        frame->retains = false;
     }
-    thread->stack = UINTPTR_MAX;
+    thread->call = UINTPTR_MAX;
     thread->depth = 0;
     thread->excess = 0;
     thread->busy = 0;
@@ -334,53 +317,32 @@ static void clear_state(struct thread *thread)
     thread->newest = 0;
     thread->rounds = 0;
     thread->quarantine_end = 0;
+    thread->gap_top = 0;
+    thread->gaps = 0;
+    thread_set_limits(thread);
 }
 
-/* In a fork child: gives back all memory of a slot whose thread is not there. */
-static void abolish(struct thread *thread, int slot)
+void thread_abolish(struct thread *thread, bool lasts)
 {
-    track_trim(thread, (void *)thread->memory, 0); /* the blocks of its scopes */
-    thread_touch(thread, thread->committed);       /* where they ended only it knew */
-    renew(thread);
-    empty(thread);
-    /* A checker knows the record as a pool, so that it stays under one; so does the record of
-     * chunks, some of which hold what is alive in this process, too. With the record goes the
-     * knowledge of what is zero, so that all memory goes, even where a trim has failed. */
-    if (!fixed.checked && !fixed.retains && region_discard((uintptr_t)thread, thread->memory_end)) {
+    int slot = thread->slot;
+    thread_touch(thread, thread->committed); /* where its scopes ended only it knew */
+    thread_renew(thread);
+    /* With the record goes the knowledge of what is zero: so all memory goes, or nothing. A checker
+     * knows the record as a pool. */
+    if (!lasts && !fixed.checked && !fixed.retains &&
+        region_discard((uintptr_t)thread, region_page_up(thread->touched))) {
         made[slot] = false;
+        region_release(slot);
         return;
     }
-    clear_state(thread);
-    debug_goes_round(thread); /* memory of ended scopes may lie anywhere behind the base */
-}
-
-/* The same where the blocks are alive in this process, too. */
-static void keep_blocks(struct thread *thread)
-{
-    if (thread->automatic != SCOPES_NONE) {
-        /* Where they ended only it knew. In a full arena the cursor stays in front of the guard. */
-        thread->base = thread->top =
-            lower(block_base(thread->committed), thread->memory_end - BLOCK_HEADER);
-        thread->touched = thread->committed;
+    if (lasts) {
+        /* In a full arena the cursor stays in front of the guard. */
+        uintptr_t behind = block_base(thread->committed, fixed.config.align);
+        thread->base = lower(behind, thread->memory_end - BLOCK_HEADER);
+    } else {
+        track_trim(thread, (void *)thread->memory, 0);
+        discard(thread, thread->memory);
     }
     clear_state(thread);
-}
-
-void threads_after_fork(void)
-{
-    for (int slot = 0; slot < region_slots_seen(); slot++) {
-        struct thread *thread = thread_in_slot(slot);
-        if (thread && thread == hot.thread) {
-            clear_statistics(thread);
-            thread->threads = 1;
-            continue;
-        }
-        if (thread && fixed.retains)
-            retain_orphan(thread);
-        if (thread && fixed.config.scopes == SCOPES_PROCESS)
-            keep_blocks(thread);
-        else if (thread)
-            abolish(thread, slot);
-        region_release(slot);
-    }
+    region_release(slot);
 }

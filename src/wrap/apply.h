@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "scope/named.h"
+#include "next/named_host.h"
 #include "wrap/memory.h"
 #include "wrap/object.h"
 #include "wrap/spec.h"

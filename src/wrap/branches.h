@@ -4,9 +4,23 @@
 #ifndef WRAP_BRANCHES_H
 #define WRAP_BRANCHES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-#include "wrap/patch.h"
+/* What is known of a function. */
+struct patch_function {
+    uintptr_t start;      /* its first byte */
+    size_t size;          /* bytes of its code that are known to be its own; 0 when unknown. No
+                             other function may start in them, but for another name of this one */
+    uintptr_t text_start; /* the readable, executable segment that holds it: nothing is read */
+    uintptr_t text_end;   /* outside, but all of it may be */
+};
+
+/* Where its code ends, as far as is known. */
+static inline uintptr_t patch_function_end(const struct patch_function *function)
+{
+    return function->size ? function->start + function->size : function->text_end;
+}
 
 /*
  * NULL when no branch is seen that goes behind the first byte of [entry, end), none from the

@@ -9,7 +9,7 @@ src_wrap_libwrap_la_SOURCES = \
 	src/base/text.c \
 	src/base/text.h \
 	src/base/track.h \
-	src/scope/named.h \
+	src/next/named_host.h \
 	src/wrap/bindings.c \
 	src/wrap/bindings.h \
 	src/wrap/branches.c \
@@ -37,15 +37,16 @@ src_wrap_libwrap_la_SOURCES = \
 src_wrap_libwrap_la_CFLAGS = $(shim_cflags)
 src_wrap_libwrap_la_LIBADD = $(ZYDIS_LIBS) $(IBERTY_LIBS)
 
-# What wrapped calls run into. Whom it asks (wrap_host) is defined by who links it.
+# What wrapped calls run into. Whom it asks (wrap_host) is set by who links it.
 noinst_LTLIBRARIES += src/wrap/libthunk.la
 src_wrap_libthunk_la_SOURCES = \
 	src/base/compiler.h \
-	src/scope/named.h \
+	src/next/named_host.h \
+	src/wrap/unwind.c \
+	src/wrap/unwind.h \
 	src/wrap/thunk.S \
 	src/wrap/thunk.c \
-	src/wrap/thunk.h \
-	src/wrap/unwind.c
+	src/wrap/thunk.h
 src_wrap_libthunk_la_CFLAGS = $(shim_cflags)
 
 pkglib_LTLIBRARIES = libarenashim-wrap.la

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/track.h"
-#include "wrap/branches.h"
 #include "wrap/code.h"
 #include "wrap/instruction.h"
 

@@ -35,7 +35,7 @@
 #define USUAL 256
 #define USUAL_RSP (ARGUMENTS - 384)
 
-/* Offsets in named.h, which thunk.c checks. */
+/* Offsets in next/named_host.h, which thunk.c checks. */
 #define FUNCTION_TARGET 0
 #define FUNCTION_STACK_BYTES 8
 #define HOST_ENTER 0

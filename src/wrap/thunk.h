@@ -17,7 +17,7 @@
 #ifndef WRAP_THUNK_H
 #define WRAP_THUNK_H
 
-#include "scope/named.h"
+#include "wrap/unwind.h"
 
 /*
  * Jumped to in place of the function, with r11 = struct named_function *, the return address at
@@ -25,8 +25,5 @@
  * the 8 bytes below. An address and no function: it cannot be called from C.
  */
 extern const char wrap_thunk[] __attribute__((visibility("hidden")));
-
-/* Whom it asks; set before the first call. */
-extern const struct named_host *wrap_host __attribute__((visibility("hidden")));
 
 #endif

@@ -1,13 +1,5 @@
-/*
- * The personality routine of wrap_thunk: when a C++ exception, pthread_exit or a cancellation
- * unwinds a call, the scope closes.
- *
- * The routine is called by whichever unwinder the host program has (libgcc_s, LLVM's libunwind, a
- * copy in the program), and only functions of the same unwinder understand the context that it
- * hands over. So they are looked up in the module that calls, and this part links none. When that
- * module does not offer them, the scope stays open as after longjmp: until the next scope begins or
- * ends at or above its depth of the stack.
- */
+#include "wrap/unwind.h"
+
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
@@ -15,7 +7,8 @@
 #include <unwind.h>
 
 #include "base/compiler.h"
-#include "wrap/thunk.h"
+
+const struct named_host *wrap_host;
 
 enum { RBP = 6 /* in DWARF */, CALL = -40 /* in the frame, see thunk.S */ };
 

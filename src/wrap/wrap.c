@@ -13,7 +13,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
-#include "scope/named.h"
+#include "next/named_host.h"
 #include "wrap/apply.h"
 #include "wrap/listing.h"
 #include "wrap/loader.h"
@@ -23,8 +23,6 @@
 
 #define EXPORT __attribute__((visibility("default")))
 #define EXIT_CANCELED 125 /* as src/cli says it */
-
-const struct named_host *wrap_host;
 
 static struct list specs;   /* of struct spec */
 static struct list objects; /* of struct object: loaded at the last look */

@@ -23,7 +23,7 @@ target() {
         -DPACKAGE_VERSION='"fuzz"' $include -I"$source_dir/include" -I"$source_dir/src" \
         -I"$source_dir/tests" -o "$tmp/$name" "$@" "$here/$name.c" \
         "$source_dir"/src/{base,settings,memory,next,thread,route,engine,scope,report}/*.c \
-        "$source_dir"/src/process/start.c "$source_dir"/src/arena/*.c
+        "$source_dir"/src/process/{start,life,marks}.c "$source_dir"/src/arena/*.c
     [ "$status" -eq 0 ]
 }
 

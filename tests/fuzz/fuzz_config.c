@@ -14,9 +14,9 @@
 
 #include "base/parse.h"
 #include "fuzz.h"
-#include "settings/config.h"
-#include "next/fixed.h"
+#include "next/next.h"
 #include "route/modules.h"
+#include "settings/config.h"
 
 extern char **environ;
 

@@ -167,12 +167,12 @@ static void run_arena(struct input *input)
 
 static struct open_scope {
     arena_scope_token token;
-    uintptr_t cursor; /* before it */
+    uintptr_t cursor; /* after it */
     int pauses;
 } scopes[DEPTH + 1];
 static int depth;
 
-static bool is_routed(bool marked)
+static bool routes(bool marked)
 {
     return depth > 0 && scopes[depth].pauses == 0 && marked;
 }
@@ -190,7 +190,7 @@ static void enter(void *start, size_t size, size_t alignment, bool routed)
     if (ours) {
         require(usable > 0 && (uintptr_t)start >= hot.thread->memory);
         require((uintptr_t)start + usable <= hot.thread->limit_end);
-        require((uintptr_t)start + usable <= hot.cursor);
+        require((uintptr_t)start + usable <= drop_top(hot.thread));
     }
     add(start, size, alignment, ours ? usable : size)->depth = ours ? depth : 0;
 }
@@ -203,14 +203,14 @@ static void core_allocate(struct input *input, unsigned how)
     if (how == 0) {
         unsigned char *start = t_calloc(1, size);
         require(!start || is_filled(start, size, 0));
-        enter(start, size, 16, is_routed(true));
+        enter(start, size, 16, routes(true));
     } else if (how == 1) {
         size_t alignment = (size_t)16 << next_byte(input) % 10;
-        enter(t_memalign(alignment, size), size, alignment, is_routed(true));
+        enter(t_memalign(alignment, size), size, alignment, routes(true));
     } else if (how == 2) {
         enter(t_malloc_from(other_caller(), size), size, 16, false);
     } else {
-        enter(t_malloc(size), size, 16, is_routed(true));
+        enter(t_malloc(size), size, 16, routes(true));
     }
 }
 
@@ -236,7 +236,7 @@ static void core_resize(struct input *input)
     look_at(&old);
     unsigned char *start =
         t_realloc_from(marked ? marked_caller() : other_caller(), old.start, size);
-    bool routed = old.depth > 0 && is_routed(marked);
+    bool routed = old.depth > 0 && routes(marked);
     if (!start) {
         require(routed && fixed.config.overflow == OVERFLOW_ERROR && size > old.size);
         look_at(&old);
@@ -268,9 +268,9 @@ static void core_begin(void)
     if (depth == DEPTH)
         return;
     struct open_scope *scope = &scopes[++depth];
-    scope->cursor = hot.cursor;
     scope->pauses = 0;
     scope->token = begin(depth % 2 ? "odd" : "even");
+    scope->cursor = depth > 1 ? hot.cursor : 0; /* a begin leaves a gap of the scope around */
 }
 
 static void core_end(int ended)
@@ -355,7 +355,7 @@ static void run_core(struct input *input, unsigned policy)
         t_free(entries[0].start);
         drop(0);
     }
-    require(hot.thread == NULL || hot.thread->committed <= hot.thread->capacity_end);
+    require(hot.thread == NULL || hot.thread->touched <= hot.thread->nominal_end);
     require(misuse_count() == ended_paused);
 }
 

@@ -4,7 +4,7 @@
 #include "expect.h"
 
 static pthread_barrier_t both;
-void *first, *second, *third, *aligned, *stale, *outside, *last, *worker_block;
+void *first, *second, *third, *aligned, *stale, *outside, *last, *worker_block, *large, *gone;
 
 __attribute__((noinline)) static void stop_here(void)
 {
@@ -37,6 +37,11 @@ int main(int argc, char **argv)
                 ((size_t *)stale)[i] = 48; /* looks like a header */
         }
         free(first);
+        if (getenv("LARGE")) {
+            large = opaque(malloc(150000));
+            gone = opaque(malloc(100000));
+            free(gone);
+        }
         pthread_create(&thread, NULL, wait_in_scope, NULL);
         pthread_barrier_wait(&both);
         ARENA_SCOPE("inner") {

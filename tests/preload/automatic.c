@@ -365,10 +365,11 @@ static void *thread_body(void *unused)
     fill(block, 100, 6);
     pthread_setspecific(key, block);
     void *of_library = opaque(library_malloc(100));
-    EXPECT(in_arena(of_library) == (getenv("LIBRARY_PARTICIPATES") != NULL));
+    int everybody = getenv("EVERYBODY") != NULL;
+    EXPECT(in_arena(of_library) == (everybody || getenv("LIBRARY_PARTICIPATES") != NULL));
     free(of_library);
     char *copy = opaque(strdup("of libc"));
-    EXPECT(!in_arena(copy));
+    EXPECT(in_arena(copy) == everybody);
     free(copy);
     ARENA_SCOPE("inside") {
         fill(opaque(malloc(1000)), 1000, 1);

@@ -35,10 +35,16 @@ like 'process: a mark in a thread without an arena: one line' "$err" \
     '^arenashim: a thread gets no arena: all slots'
 in_process 'the limit' past_the_limit ARENASHIM_LIMIT=1M
 check 'process: past the limit is fallback' test "$(stat .fallbacks)" -gt 700
-in_process 'a block grows in place' grows_in_place
+in_process 'a block grows in place' grows_in_place ARENASHIM_END=reset
 in_process 'exit handlers' exits
 stat_is 'process: the report at exit knows the peak' \
+    '[.sites[] | select(.label == "process") | .peak_bytes > 150, .survivors > 0] | all' true
+in_process 'exit handlers, in memory that drops' exits ARENASHIM_END=reset
+stat_is 'process: the report at exit knows the peak of what drops' \
     '[.sites[] | select(.label == "process") | .peak_bytes > 150, .live_at_end > 0] | all' true
+for function in threads first_calls marked_inside forks; do
+    in_process "$function, in memory that drops" $function ARENASHIM_END=reset
+done
 
 under ARENASHIM_SCOPES=process ARENASHIM_MODULES=main "$tmp/cases" everybody
 is 'process: the list narrows it' "$status:$(grep -c 'in_arena' "$tmp/err")" 1:2
@@ -47,15 +53,20 @@ check 'process: the list narrows it: libraries are passed on' \
 under ARENASHIM_SCOPES=process ARENASHIM_MODULES='-libplain*' "$tmp/cases" everybody
 is 'process: a module can be taken out' "$status:$(grep -c 'in_arena' "$tmp/err")" 1:1
 
-under ARENASHIM_SCOPES=thread "$tmp/cases" bodies
+under ARENASHIM_SCOPES=thread EVERYBODY=1 "$tmp/cases" bodies
 routed 'thread: bodies'
 stat_is 'thread: bodies: nothing is misuse, nothing left open' '"\(.misuses) \(.left_open)"' '0 0'
 stat_is 'thread: each started thread is a scope' \
     '.sites[] | select(.label == "thread") | .scopes' 100
-under ARENASHIM_SCOPES=thread ARENASHIM_MODULES='+libplain*' LIBRARY_PARTICIPATES=1 \
-    "$tmp/cases" bodies
+under ARENASHIM_SCOPES=thread ARENASHIM_END=reset "$tmp/cases" bodies
+routed 'thread: bodies, in memory that drops'
+under ARENASHIM_SCOPES=thread ARENASHIM_MODULES='main,-libplain*' "$tmp/cases" bodies
+routed 'thread: a list narrows who takes part'
+under ARENASHIM_SCOPES=thread ARENASHIM_END=reset ARENASHIM_MODULES='+libplain*' \
+    LIBRARY_PARTICIPATES=1 "$tmp/cases" bodies
 routed 'thread: a named library participates'
-under ARENASHIM_SCOPES=thread ARENASHIM_OVERFLOW=fallback ARENASHIM_CAPACITY=4K "$tmp/cases" bodies
+under ARENASHIM_SCOPES=thread ARENASHIM_OVERFLOW=fallback ARENASHIM_CAPACITY=4K ARENASHIM_END=reset \
+    "$tmp/cases" bodies
 routed 'thread: bodies in a tiny arena'
 
 # The command sets it, and it is handed on.

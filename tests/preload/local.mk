@@ -5,6 +5,7 @@ TESTS += \
 	tests/preload/debug.sh \
 	tests/preload/entry_points.sh \
 	tests/preload/layers.sh \
+	tests/preload/order.sh \
 	tests/preload/limits.sh \
 	tests/preload/marks.sh \
 	tests/preload/misuse.sh \
@@ -50,6 +51,7 @@ EXTRA_DIST += \
 	tests/preload/interrupt.h \
 	tests/preload/late.c \
 	tests/preload/layers.sh \
+	tests/preload/order.sh \
 	tests/preload/limits.sh \
 	tests/preload/marks.c \
 	tests/preload/marks.cc \

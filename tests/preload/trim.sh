@@ -12,7 +12,7 @@ for name in idle in_scope by_another_thread; do
 done
 under "$tmp/cases" dumped
 routed 'core files'
-# The record of 192 KiB, and the capacity.
-is 'core files: the capacity is in them, the reservation is not' "$out" \
-    'dumped 1216, reserved much'
+# The record of 192 KiB, and what the arena has come to.
+like 'core files: the arena is in them, the reservation is not' "$out" \
+    '^dumped [1-9][0-9]{3}, reserved much$'
 done_testing

@@ -6,6 +6,8 @@
  */
 #include "../shim/harness.h"
 
+#include "engine/trim.h"
+
 #include <arenashim/arena.h>
 #include <sys/resource.h>
 
@@ -15,7 +17,8 @@
 static struct {
     size_t largest; /* mmap of more */
     size_t budget;  /* mprotect that makes more than this writable, all calls together */
-    bool advice, discard, forbid, limits;
+    bool advice, discard, limits;
+    bool move;               /* as older kernels do: with the target gone */
     int key, value, handler; /* the error that the function returns */
 } refuse = {.largest = SIZE_MAX, .budget = SIZE_MAX};
 
@@ -41,6 +44,17 @@ int __wrap_madvise(void *start, size_t size, int advice);
 int __wrap_getrlimit(__rlimit_resource_t resource, struct rlimit *result);
 int __wrap_pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
 int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
+void *__real_mremap(void *from, size_t size, size_t new_size, int flags, void *to);
+void *__wrap_mremap(void *from, size_t size, size_t new_size, int flags, void *to);
+void *__wrap_mremap(void *from, size_t size, size_t new_size, int flags, void *to)
+{
+    if (!refuse.move || !(flags & MREMAP_FIXED))
+        return __real_mremap(from, size, new_size, flags, to);
+    munmap(to, new_size);
+    errno = EFAULT;
+    return MAP_FAILED;
+}
+
 int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 
 static int refused(int error)
@@ -62,8 +76,6 @@ void *__wrap_mmap(void *start, size_t size, int protection, int flags, int file,
 
 int __wrap_mprotect(void *start, size_t size, int protection)
 {
-    if (protection == PROT_NONE && refuse.forbid)
-        return refused(ENOMEM);
     if (protection & PROT_WRITE) {
         seen.commits++;
         if (size > refuse.budget)
@@ -109,7 +121,7 @@ static const struct region_wish usual = {1 << 20, 1 << 30};
 static void reset(void)
 {
     refuse.largest = refuse.budget = SIZE_MAX;
-    refuse.advice = refuse.discard = refuse.forbid = refuse.limits = false;
+    refuse.advice = refuse.discard = refuse.limits = refuse.move = false;
     refuse.key = refuse.value = refuse.handler = 0;
     memset(&seen, 0, sizeof seen);
 }
@@ -371,14 +383,6 @@ static void grow_by(size_t size)
     draw_capacity(&capacity);
     draw_zeroed(size);
     arena_scope_end(token);
-    require(hot.thread->committed == hot.thread->capacity_end);
-}
-
-static bool is_resident(uintptr_t page)
-{
-    unsigned char resident = 1;
-    require(mincore((void *)page, 4096, &resident) == 0);
-    return resident & 1;
 }
 
 /* Whatever of a trim is refused, the next scope's zeroed blocks are. */
@@ -387,14 +391,13 @@ static void trim_refused(void)
     routing_start(CAPACITY, 64 * MIB, 16);
     for (int what = 0; what < 4; what++) {
         refuse.discard = what & 1;
-        refuse.forbid = what & 2;
         grow_by(MIB);
-        require(is_readable(hot.thread->capacity_end) == refuse.forbid);
+        require(is_resident(hot.thread->capacity_end) == refuse.discard);
         grow_by(MIB + 5000);
     }
     reset();
     grow_by(MIB);
-    require(!is_readable(hot.thread->capacity_end));
+    require(!is_resident(hot.thread->capacity_end));
 }
 
 /* A trim that is refused is made up for by the next, also when that has less to give back. */
@@ -418,11 +421,11 @@ static void idle_trim_refused(void)
     routing_start(CAPACITY, 64 * MIB, 16);
     refuse.discard = true;
     grow_by(MIB);
-    require(!threads_trim(0));
+    require(!trim_arenas(0));
     uintptr_t late = hot.thread->capacity_end + MIB - 8192;
     require(is_resident(late));
     refuse.discard = false;
-    require(threads_trim(0));
+    require(trim_arenas(0));
     require(!is_resident(late));
     grow_by(2 * MIB);
 }
@@ -492,6 +495,81 @@ static void fork_refused(void)
     pthread_join(thread, NULL);
 }
 
+/* ---- scopes that retain ---------------------------------------------------------------------- */
+
+static void start_retaining(void)
+{
+    setenv("ARENASHIM_END", "retain", 1);
+    routing_start(CAPACITY, 64 * MIB, 16);
+    fixed.config.capacity_is_set = false;
+}
+
+/* What cannot be had is the next allocator's, and the heap goes on with what it has. */
+static void retained_growth_refused(void)
+{
+    static unsigned char *blocks[2000];
+    start_retaining();
+    arena_scope_token token = begin("retain");
+    t_free(t_malloc(10));
+    refuse.budget = 0;
+    for (size_t i = 0; i < COUNT(blocks); i++)
+        blocks[i] = memset(t_malloc(i % 50 ? 500 : 50000), (int)i, i % 50 ? 500 : 50000);
+    require(block_is_ours(blocks[1]) && !block_is_ours(blocks[COUNT(blocks) - 1]));
+    require(site_named("retain").fallbacks > 0);
+    reset();
+    unsigned char *large = memset(t_malloc(MIB), 7, MIB);
+    require(block_is_ours(large));
+    refuse.budget = 0;
+    unsigned char *grown = t_realloc(large, 30 * MIB);
+    require(grown && holds_only(grown, MIB, 7));
+    for (size_t i = 0; i < COUNT(blocks); i++) {
+        require(holds_only(blocks[i], i % 50 ? 500 : 50000, (unsigned char)i));
+        t_free(blocks[i]);
+    }
+    t_free(grown);
+    arena_scope_end(token);
+    require(hot.thread->heap.alive == 0);
+}
+
+static void retained_discard_refused(void)
+{
+    start_retaining();
+    for (int round = 0; round < 6; round++) {
+        refuse.discard = round % 2 == 0;
+        arena_scope_token token = begin("retain");
+        for (int i = 0; i < 3; i++) {
+            unsigned char *zeroed = t_calloc(1, (size_t)(round + 1) * MIB);
+            require(block_is_ours(zeroed) && holds_only(zeroed, (size_t)(round + 1) * MIB, 0));
+            memset(zeroed, 0xff, (size_t)(round + 1) * MIB);
+            t_free(zeroed);
+        }
+        arena_scope_end(token);
+        require(trim_arenas(0) == !refuse.discard);
+        require(hot.thread->heap.pages.warm == 0 || refuse.discard);
+    }
+}
+
+static void retained_move_refused(void)
+{
+    start_retaining();
+    arena_scope_token token = begin("retain");
+    unsigned char *block = memset(t_malloc(MIB), 1, MIB), *behind = memset(t_malloc(MIB), 2, MIB);
+    refuse.move = true;
+    block = t_realloc(block, 2 * MIB);
+    require(block_is_ours(block) && holds_only(block, MIB, 1) && holds_only(behind, MIB, 2));
+    const struct pages *pages = &hot.thread->heap.pages;
+    for (uint32_t page = 0; page < pages->count; page++)
+        require(is_readable(pages_address(pages, page)));
+    unsigned char *zeroed = t_calloc(1, 3 * MIB);
+    require(block_is_ours(zeroed) && holds_only(zeroed, 3 * MIB, 0));
+    memset(zeroed, 3, 3 * MIB);
+    require(holds_only(block, MIB, 1) && holds_only(behind, MIB, 2));
+    t_free(block);
+    t_free(behind);
+    t_free(zeroed);
+    arena_scope_end(token);
+}
+
 /* ---- libarena -------------------------------------------------------------------------------- */
 
 static void *make_arena(void *error)
@@ -533,6 +611,9 @@ static const struct fresh cases[] = {
     {"idle_trim_refused", idle_trim_refused},
     {"exit_refused", exit_refused},
     {"fork_refused", fork_refused},
+    {"retained_growth_refused", retained_growth_refused},
+    {"retained_discard_refused", retained_discard_refused},
+    {"retained_move_refused", retained_move_refused},
     {NULL, NULL},
 };
 

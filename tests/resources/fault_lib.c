@@ -134,6 +134,19 @@ int madvise(void *start, size_t size, int advice)
     return HITS(madvise) ? fail(EINVAL) : (int)syscall(SYS_madvise, start, size, advice);
 }
 
+void *mremap(void *start, size_t size, size_t larger, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    void *target = flags & MREMAP_FIXED ? va_arg(rest, void *) : NULL;
+    va_end(rest);
+    if (HITS(mremap)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return (void *)syscall(SYS_mremap, start, size, larger, flags, target);
+}
+
 /* ---- threads and processes ------------------------------------------------------------------- */
 
 int pthread_key_create(pthread_key_t *key, void (*destructor)(void *))

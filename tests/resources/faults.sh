@@ -168,13 +168,13 @@ is 'scopes that retain: the program works, quietly' "$status:$out:$err" "$ran:"
 calls=$(routed_calls)
 check "scopes that retain: calls are routed ($calls)" test "$calls" -gt 0
 count_routed=yes
-for function in mprotect madvise; do
+for function in mprotect madvise mremap; do
     every "$function" ARENASHIM_END=retain
     check "$function fails, in scopes that retain: most calls are routed ($least of $calls)" \
         test "$((least * 2))" -gt "$calls"
 done
 count_routed=
-for function in mprotect madvise _dl_find_object; do
+for function in mprotect madvise mremap _dl_find_object; do
     every "$function" ARENASHIM_END=retain FAULT_ALWAYS=yes
 done
 

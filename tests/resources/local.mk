@@ -6,7 +6,7 @@ tests_resources_check_faults_SOURCES = tests/resources/check_faults.c tests/shim
 tests_resources_check_faults_CFLAGS = $(shim_tests_cflags)
 tests_resources_check_faults_LDADD = $(shim_tests_ldadd) libarena.a
 tests_resources_check_faults_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=mmap,--wrap=mprotect,--wrap=madvise,--wrap=getrlimit \
+	-Wl,--wrap=mmap,--wrap=mremap,--wrap=mprotect,--wrap=madvise,--wrap=getrlimit \
 	-Wl,--wrap=pthread_key_create,--wrap=pthread_setspecific,--wrap=pthread_atfork
 endif
 

@@ -15,11 +15,13 @@ if [ ! -r /proc/self/smaps ]; then
 fi
 export limit=120 # seconds: a gigabyte of page faults on a machine that has others to serve
 
-under "$tmp/resident" one_thread
-routed 'scopes of 100 MiB: at most the capacity is kept'
+under ARENASHIM_CAPACITY=1M SET=1 "$tmp/resident" one_thread
+routed 'scopes of 100 MiB: at most the capacity that is set is kept'
 stat_is 'scopes of 100 MiB: in the arena' .fallbacks 0
 under "$tmp/resident" eight_threads
 routed 'scopes of 100 MiB in 8 threads: at most their capacities are kept, and nothing at the end'
+under "$tmp/resident" again_and_again
+routed 'scopes of 100 MiB, again and again: kept while they come'
 under "$tmp/resident" exits_in_scope
 routed 'exits in scopes of 20 MiB: nothing is kept'
 

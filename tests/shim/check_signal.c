@@ -61,6 +61,12 @@ static void draw_zeroed(void)
     watch(&drawn[0], block, 500);
 }
 
+/* Where the arena is full and has gaps, in one of them. */
+static void draw_into_a_gap(void)
+{
+    watch(&drawn[0], t_malloc(400), 400);
+}
+
 static void free_one(void)
 {
     let_go(&handlers);
@@ -134,9 +140,9 @@ static void run_an_empty_scope(void)
 }
 
 UNUSED static void (*const disturbances[])(void) = {
-    draw_and_keep,     draw_and_free, draw_zeroed,      free_one,    free_newest,
-    grow_one,          shrink_one,    pause_and_resume, run_a_scope, overflow_in_a_scope,
-    run_an_empty_scope};
+    draw_and_keep,      draw_and_free,  draw_zeroed,      free_one,    free_newest,
+    grow_one,           shrink_one,     pause_and_resume, run_a_scope, overflow_in_a_scope,
+    run_an_empty_scope, draw_into_a_gap};
 
 /* ---- what is interrupted --------------------------------------------------------------------- */
 
@@ -199,6 +205,44 @@ static void do_grow_older(void)
     older.block = t_realloc(older.block, 2000);
 }
 
+/* Drawn last: in a gap, or at the top where there are gaps below. */
+static struct watched in_gap;
+
+static void do_malloc_small(void)
+{
+    result.block = t_malloc(8);
+}
+
+static void do_memalign_small(void)
+{
+    result.block = t_memalign(32, 8);
+}
+
+static void do_resize_small(void)
+{
+    in_gap.block = t_realloc(in_gap.block, 100);
+}
+
+static void do_malloc_larger(void)
+{
+    result.block = t_malloc(700); /* than any gap */
+}
+
+static void do_zeroed_larger(void)
+{
+    result.block = t_calloc(1, 700);
+}
+
+static void do_free_in_gap(void)
+{
+    t_free(in_gap.block);
+}
+
+static void do_grow_in_gap(void)
+{
+    in_gap.block = t_realloc(in_gap.block, 300);
+}
+
 static void do_pause(void)
 {
     arena_scope_pause();
@@ -206,6 +250,12 @@ static void do_pause(void)
 
 static void do_resume(void)
 {
+    arena_scope_resume();
+}
+
+static void do_pause_and_resume(void)
+{
+    arena_scope_pause();
     arena_scope_resume();
 }
 
@@ -241,6 +291,8 @@ enum {
     NO_INNER = 256,    /* in the outer scope alone */
     USES_NEWEST = 512, /* which is no longer the handler's to free */
     COUNTS = 1024,     /* the bytes of its scopes, whenever a handler has a scope of its own */
+    GAPS = 2048,       /* the arena is full, and has gaps that nobody has looked for yet */
+    IN_GAP = 4096,     /* the cursor is in one */
 };
 
 UNUSED static const struct operation {
@@ -271,6 +323,25 @@ UNUSED static const struct operation {
     {"end of the outermost scope", do_end_outer, 0, ENDS_ALL | NO_INNER},
     {"end that trims", do_end_outer, 0, ENDS_ALL | NO_INNER | LARGE},
     {"end of two scopes", do_end_outer, 0, ENDS_ALL},
+    {"malloc before a sweep", do_malloc_small, 8, GAPS | NO_INNER},
+    {"memalign before a sweep", do_memalign_small, 8, GAPS | NO_INNER},
+    {"free before a sweep", do_free_in_gap, 0, GAPS | NO_INNER},
+    {"free of an older block before a sweep", do_free_older, 0, DROPS_OLDER | GAPS | NO_INNER},
+    {"realloc before a sweep", do_resize_small, 0, GAPS | NO_INNER},
+    {"begin before a sweep", do_begin, 0, GAPS | NO_INNER},
+    {"end before a sweep", do_end_outer, 0, ENDS_ALL | GAPS | NO_INNER},
+    {"pause before a sweep", do_pause_and_resume, 0, GAPS | NO_INNER},
+    {"resume before a sweep", do_resume, 0, PAUSED | GAPS | NO_INNER},
+    {"malloc that sweeps", do_malloc, 100, GAPS | NO_INNER},
+    {"calloc that sweeps in vain", do_zeroed_larger, 700, GAPS | NO_INNER | ZEROED},
+    {"malloc in a gap", do_malloc, 100, IN_GAP | NO_INNER},
+    {"memalign in a gap", do_memalign, 100, IN_GAP | NO_INNER},
+    {"malloc that leaves a gap", do_malloc_larger, 700, IN_GAP | NO_INNER},
+    {"free in a gap", do_free_in_gap, 0, IN_GAP | NO_INNER},
+    {"free of an older block in a gap", do_free_older, 0, DROPS_OLDER | IN_GAP | NO_INNER},
+    {"realloc in a gap", do_grow_in_gap, 0, IN_GAP | NO_INNER},
+    {"begin in a gap", do_begin, 0, IN_GAP | NO_INNER},
+    {"end in a gap", do_end_outer, 0, ENDS_ALL | IN_GAP | NO_INNER},
 };
 
 /* ---- every instruction ----------------------------------------------------------------------- */
@@ -285,8 +356,36 @@ static void renew_memory(void)
     thread->touched = thread->base;
 }
 
+/* What lies between the gaps. */
+static struct watched between[64];
+
+static void make_gaps(bool enter)
+{
+    void *gaps[COUNT(between)];
+    size_t count = 0;
+    while (hot.cursor + 1200 < hot.thread->capacity_end) {
+        require(count < COUNT(between));
+        gaps[count] = t_malloc(500);
+        watch(&between[count++], t_malloc(500), 500);
+    }
+    while (hot.cursor + 220 < hot.thread->capacity_end)
+        t_malloc(90);
+    while (count > 0)
+        t_free(gaps[--count]);
+    if (!enter) {
+        while (hot.cursor + 112 < hot.thread->capacity_end)
+            t_malloc(8);
+        watch(&in_gap, t_malloc(40), 40); /* and some 60 bytes are left */
+        return;
+    }
+    watch(&in_gap, t_malloc(110), 110);
+    require(hot.thread->gap_top != 0);
+}
+
 static void prepare(const struct operation *operation)
 {
+    memset(between, 0, sizeof between);
+    in_gap.block = NULL;
     static const struct watched nothing;
     drawn[0] = drawn[1] = older = newest = result = handlers = nothing;
     opened.id = 0;
@@ -306,6 +405,8 @@ static void prepare(const struct operation *operation)
     watch(&newest, t_malloc(100), 100);
     if (operation->flags & LARGE)
         t_malloc(CAPACITY);
+    if (operation->flags & (GAPS | IN_GAP))
+        make_gaps(operation->flags & IN_GAP);
     if (operation->flags & PAUSED)
         arena_scope_pause();
 }
@@ -317,6 +418,10 @@ static void settle_blocks(const struct operation *operation)
         newest.block = NULL;
     if (operation->flags & (DROPS_OLDER | ENDS | ENDS_ALL))
         older.block = NULL;
+    if (operation->run == do_free_in_gap || operation->flags & ENDS_ALL)
+        in_gap.block = NULL;
+    if (operation->flags & ENDS_ALL)
+        memset(between, 0, sizeof between);
     if (operation->run == do_shrink_newest)
         newest.size = 20;
     if (operation->run == do_keep)
@@ -338,6 +443,28 @@ static void look_at_all(void)
     look_at(&drawn[0]);
     look_at(&drawn[1]);
     look_at(&result);
+    look_at(&in_gap);
+    for (size_t i = 0; i < COUNT(between); i++)
+        look_at(&between[i]);
+}
+
+/* Draws on, with what lies in the scope that has been opened and ended gone. */
+static void end_opened(void)
+{
+    uintptr_t start = hot.start;
+    t_malloc(300);
+    for (size_t i = 0; i < COUNT(drawn); i++)
+        if (block_is_ours(drawn[i].block) && (uintptr_t)drawn[i].block > start)
+            drawn[i].block = NULL;
+    if (block_is_ours(handlers.block) && (uintptr_t)handlers.block > start)
+        handlers.block = NULL;
+    arena_scope_end(opened);
+    for (int i = 0; i < 60 && arena_scope_active(); i++) {
+        unsigned char *block = t_calloc(1, 300);
+        require(holds_only(block, 300, 0));
+        memset(block, 0xee, 300);
+    }
+    look_at_all();
 }
 
 /* Draws on after the operation, and ends what is open. */
@@ -345,6 +472,8 @@ static void conclude(const struct operation *operation)
 {
     settle_blocks(operation);
     look_at_all();
+    if (operation->run == do_begin && !(operation->flags & OUTSIDE))
+        end_opened();
     if (operation->size > 0)
         watch(&result, result.block, operation->size);
     require(!hot.thread->busy);
@@ -363,7 +492,7 @@ static void conclude(const struct operation *operation)
             free_if_foreign(&next[i]);
         }
     }
-    struct watched *all[] = {&older, &newest, &handlers, &drawn[0], &drawn[1], &result};
+    struct watched *all[] = {&older, &newest, &handlers, &drawn[0], &drawn[1], &result, &in_gap};
     for (size_t i = 0; i < COUNT(all); i++)
         free_if_foreign(all[i]);
     if (operation->flags & OUTSIDE)
@@ -371,7 +500,7 @@ static void conclude(const struct operation *operation)
     else if (!(operation->flags & ENDS_ALL))
         arena_scope_end(outer);
     require(hot.cursor == 0 && hot.limit == 0 && hot.thread->depth == 0 && !hot.thread->busy);
-    require(hot.thread->committed == hot.thread->capacity_end);
+    require(hot.thread->touched <= hot.thread->nominal_end && hot.thread->gap_top == 0);
     require(cells_taken() == 0);
 
     arena_scope_token token = begin("after");

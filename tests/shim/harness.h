@@ -32,10 +32,12 @@
 
 #include "base/track.h"
 #include "engine/block.h"
-#include "next/fixed.h"
+#include "next/next.h"
 #include "process/start.h"
 #include "report/stats.h"
-#include "scope/scope.h"
+#include "scope/close.h"
+#include "scope/open.h"
+#include "settings/config.h"
 #include "thread/misuse.h"
 #include "thread/thread.h"
 
@@ -105,9 +107,21 @@ UNUSED static void *t_request(const struct request *request)
     return hot.cursor ? block_serve(request) : BLOCK_PASS;
 }
 
+/* The fast paths. */
+CALL static void *t_take(size_t size, uintptr_t caller)
+{
+    size_t total;
+    if ((ptrdiff_t)size < 0)
+        return NULL;
+    void *block = drop_take(size, &total, caller);
+    if (!block && hot.cursor)
+        block = retain_take(total, size);
+    return block || !hot.cursor ? block : retain_take_any(size);
+}
+
 CALL static void *t_malloc_from(uintptr_t caller, size_t size)
 {
-    void *block = block_take(size, caller);
+    void *block = t_take(size, caller);
     if (block)
         return block;
     struct request request = {.size = size, .caller = caller};
@@ -125,11 +139,15 @@ CALL static void *t_calloc(size_t count, size_t size)
     struct request request = {.zeroed = true, .caller = marked_caller()};
     if (__builtin_mul_overflow(count, size, &request.size))
         request.size = SIZE_MAX;
-    void *block = request.size == SIZE_MAX ? NULL : block_take(request.size, request.caller);
+    size_t total;
+    void *block = request.size == SIZE_MAX ? NULL : drop_take(request.size, &total, request.caller);
     if (block) {
-        block_zero(block, request.size);
+        drop_zero(block, request.size);
         return block;
     }
+    block = t_take(request.size, request.caller);
+    if (block)
+        return memset(block, 0, request.size);
     block = t_request(&request);
     return block == BLOCK_PASS ? fixed.next.calloc(count, size) : block;
 }
@@ -137,7 +155,7 @@ CALL static void *t_calloc(size_t count, size_t size)
 CALL static void *t_memalign(size_t alignment, size_t size)
 {
     struct request request = {.size = size, .alignment = alignment, .caller = marked_caller()};
-    void *block = block_take_aligned(size, alignment, request.caller);
+    void *block = drop_take_aligned(size, alignment, request.caller);
     if (block)
         return block;
     block = t_request(&request);
@@ -146,8 +164,8 @@ CALL static void *t_memalign(size_t alignment, size_t size)
 
 CALL static void t_free(void *block)
 {
-    if (!block_is_ours(block))
-        fixed.next.free(block);
+    if (!block_is_for_fast_paths(block))
+        fixed.outside.free(block);
     else if (!block_release(block))
         block_free(block);
 }
@@ -156,9 +174,10 @@ CALL static void *t_realloc_from(uintptr_t caller, void *block, size_t size)
 {
     if (!block)
         return t_malloc_from(caller, size);
-    if (!block_is_ours(block))
-        return fixed.next.realloc(block, size);
-    if (block_resize_newest(block, size, caller))
+    /* Where blocks are checked a tail call goes to a function that finds the caller by itself. */
+    if (!block_is_for_fast_paths(block) && !block_is_ours(block))
+        return fixed.outside.realloc(block, size);
+    if (block_is_for_fast_paths(block) && drop_resize_newest(block, size, caller))
         return block;
     if (size > 0)
         return block_resize(block, size, caller);
@@ -176,30 +195,6 @@ CALL static size_t t_usable(void *block)
     return block_is_ours(block) ? block_usable(block) : fixed.next.malloc_usable_size(block);
 }
 
-/* The same where scopes may retain. */
-
-CALL static void *r_malloc(size_t size)
-{
-    return hot.cursor ? t_malloc(size) : fixed.outside.malloc(size);
-}
-
-CALL static void *r_calloc(size_t size)
-{
-    return hot.cursor ? t_calloc(1, size) : fixed.outside.calloc(1, size);
-}
-
-CALL static void *r_memalign(size_t alignment, size_t size)
-{
-    struct request request = {.size = size, .alignment = alignment, .caller = marked_caller()};
-    void *block = hot.cursor ? block_serve(&request) : fixed.outside.serve(&request);
-    return block == BLOCK_PASS ? fixed.next.memalign(alignment, size) : block;
-}
-
-CALL static void *r_realloc(void *block, size_t size)
-{
-    return block ? t_realloc(block, size) : r_malloc(size);
-}
-
 /* ---- random numbers -------------------------------------------------------------------------- */
 
 UNUSED static uint64_t model_random; /* not 0 */
@@ -214,6 +209,17 @@ UNUSED static size_t below(size_t bound)
 }
 
 /* ---- routing --------------------------------------------------------------------------------- */
+
+/* What the entry points call for pointers that are not for the fast paths, as start_shim sets it;
+ * after a change of the next allocator, too. */
+UNUSED static void settle_outside(void)
+{
+    fixed.outside.free = fixed.next.free;
+    fixed.outside.realloc = fixed.next.realloc;
+    fixed.outside.malloc_usable_size = fixed.next.malloc_usable_size;
+    if (fixed.checked)
+        block_checked_outside(&fixed.outside);
+}
 
 /* Makes scopes route, once in a process. The convenience library lies in this program, which is
  * therefore, for the shim, the shim itself. Under a checker, which leaves addresses unused, slots
@@ -230,10 +236,12 @@ UNUSED static void routing_start(size_t capacity, size_t limit, size_t align)
 #endif
     config_read(&fixed.config);
     fixed.config.capacity = capacity;
+    fixed.config.capacity_is_set = true;
     fixed.config.limit = track_active() ? 64 * MIB : limit;
     fixed.config.align = align;
     require(start_routing());
     fixed.config.limit = limit;
+    settle_outside();
     static struct module_cache cache;
     modules_find(&cache, marked_caller())->excluded = false;
 }
@@ -295,6 +303,13 @@ UNUSED static void checker_silence(bool silent)
 #else
     (void)silent;
 #endif
+}
+
+/* Whether there is a page of memory behind the address. */
+UNUSED static bool is_resident(uintptr_t address)
+{
+    unsigned char resident;
+    return mincore((void *)(address & ~(uintptr_t)4095), 4096, &resident) == 0 && (resident & 1);
 }
 
 /* Whether the kernel lets this process read the byte there. */

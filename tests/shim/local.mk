@@ -9,7 +9,8 @@ shim_tests = \
 	tests/shim/check_next \
 	tests/shim/check_region \
 	tests/shim/check_block \
-	tests/shim/check_chunks \
+	tests/shim/check_drop \
+	tests/shim/check_pages \
 	tests/shim/check_retain \
 	tests/shim/check_scope \
 	tests/shim/check_stack \
@@ -43,6 +44,10 @@ tests_shim_check_block_SOURCES = tests/shim/check_block.c tests/shim/harness.h
 tests_shim_check_block_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_block_LDADD = $(shim_tests_ldadd)
 
+tests_shim_check_drop_SOURCES = tests/shim/check_drop.c tests/shim/harness.h
+tests_shim_check_drop_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_drop_LDADD = $(shim_tests_ldadd)
+
 tests_shim_check_scope_SOURCES = tests/shim/check_scope.c tests/shim/harness.h
 tests_shim_check_scope_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_scope_LDADD = $(shim_tests_ldadd)
@@ -67,9 +72,9 @@ tests_shim_check_model_SOURCES = tests/shim/check_model.c tests/shim/harness.h
 tests_shim_check_model_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_model_LDADD = $(shim_tests_ldadd)
 
-tests_shim_check_chunks_SOURCES = tests/shim/check_chunks.c tests/shim/harness.h
-tests_shim_check_chunks_CFLAGS = $(shim_tests_cflags)
-tests_shim_check_chunks_LDADD = $(shim_tests_ldadd)
+tests_shim_check_pages_SOURCES = tests/shim/check_pages.c tests/shim/harness.h
+tests_shim_check_pages_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_pages_LDADD = $(shim_tests_ldadd)
 
 tests_shim_check_retain_SOURCES = tests/shim/check_retain.c tests/shim/harness.h
 tests_shim_check_retain_CFLAGS = $(shim_tests_cflags)

@@ -81,6 +81,7 @@ static void use_cells(void)
     fixed.next.free = cell_free;
     fixed.next.memalign = cell_memalign;
     fixed.next.malloc_usable_size = cell_usable;
+    settle_outside();
 }
 
 /* ---- blocks whose contents are watched ------------------------------------------------------- */

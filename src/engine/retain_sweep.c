@@ -1,0 +1,232 @@
+/*
+ * Sweeping a heap, and its beginnings and ends.
+ *
+ * A sweep goes along the headers of all shared pages. It trusts nothing but them: lists and counts
+ * are made anew, so that it also puts in order what a fork has left of another thread's heap. They
+ * lead from one block to the next at any instant: a header is written before the cursor moves over
+ * it, and each change of one is a single store. Blocks on the remote stack are marked so, and left.
+ */
+#include "base/numbers.h"
+#include "engine/retain_heap.h"
+#include "thread/gate.h"
+
+/* Smaller pieces go to the lists. */
+#define GAP_LEAST ((size_t)1024)
+
+/* Heaps of fewer pages grow, whatever is free in them. */
+#define SWEPT_LEAST ((size_t)128)
+
+/* Blocks alive that are counted and not settled. */
+static uint64_t unsettled(const struct thread *thread)
+{
+    bool retains = thread->depth > 0 && thread->frames[thread->depth - 1].retains;
+    return retains ? hot.calls - hot.freed : 0;
+}
+
+/* Adds up the bytes of a list, until there are `enough`. */
+static size_t add_list(uintptr_t block, size_t bytes, size_t enough)
+{
+    while (block != 0 && bytes < enough) {
+        uint64_t header = retain_load(block - BLOCK_HEADER);
+        bytes += header & RETAIN_BYTES;
+        block = header >> 16;
+    }
+    return bytes;
+}
+
+static bool has_free_bytes(const struct heap *heap, size_t enough)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < RETAIN_WIDE_CLASSES; i++)
+        bytes = add_list(heap->wide[i], bytes, enough);
+    for (size_t i = 0; i < RETAIN_EXACT_CLASSES; i++)
+        bytes = add_list(heap->exact[i].first, bytes, enough);
+    return bytes >= enough;
+}
+
+/* A look at what is free costs time, too: the next comes when the heap has grown, or much has been
+ * freed since. */
+bool retain_should_sweep(struct thread *thread)
+{
+    struct heap *heap = &thread->heap;
+    uint64_t alive = heap->alive + unsettled(thread);
+    bool due = heap->pages.used >= heap->look_at ||
+               alive + higher(64, heap->looked_alive / 8) < heap->looked_alive;
+    if (heap->unsure)
+        return true;
+    if (!due || heap->shared_pages < SWEPT_LEAST)
+        return false;
+    heap->look_at = heap->pages.used + heap->pages.used / 16;
+    heap->looked_alive = alive;
+    if (fixed.checked) /* what is free is in no list */
+        return heap->blocks >= alive + heap->blocks / 4;
+    return has_free_bytes(heap, heap->shared_pages * PAGE_BYTES / 4);
+}
+
+static void clear_lists(struct heap *heap)
+{
+    for (size_t i = 0; i < RETAIN_EXACT_CLASSES; i++)
+        heap->exact[i].first = 0;
+    clear_words(heap->wide, RETAIN_WIDE_CLASSES);
+    heap->gaps = 0;
+    heap->blocks = 0;
+}
+
+/* Where the free room at `place` ends. */
+static uintptr_t free_end(uintptr_t place, uintptr_t end)
+{
+    while (place < end) {
+        uint64_t header = retain_load(place);
+        if (!(header & RETAIN_FREED) || (header & RETAIN_BYTES) == 0)
+            break;
+        place += header & RETAIN_BYTES;
+    }
+    return place;
+}
+
+/* Larger pieces are bumped through from the lowest address up. */
+static void put_piece(struct heap *heap, uintptr_t place, uintptr_t end, uintptr_t *last_gap)
+{
+    while (place < end) {
+        size_t total = retain_piece(end - place);
+        uintptr_t block = place + BLOCK_HEADER;
+        if (total < GAP_LEAST) {
+            retain_put(heap, block, total);
+        } else {
+            retain_store(place, total | RETAIN_FREED);
+            if (*last_gap)
+                retain_store(*last_gap - BLOCK_HEADER,
+                             retain_load(*last_gap - BLOCK_HEADER) | block << 16);
+            else
+                heap->gaps = block;
+            *last_gap = block;
+        }
+        heap->blocks++;
+        place += total;
+    }
+}
+
+/* Goes along a run. Returns how many blocks are alive. */
+static uint64_t sweep_run(struct heap *heap, uint32_t first, uintptr_t *last_gap)
+{
+    uint32_t length = heap->pages.table[first].length;
+    uintptr_t start = pages_address(&heap->pages, first);
+    uintptr_t place = block_base(start, fixed.config.align);
+    uintptr_t end = start + length * PAGE_BYTES - BLOCK_HEADER;
+    uint64_t alive = 0;
+    if (free_end(place, end) == end) {
+        heap->shared_pages -= length;
+        pages_free(&heap->pages, first, false);
+        return 0;
+    }
+    while (place < end) {
+        uint64_t header = retain_load(place);
+        uintptr_t next = place + (header & RETAIN_BYTES);
+        if (next == place || next > end)
+            break; /* a stray write: what lies behind is given up */
+        if (header & RETAIN_FREED) {
+            next = free_end(place, end);
+            put_piece(heap, place, next, last_gap);
+        } else {
+            alive++;
+        }
+        place = next;
+    }
+    heap->blocks += alive;
+    return alive;
+}
+
+void retain_sweep(struct thread *thread)
+{
+    struct heap *heap = &thread->heap;
+    struct pages *pages = &heap->pages;
+    uintptr_t last_gap = 0;
+    uint64_t alive = 0;
+    retain_drain(thread);
+    retain_note_peak(thread);
+    retain_put_room(heap, heap->cursor, heap->end);
+    heap->cursor = heap->end = 0;
+    clear_lists(heap);
+    for (uint32_t first = 0; first < pages->count;) {
+        uint32_t next = first + pages->table[first].length;
+        if (next < pages->count && pages->table[next].kind == PAGES_FREE)
+            next += pages->table[next].length; /* it may become one with what is swept */
+        if (pages->table[first].kind == PAGES_SHARED)
+            alive += sweep_run(heap, first, &last_gap);
+        else if (pages->table[first].kind != PAGES_FREE)
+            alive++;
+        first = next;
+    }
+    heap->look_at = pages->used + pages->used / 16;
+    if (heap->unsure) {
+        heap->alive = alive - unsettled(thread);
+        heap->unsure = false;
+    }
+}
+
+/* ---- scopes ---------------------------------------------------------------------------------- */
+
+void retain_look_back(struct thread *thread, struct frame *frame)
+{
+    retain_note_peak(thread);
+    if (frame->live <= 0)
+        return;
+    frame->stats->survivors += (uint64_t)frame->live;
+    frame->stats->pinned = higher(frame->stats->pinned, thread->heap.pages.used * PAGE_BYTES);
+}
+
+/* What is not bumped through from the front again before so many pages have been. */
+#define RESTART_PAGES 16
+
+void retain_start_afresh(struct thread *thread)
+{
+    struct heap *heap = &thread->heap;
+    struct pages *pages = &heap->pages;
+    retain_drain(thread);
+    bool adaptive = !fixed.config.capacity_is_set;
+    if (heap->alive == 0 && !heap->unsure && pages->used > RESTART_PAGES) {
+        clear_lists(heap);
+        heap->cursor = heap->end = 0;
+        heap->shared_pages = heap->look_at = heap->looked_alive = 0;
+        pages_reset(pages);
+    }
+    size_t kept = fixed.config.capacity;
+    if (adaptive)
+        kept = higher(kept, kept_note(&heap->kept, heap->peak) * 2);
+    heap->peak = 0;
+    if ((pages->used + pages->warm) * PAGE_BYTES > kept) {
+        size_t target = adaptive ? higher(fixed.config.capacity, heap->kept.bytes) : kept;
+        size_t in_use = pages->used * PAGE_BYTES;
+        pages_trim(pages, target > in_use ? (uint32_t)((target - in_use) / PAGE_BYTES) : 0);
+    }
+}
+
+/* ---- the life of a thread -------------------------------------------------------------------- */
+
+bool retain_trim(struct thread *thread, size_t pad)
+{
+    retain_drain(thread);
+    retain_sweep(thread);
+    return pages_trim(&thread->heap.pages, (uint32_t)lower(pad / PAGE_BYTES, PAGES_MAX));
+}
+
+void retain_leave(struct thread *thread)
+{
+    struct pages *pages = &thread->heap.pages;
+    size_t capacity = fixed.config.capacity / PAGE_BYTES;
+    retain_drain(thread);
+    if (pages->warm > capacity)
+        pages_trim(pages, (uint32_t)capacity);
+}
+
+void retain_recover(struct thread *thread)
+{
+    struct heap *heap = &thread->heap;
+    clear_lists(heap);
+    pages_recover(&heap->pages);
+    heap->shared_pages = 0;
+    for (uint32_t run = 0; run < heap->pages.count; run += heap->pages.table[run].length)
+        if (heap->pages.table[run].kind == PAGES_SHARED)
+            heap->shared_pages += heap->pages.table[run].length;
+    heap->unsure = true;
+}

@@ -1,0 +1,81 @@
+#include "process/life.h"
+
+#include <pthread.h>
+
+#include "base/track.h"
+#include "engine/debug.h"
+#include "engine/frees.h"
+#include "engine/retain.h"
+#include "memory/region.h"
+#include "scope/close.h"
+#include "thread/gate.h"
+#include "thread/misuse.h"
+#include "thread/settle.h"
+#include "thread/thread.h"
+
+/* Whether dropped blocks of the thread are to stay when it is gone: those of a scope of the
+ * process, and contents in quarantine for its report. */
+static bool lasts(const struct thread *thread)
+{
+    return thread->automatic == SCOPES_PROCESS || (fixed.config.debug & DEBUG_QUARANTINE);
+}
+
+/* Runs among the thread's key destructors. */
+static void thread_exits(void *record)
+{
+    struct thread *thread = record;
+    /* The values of other keys may lie in the thread's scope, and their destructors read them. */
+    if (thread->automatic == SCOPES_THREAD && thread_exits_later(thread))
+        return;
+    bool stays = lasts(thread);
+    hot.unavailable = true; /* a signal handler opens no scope that nobody would end */
+    signal_fence();
+    scope_abandon(thread);
+    hot.thread = NULL;
+    signal_fence();
+    if (fixed.retains)
+        retain_leave(thread);
+    thread_release(thread, stays);
+}
+
+/* A thread that is not there: its blocks are alive in this process, too, where scopes retain or the
+ * process is one. If it was in the middle of a slow path, nobody goes on with its slot. */
+static void thread_is_gone(struct thread *thread)
+{
+    if (gate_is_busy(thread))
+        return;
+    if (fixed.retains)
+        retain_recover(thread);
+    thread_abolish(thread, lasts(thread));
+    debug_goes_round(thread); /* memory of ended scopes may lie anywhere behind the base */
+}
+
+/* In a child, where the other threads do not exist. Statistics start from 0: those of other slots
+ * are of another epoch from now on. */
+static void after_fork(void)
+{
+    struct thread *own = hot.thread;
+    if (own && own->depth > 0)
+        settle_innermost(own);
+    sites_epoch++;
+    if (own) {
+        thread_clear_statistics(own);
+        own->threads = 1;
+    }
+    for (int slot = 0; slot < region_slots_seen(); slot++) {
+        struct thread *thread = thread_in_slot(slot);
+        if (thread && thread != own && track_emulated())
+            thread_renew(thread);
+        if (!thread)
+            region_release(slot); /* of a thread that was about to get it */
+        else if (thread != own && region_is_claimed(slot))
+            thread_is_gone(thread);
+    }
+    frees_after_fork();
+    misuse_after_fork();
+}
+
+bool life_start(void)
+{
+    return threads_start(thread_exits) && pthread_atfork(NULL, NULL, after_fork) == 0;
+}

@@ -1,0 +1,237 @@
+#include "scope/close.h"
+
+#include <signal.h>
+
+#include "base/numbers.h"
+#include "base/track.h"
+#include "engine/debug.h"
+#include "engine/drop.h"
+#include "engine/header.h"
+#include "engine/retain.h"
+#include "memory/region.h"
+#include "next/fixed.h"
+#include "scope/open.h"
+#include "thread/gate.h"
+#include "thread/misuse.h"
+
+/* ---- accounting ------------------------------------------------------------------------------ */
+
+/* Enters what a scope came to that drops. */
+static void enter_dropping(struct thread *thread, struct frame *frame)
+{
+    struct site_stats *stats = frame->stats;
+    if (frame->peak < frame->start)
+        return; /* nothing was drawn */
+    stats->peak = higher(stats->peak, frame->peak - frame->start);
+    if (frame->live > 0)
+        stats->live_at_end += (uint64_t)frame->live;
+    thread->high_water = higher(thread->high_water, frame->peak - thread->base);
+    thread->need = higher(thread->need, frame->peak - thread->base + thread->spilled);
+    if (frame > thread->frames && !frame[-1].retains)
+        frame[-1].peak = higher(frame[-1].peak, frame->peak);
+}
+
+/* What concerned the innermost scope alone is over. */
+static ALWAYS_INLINE void drop_concerns(struct thread *thread, struct frame *frame)
+{
+    if (frame->pauses > 0)
+        misuse_report(MISUSE_PAUSED, NULL);
+    frame->pauses = 0;
+    thread->spilled = frame->spilled;
+    if (thread->excess > 0) {
+        thread->left_open += thread->excess;
+        thread->excess = 0;
+    }
+}
+
+void scope_account_open(struct thread *thread)
+{
+    if (thread->depth == 0)
+        return;
+    settle_innermost(thread);
+    for (uint64_t i = thread->depth; i-- > 0;) {
+        struct frame *frame = &thread->frames[i];
+        if (frame->retains)
+            retain_look_back(thread, frame);
+        else
+            enter_dropping(thread, frame);
+        frame->live = 0; /* it is counted once */
+    }
+}
+
+/* ---- where blocks are checked ---------------------------------------------------------------- */
+
+/* Where the arena's next outermost scope starts behind the one that ends. */
+static uintptr_t behind(void)
+{
+    return region_page_down(hot.cursor) + REGION_GUARD_BYTES;
+}
+
+/* Whether there is no room behind it for one twice as large as any so far: what does not fit would
+ * fall back, and memcheck would take its blocks for leaks. */
+static bool is_used_up(const struct thread *thread)
+{
+    return behind() + 2 * (fixed.config.capacity + thread->high_water) > thread->memory_end;
+}
+
+/* Whether the addresses of an ended scope come again only when the slot's memory is used up: until
+ * then every use of them is reported. */
+static bool addresses_wait(void)
+{
+    return track_active() || debug_has(DEBUG_QUARANTINE);
+}
+
+/* The scope's blocks are looked at for the last time and are gone. */
+static void retire(struct thread *thread, struct frame *frame)
+{
+    debug_ending(thread, frame);
+    uintptr_t last = thread->newest;
+    while (thread->newest >= frame->start) {
+        struct header header = header_read((void *)thread->newest);
+        thread->newest = header_previous((void *)thread->newest, &header);
+    }
+    bool moves_on = thread->depth == 1 && addresses_wait();
+    bool goes_round = moves_on && is_used_up(thread);
+    frame->outer_cursor = debug_ended(thread, frame, last, goes_round);
+    track_trim(thread, (void *)thread->memory, frame->start - thread->memory);
+    if (moves_on)
+        thread->base = block_base(goes_round ? thread->memory : behind(), fixed.config.align);
+    if (goes_round)
+        debug_goes_round(thread);
+    thread->used = frame->used;
+}
+
+/* ---- ending one scope ------------------------------------------------------------------------ */
+
+static void close_retaining(struct thread *thread, struct frame *frame, bool shut)
+{
+    bool used = (hot.calls | hot.freed | (frame->peak & ~PEAK_UNUSED)) != 0;
+    if (used) {
+        settle(thread, frame);
+        retain_look_back(thread, frame);
+    }
+    drop_concerns(thread, frame);
+    if (UNLIKELY(fixed.checked))
+        debug_retaining(thread, frame);
+    if (used && frame->outer_mark == 0 && !shut)
+        retain_start_afresh(thread);
+    leave_retaining(thread, frame);
+}
+
+static void close_dropping_slowly(struct thread *thread, struct frame *frame)
+{
+    if (thread->gap_top &&
+        thread->swept == frame->token) /* else it is what a handler interrupted */
+        drop_leave_gap(thread);
+    settle(thread, frame);
+    enter_dropping(thread, frame);
+    drop_concerns(thread, frame);
+    if (fixed.checked && !(thread->depth == 1 && thread->automatic == SCOPES_PROCESS))
+        retire(thread, frame);
+    if (hot.cursor > thread->touched)
+        thread_touch(thread, hot.cursor);
+    uintptr_t peak = frame->peak;
+    uint64_t small = frame->outer_small;
+    frame->live = 0;
+    if (fixed.retains)
+        hot_use_module(frame->outer_module_start, frame->outer_module_size);
+    leave_dropping(thread, frame);
+    if (fixed.retains)
+        hot.small = small;
+    if (close_lets_go(thread, 0))
+        thread_let_go(thread, peak);
+}
+
+void scope_close_innermost(struct thread *thread)
+{
+    struct frame *frame = thread_innermost(thread);
+    uint64_t busy = thread->busy;
+    bool shut = gate_heap_is_shut(thread);
+    if (!gate_is_busy(thread))
+        thread->busy = frame->token;
+    signal_fence();
+    hot.limit = 0;
+    hot.small = 0;
+    signal_fence();
+    if (frame->call != 0)
+        close_forget_call(thread, frame);
+    if (frame->retains)
+        close_retaining(thread, frame, shut);
+    else
+        close_dropping_slowly(thread, frame);
+    signal_fence();
+    thread->busy = busy;
+}
+
+OUT_OF_LINE void close_used(struct thread *thread)
+{
+    struct frame *frame = thread_innermost(thread);
+    if (UNLIKELY(thread->slow_ends != 0)) {
+        scope_close_innermost(thread);
+        return;
+    }
+    settle_dropping(thread, frame);
+    enter_dropping(thread, frame);
+    drop_concerns(thread, frame);
+    if (UNLIKELY(hot.cursor > thread->touched))
+        thread_touch(thread, hot.cursor);
+    uintptr_t peak = frame->peak;
+    frame->live = 0;
+    leave_dropping(thread, frame);
+    if (close_lets_go(thread, 0))
+        thread_let_go(thread, peak);
+}
+
+/* ---- ending several -------------------------------------------------------------------------- */
+
+void scope_close_down_to(struct thread *thread, uint64_t depth)
+{
+    while (thread->depth > depth) {
+        /* A jump out of a scope leaves its pauses, too. */
+        if (thread->depth > depth + 1)
+            thread_innermost(thread)->pauses = 0;
+        scope_close_innermost(thread);
+    }
+}
+
+/*
+ * Whether a jump has left the call whose record lies at `record`, when code runs at `stack`. The
+ * addresses of a signal stack say nothing about how deep the thread's own is: its records are left
+ * when it is not in use any more, or is in use further up.
+ */
+static bool is_left(uintptr_t record, uintptr_t stack, const stack_t *signal_stack)
+{
+    bool runs_there = signal_stack->ss_flags & SS_ONSTACK;
+    bool lies_there = record - (uintptr_t)signal_stack->ss_sp < signal_stack->ss_size;
+    return lies_there == runs_there ? record <= stack : lies_there;
+}
+
+COLD bool scope_close_left(struct thread *thread, uintptr_t stack)
+{
+    stack_t signal_stack;
+    if (LIKELY(thread->call > stack))
+        return false;
+    if (sigaltstack(NULL, &signal_stack) != 0 || (signal_stack.ss_flags & SS_DISABLE))
+        signal_stack = (stack_t){0};
+    uint64_t left = 0;
+    while (left < thread->depth && (thread->frames[left].call == 0 ||
+                                    !is_left(thread->frames[left].call, stack, &signal_stack)))
+        left++;
+    thread->left_open += thread->depth - left;
+    scope_close_down_to(thread, left);
+    return signal_stack.ss_flags & SS_ONSTACK;
+}
+
+void scope_abandon(struct thread *thread)
+{
+    uint64_t automatic = thread->automatic != SCOPES_NONE;
+    for (uint64_t i = 0; i < thread->depth; i++)
+        thread->frames[i].pauses = 0;
+    thread->left_open += thread->depth - automatic;
+    scope_close_down_to(thread, automatic);
+    uintptr_t end = hot.cursor;
+    scope_close_down_to(thread, 0);
+    if (thread->automatic == SCOPES_PROCESS && end != 0)
+        thread->base = end;
+    thread->automatic = SCOPES_NONE;
+}

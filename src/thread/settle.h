@@ -1,0 +1,54 @@
+/*
+ * Settling: what the fast paths have counted since is entered for the innermost scope, whenever
+ * another becomes that.
+ */
+#ifndef THREAD_SETTLE_H
+#define THREAD_SETTLE_H
+
+#include "base/check.h"
+#include "base/compiler.h"
+#include "base/numbers.h"
+#include "thread/thread.h"
+
+/* The fast paths have counted something for the innermost scope. */
+static ALWAYS_INLINE bool must_settle(const struct thread *thread)
+{
+    return UNLIKELY((hot.calls | hot.freed) != 0) && thread->depth > 0;
+}
+
+/* Moves the counts to the frame, of the innermost scope. Returns how many blocks more are alive.
+ * Subtracted, not cleared: a signal handler may have counted in between. Without the fence the
+ * compiler sees that the difference is 0 and clears. */
+static ALWAYS_INLINE uint64_t settle_counts(struct thread *thread, struct frame *frame)
+{
+    uint64_t calls = hot.calls;
+    uint64_t bytes = hot.bytes;
+    uint64_t freed = hot.freed;
+    signal_fence();
+    hot.calls -= calls;
+    hot.bytes -= bytes;
+    hot.freed -= freed;
+    frame->stats->calls += calls;
+    frame->stats->bytes += bytes;
+    frame->live += (int64_t)(calls - freed);
+    thread->freed += freed;
+    return calls - freed;
+}
+
+/* Settles for the frame, of the innermost scope, which drops. */
+static ALWAYS_INLINE void settle_dropping(struct thread *thread, struct frame *frame)
+{
+    /* A handler may ask while the scope is opened or closed. */
+    CHECK((hot.cursor >= frame->start || hot.cursor == frame->outer_cursor) &&
+          hot.cursor <= thread->memory_end);
+    settle_counts(thread, frame);
+    uintptr_t peak = higher(thread->peak, hot.cursor);
+    thread->peak = 0;
+    frame->peak = higher(frame->peak, peak);
+}
+
+/* The same of either kind; of a thread with an open scope. */
+void settle(struct thread *thread, struct frame *frame);
+void settle_innermost(struct thread *thread);
+
+#endif
