@@ -4,9 +4,10 @@
 #
 # usage: bench/counts.sh BUILD-DIRECTORY CONTENDER
 #
-# CONTENDER is glibc, shim, shim+stats or forward. Prints samples (bench/sample.h). Two runs are
-# counted, of which the longer makes MORE operations more: their difference has no start and no exit
-# in it. What is left besides the operation is its part of the loop.
+# CONTENDER is glibc, shim, retained (marks that retain), shim+stats or forward. Prints samples
+# (bench/sample.h). Two runs are counted, of which the longer makes MORE operations more: their
+# difference has no start and no exit in it. What is left besides the operation is its part of the
+# loop.
 set -euo pipefail
 export LC_ALL=C
 unset LD_PRELOAD "${!ARENASHIM_@}"
@@ -32,6 +33,10 @@ case $2 in
 glibc) preload='' cases=(bump_loop arena_alloc "${pairs[@]}") ;;
 forward) preload=$build/bench/.libs/libforward.so cases=("${pairs[@]}") ;;
 shim) preload=$shim cases=("${pairs[@]}" "${scopes[@]}") ;;
+retained)
+    preload=$shim cases=(empty_call routed_pair calloc_pair new_delete)
+    export ARENASHIM_END=retain
+    ;;
 shim+stats)
     preload=$shim cases=(empty_call routed_pair "${scopes[@]}")
     export ARENASHIM_STATS=json ARENASHIM_STATS_FILE=$work/statistics

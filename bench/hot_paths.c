@@ -220,6 +220,24 @@ static void older_first(size_t size, size_t count)
     }
 }
 
+/* Batches of 64 blocks, which are freed in the order in which they were drawn; for each. */
+static void queue_of_64(size_t size, size_t count)
+{
+    enum { QUEUE = 64 };
+    void *blocks[QUEUE];
+    ARENA_SCOPE_HERE("queue");
+    for (size_t left = count; left > 0;) {
+        size_t batch = left < QUEUE ? left : QUEUE;
+        for (size_t i = 0; i < batch; i++) {
+            blocks[i] = malloc(size);
+            touch(blocks[i]);
+        }
+        for (size_t i = 0; i < batch; i++)
+            free(blocks[i]);
+        left -= batch;
+    }
+}
+
 /* A vector that grows to five times its size, in four steps, and is freed. */
 static void realloc_growth(size_t size, size_t count)
 {
@@ -300,6 +318,7 @@ static const struct operation {
     {"calloc_pair", calloc_pair, small_sizes, false},
     {"aligned_pair", aligned_pair, small_sizes, false},
     {"older_first", older_first, small_sizes, false},
+    {"queue_of_64", queue_of_64, small_sizes, false},
     {"realloc_growth", realloc_growth, small_sizes, false},
     {"new_delete", new_delete, small_sizes, false},
     {"unrouted_pair", unrouted_pair, small_sizes, false},
@@ -446,12 +465,36 @@ static bool verify_size(size_t size, size_t pass)
     return is_good;
 }
 
+/* What is freed in the order drawn is used again, though it never is the newest. */
+static bool verify_queue(size_t size)
+{
+    enum { QUEUE = 64, BATCHES = 1000 };
+    char *blocks[QUEUE], *lowest = NULL, *highest = NULL;
+    ARENA_SCOPE_HERE("verify queue");
+    for (size_t batch = 0; batch < BATCHES; batch++) {
+        for (size_t i = 0; i < QUEUE; i++) {
+            blocks[i] = malloc(size);
+            if (batch == 0 && (i == 0 || blocks[i] < lowest))
+                lowest = blocks[i];
+            if (batch == 0 && (i == 0 || blocks[i] > highest))
+                highest = blocks[i];
+            if (blocks[i] < lowest || blocks[i] > highest) {
+                warnx("64 blocks of %zu bytes, again and again: the arena grows", size);
+                return false;
+            }
+        }
+        for (size_t i = 0; i < QUEUE; i++)
+            free(blocks[i]);
+    }
+    return true;
+}
+
 /* Twice each: the second time blocks lie in memory that is not zero any more. */
 static bool verify(void)
 {
     for (size_t pass = 0; pass < 2; pass++) {
         for (const size_t *size = small_sizes; *size != 0; size++)
-            if (!verify_size(*size, pass))
+            if (!verify_size(*size, pass) || (is_under_shim() && !verify_queue(*size)))
                 return false;
         for (const size_t *size = buffer_sizes; *size != 0; size++)
             if (!verify_size(*size, pass))

@@ -8,6 +8,14 @@ bench_kernels_LDFLAGS = $(AM_LDFLAGS) -no-install
 bench_kernels_LDADD = bench/libsample.a examples/librecall.a examples/libkernels.a -lm
 EXTRA_DIST += bench/share.sh
 
+noinst_PROGRAMS += bench/lasting
+bench_lasting_SOURCES = bench/lasting.c
+bench_lasting_CPPFLAGS = -I$(top_srcdir) -I$(top_srcdir)/include -D_GNU_SOURCE
+# The allocations are the point: none may be dropped or merged.
+bench_lasting_CFLAGS = $(AM_CFLAGS) -pthread -fno-builtin-malloc -fno-builtin-free
+bench_lasting_LDFLAGS = $(AM_LDFLAGS) -no-install
+bench_lasting_LDADD = bench/libsample.a
+
 # bench/growth-NAME is bench/growth.c with bench/adapters/NAME.h, as bench/work-NAME of work.mk. Those
 # adapters that have a fixed buffer are left out.
 noinst_PROGRAMS += bench/growth-malloc bench/growth-shim bench/growth-shim-free \

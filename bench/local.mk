@@ -25,10 +25,10 @@ bench_hot_paths_LDADD = bench/libempty.la bench/libsample.a libarena.a -lstdc++
 
 noinst_PROGRAMS += bench/wrapped
 bench_wrapped_SOURCES = bench/wrapped.c bench/empty.h
-bench_wrapped_CPPFLAGS = -I$(top_srcdir)
+bench_wrapped_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE
 bench_wrapped_CFLAGS = $(bench_hot_paths_CFLAGS)
 bench_wrapped_LDFLAGS = $(AM_LDFLAGS) -no-install
-bench_wrapped_LDADD = bench/libempty.la
+bench_wrapped_LDADD = bench/libempty.la bench/libsample.a
 EXTRA_DIST += bench/README.md bench/wrapped.sh
 
 include bench/work.mk

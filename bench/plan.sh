@@ -42,6 +42,7 @@ declare -A preload=(
     [forward]=$build/bench/.libs/libforward.so
     [shim]=$shim
     [shim+stats]=$shim
+    [shim-default]=$shim
     [process]=$shim
     [named]=$shim
 )
@@ -104,6 +105,17 @@ $build/bench/hot_paths $(expect "$name") $(litter "$heap") $quick"
     done
 }
 
+# Calls of functions that are scopes.
+plan_wrapped() {
+    local specs='retain:libempty.so!bench_empty_retain;reset:libempty.so!bench_empty_reset'
+    if [ -f "$build/.libs/libarenashim-wrap.so" ]; then
+        line hot named clean "$(environment named) ARENASHIM_SCOPES='$specs;retain:main!retain_pair' \
+$build/bench/wrapped $(expect named)"
+    else
+        skip 'functions as scopes' 'this was configured without wrapping'
+    fi
+}
+
 # ---- scope-shaped work, by one thread and by many -----------------------------------------------
 
 # Blocks from malloc: plan_work GROUP HEAP OPTION CONTENDER...
@@ -164,9 +176,12 @@ plan_threads() {
 # ---- the example kernels -----------------------------------------------------------------------
 
 # The capacity is the smallest power of two in which no query overflows: the largest draws 3,141,456
-# bytes.
+# bytes. That of shim-default is the default.
 plan_kernels() {
     local heap=$1 name option
+    [ "$heap" != clean ] ||
+        line kernels shim-default clean "$(environment shim-default) $build/bench/kernels \
+$(expect shim-default) --recall $quick"
     for option in '' --recall; do
         for name in "${peers[@]}" shim; do
             line kernels "$name" "$heap" "$(environment "$name") ARENASHIM_CAPACITY=4M \
@@ -181,11 +196,18 @@ preloaded() {
 }
 
 plan_process() {
-    local name size=wordnet
+    local name capacity size=wordnet
     [ -e /usr/share/wordnet/data.noun ] || size=synthetic
     for name in "${peers[@]}" shim; do
         line kernels "$name" clean "ARENASHIM_CAPACITY=4M $build/bench/process \
 --name recall_process --size $size $(preloaded "$name") -- $build/examples/recall/recall --queries=1000"
+    done
+    # As scripts/demo.sh runs it.
+    for name in shim shim-default; do
+        capacity=''
+        [ "$name" = shim-default ] || capacity=ARENASHIM_CAPACITY=4M
+        line kernels "$name" clean "$capacity $build/bench/process --name recall_demo \
+--size $size $(preloaded "$name") -- $build/examples/recall/recall --queries=2000 --seed=1"
     done
 }
 
@@ -211,6 +233,20 @@ $build/bench/growth-shim-free $(expect shim) $options"
         [ ! -x "$program" ] ||
             line memory "$name" "$heap" "LD_PRELOAD= $program --expect $library $options"
     done < <(scoped_forms)
+}
+
+# Scopes that leave blocks behind retain.
+plan_lasting() {
+    local name case retain
+    for case in survivors xmalloc steps fork; do
+        name=shim retain=''
+        case $case in
+        survivors | xmalloc) name=shim-retain retain=ARENASHIM_END=retain ;;
+        esac
+        line memory glibc clean "$(environment glibc) $build/bench/lasting $quick $case"
+        line memory "$name" clean "$(environment shim) $retain $build/bench/lasting $(expect shim) \
+$quick $case"
+    done
 }
 
 # ---- whole programs ----------------------------------------------------------------------------
@@ -246,14 +282,14 @@ program() {
     for contender in "${contenders[@]}"; do
         program_line "$contender" '' "$1" "$size" "$threads" "$2"
     done
-    program_line process 'ARENASHIM_SCOPES=process ARENASHIM_END=retain' "$1" "$size" "$threads" "$2"
+    program_line process 'ARENASHIM_SCOPES=process' "$1" "$size" "$threads" "$2"
 }
 
 # Of xmllint the function that handles a file is a scope, too.
 plan_named() {
     local function
     if function=$("$programs/named.sh" "$build" /usr/bin/xmllint 2>/dev/null); then
-        program_line named "ARENASHIM_SCOPES=retain:$function ARENASHIM_MODULES=+libxml2*" xmllint \
+        program_line named "ARENASHIM_SCOPES=retain:$function" xmllint \
             - 1 "$1"
     else
         skip 'a function of xmllint as a scope' 'it is not found: see bench/programs/named.sh'
@@ -296,6 +332,7 @@ plan_programs() {
 
 skip_scoped_forms
 plan_hot
+plan_wrapped
 plan_scope
 plan_threads
 [ -e /usr/share/wordnet/data.noun ] ||
@@ -304,6 +341,7 @@ plan_kernels clean
 plan_process
 plan_programs
 plan_memory clean
+plan_lasting
 if [ -z "$quick" ]; then
     plan_kernels littered
     plan_memory littered

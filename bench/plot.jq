@@ -8,7 +8,8 @@ def contenders: [$styles | split("\n")[] | select(length > 0) | split(" ")[0]];
 # Floors first, then from the plain to the composed.
 def cases: ["empty_call", "bump_registers", "bump_loop", "arena_alloc", "routed_malloc",
   "routed_calloc", "routed_aligned", "empty_scope", "pause_resume", "scope_of_8", "routed_pair",
-  "calloc_pair", "aligned_pair", "older_first", "new_delete", "realloc_growth", "unrouted_pair"];
+  "calloc_pair", "aligned_pair", "older_first", "queue_of_64", "new_delete", "realloc_growth",
+  "unrouted_pair"];
 
 # All divided by glibc's median.
 def relative:

@@ -76,7 +76,7 @@ whole_plan() {
         echo 'skipped: instruction counts and shares (valgrind is not installed)' >&2
         return
     fi
-    for contender in glibc shim shim+stats forward; do
+    for contender in glibc shim retained shim+stats forward; do
         printf 'counts\t%s\tclean\t%q %q %s\n' "$contender" "$here/counts.sh" "$build" "$contender"
     done
     for contender in glibc shim; do

@@ -15,8 +15,8 @@ def yes_no: if . == null then "not measured" elif . then "yes" else "no" end;
 def order:
   . as $name
   | (["glibc", "jemalloc", "mimalloc", "tcmalloc", "shim", "shim-free", "shim+stats",
-      "shim-fitted", "shim-retain", "process", "named", "forward", "jemalloc-arena", "jemalloc-mallocx", "mimalloc-heap",
-      "apr", "talloc", "obstack", "pmr", "arena", "bump"]
+      "shim-default", "shim-fitted", "shim-retain", "retained", "process", "named", "forward",
+      "jemalloc-arena", "jemalloc-mallocx", "mimalloc-heap", "apr", "talloc", "obstack", "pmr", "arena", "bump"]
     | index($name)) // 99;
 
 def headings: {
@@ -28,7 +28,8 @@ def units: {
   ns: "ns per operation", cpu_ns: "CPU time of user and system, ns", ops_per_s_core: "operations per second and core", faults: "page faults",
   peak_kb: "peak resident KiB", retained_kb: "KiB still resident afterwards",
   trimmed_kb: "the same after malloc_trim", ended_kb: "the same after the threads have ended", p50_ns: "median, ns",
-  p99_ns: "99th percentile, ns", instructions: "instructions per operation", share: "percent",
+  p99_ns: "99th percentile, ns", instructions: "instructions per operation",
+  more_ns: "ns more than the plain operation", routed: "percent of the calls, served from an arena", share: "percent",
   calls: "calls per query", contention: "percent of the time of the threads",
   voluntary_switches_per_s: "waits per second",
   involuntary_switches_per_s: "preemptions per second",
@@ -38,11 +39,12 @@ def unit($group):
   .[0].metric as $metric
   | if $metric == "ns" and $group == "scope" then "ns per block"
     elif $metric == "ns" and $group == "kernels" then "ns per query"
+    elif $metric == "ns" and $group == "memory" then "ns per scope, step or fork"
     elif $metric == "ns" and $group == "programs" then "ns from start to end"
     else units[$metric] // $metric end;
 
 # Rates and shares, whose ratio to glibc says nothing.
-def is_bare: test("^(contention|share.*|calls|.*switches_per_s)$");
+def is_bare: test("^(contention|routed|share.*|calls|.*switches_per_s)$");
 
 # What the record holds and a reader of tables can do without.
 def is_detail: test("^share_") and . != "share_samples";

@@ -1,30 +1,27 @@
 /*
- * Times what scopes named from outside cost: nanoseconds per operation, the median of ROUNDS rounds
- * in which all operations take turns, and the median of what an operation takes more than the plain
- * one of its group in the same round. bench/wrapped.sh runs it with the specs that it needs.
+ * Times what scopes named from outside cost: nanoseconds per operation (ns), the median of ROUNDS
+ * rounds in which all operations take turns, and the median of what an operation takes more than
+ * the plain one of its group in the same round (more_ns). bench/wrapped.sh and bench/plan.sh run it
+ * with the specs that it needs.
  *
- * usage: wrapped [--count OPERATION N]
+ * usage: wrapped [--expect LIBRARY] [--verify | --count OPERATION N]
  *
- * With --count it runs one operation N times and measures nothing: for instruction counts.
+ * With --verify it runs each operation and measures nothing. With --count it runs one operation N
+ * times: for instruction counts.
  */
 #include <dlfcn.h>
+#include <err.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bench/empty.h"
+#include "bench/sample.h"
 
 #define ROUNDS 201
 #define BATCH 20000 /* operations per turn */
 #define BLOCK 48    /* bytes */
-
-/* Keeps the compiler from dropping a block, and touches it. */
-static inline void touch(void *block)
-{
-    *(volatile char *)block = 1;
-}
 
 static void plain_call(size_t count)
 {
@@ -77,56 +74,55 @@ static const struct operation {
 };
 #define OPERATIONS (sizeof operations / sizeof operations[0])
 
-static double nanoseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *samples)
-{
-    qsort(samples, ROUNDS, sizeof samples[0], compare);
-    return samples[ROUNDS / 2];
-}
-
 static void measure(void)
 {
     static double samples[OPERATIONS][ROUNDS], differences[OPERATIONS][ROUNDS];
     for (int round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < OPERATIONS; i++) {
-            double start = nanoseconds();
+            double start = sample_now();
             operations[i].run(BATCH);
-            samples[i][round] = (nanoseconds() - start) / BATCH;
+            samples[i][round] = (sample_now() - start) / BATCH;
         }
         for (size_t i = 0; i < OPERATIONS; i++)
             differences[i][round] = samples[i][round] - samples[operations[i].plain][round];
     }
-    for (size_t i = 0; i < OPERATIONS; i++)
-        printf("%s %.2f %.2f\n", operations[i].name, median(samples[i]), median(differences[i]));
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        const char *name = operations[i].name;
+        sample_print(name, "-", 1, "ns", sample_percentile(samples[i], ROUNDS, 50));
+        sample_print(name, "-", 1, "more_ns", sample_percentile(differences[i], ROUNDS, 50));
+    }
+}
+
+static void count(const char *name, size_t times)
+{
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        if (strcmp(name, operations[i].name) == 0) {
+            operations[i].run(times);
+            return;
+        }
+    }
+    errx(2, "no such operation: %s", name);
 }
 
 int main(int argc, char **argv)
 {
     void *libc = dlopen("libc.so.6", RTLD_NOW);
+    int i = 1;
     libc_malloc = (void *(*)(size_t))(uintptr_t)dlsym(libc, "malloc");
     libc_free = (void (*)(void *))(uintptr_t)dlsym(libc, "free");
-    if (argc == 1) {
+    if (i + 1 < argc && strcmp(argv[i], "--expect") == 0) {
+        sample_expect(argv[i + 1]);
+        i += 2;
+    }
+    sample_pin(sample_cores() - 1); /* the first takes most interrupts */
+    if (i == argc)
         measure();
-        return 0;
-    }
-    for (size_t i = 0; argc == 4 && i < OPERATIONS; i++) {
-        if (strcmp(argv[1], "--count") == 0 && strcmp(argv[2], operations[i].name) == 0) {
-            operations[i].run(strtoul(argv[3], NULL, 10));
-            return 0;
-        }
-    }
-    fprintf(stderr, "usage: wrapped [--count OPERATION N]\n");
-    return 2;
+    else if (i + 1 == argc && strcmp(argv[i], "--verify") == 0)
+        for (size_t k = 0; k < OPERATIONS; k++)
+            operations[k].run(BATCH);
+    else if (i + 3 == argc && strcmp(argv[i], "--count") == 0)
+        count(argv[i + 1], strtoul(argv[i + 2], NULL, 10));
+    else
+        errx(2, "usage: wrapped [--expect LIBRARY] [--verify | --count OPERATION N]");
+    return 0;
 }

@@ -23,8 +23,9 @@ for ((run = 1; run <= RUNS; run++)); do
     done
 done
 
+# median STACK OPERATION METRIC
 median() {
-    sed -n "s/^$2 //p" "$work/$1" | cut -d' ' -f"$3" | sort -n | sed -n "$(((RUNS + 1) / 2))p"
+    awk -F'\t' -v wanted="$2 $3" '$1 " " $4 == wanted { print $5 }' "$work/$1" | sort -n | sed -n "$(((RUNS + 1) / 2))p"
 }
 
 # Instructions of one operation: the difference between two counts, so that start and exit drop out.
@@ -43,6 +44,6 @@ for stack in 256 0; do
         counted=-
         ! command -v valgrind >/dev/null || counted=$(instructions "$operation")
         printf '%-16s %16s %10s %10s %14s\n' "$operation" "$stack" \
-            "$(median "$stack" "$operation" 1)" "$(median "$stack" "$operation" 2)" "$counted"
+            "$(median "$stack" "$operation" ns)" "$(median "$stack" "$operation" more_ns)" "$counted"
     done
 done

@@ -33,7 +33,7 @@ entry=$(readelf -h "$program" | sed -n 's/.*Entry point address: *0x//p')
 readelf -wf "$program" | sed -n 's/.* FDE .*pc=0*\([0-9a-f]*\)\.\..*/\1/p' | grep -vx "$entry" |
     sed 's/^/retain:main!+0x/' >"$work/functions"
 
-"$build/arenashim" run --scope-file "$work/functions" --modules '+libxml2*' --stats=json \
+"$build/arenashim" run --scope-file "$work/functions" --stats=json \
     --stats-file "$work/stats" -- "$program" --noout "${files[@]}" >"$work/out" 2>&1 || {
     cat "$work/out" >&2
     exit 1

@@ -210,7 +210,21 @@ field_is 'all samples are there' \
 field_is 'times have a ratio to the floor' \
     '[.results[] | select(.case == "routed_pair" and .size == "48").to_floor > 0] | unique' '[true]'
 
+under "$hot" --verify
+routed 'blocks of hot paths are good, and a queue of them lies in the same memory again and again'
+if [ -f "$builddir/.libs/libarenashim-wrap.so" ]; then
+    under ARENASHIM_SCOPES='retain:libempty.so!bench_empty_retain;retain:main!retain_pair' \
+        "$builddir/bench/wrapped"
+    routed 'calls that are scopes are measured'
+    is 'beside plain ones' "$(awk -F'\t' '$1 ~ /_call/ { print $1, $4 }' <<<"$out" | paste -sd,)" \
+        'plain_call ns,plain_call more_ns,retain_call ns,retain_call more_ns,reset_call ns,reset_call more_ns'
+else
+    skip 'calls that are scopes are measured' 'this is built without wrapping'
+fi
+
 if have valgrind && ! counts_lines; then
+    capture "$bench/counts.sh" "$builddir" retained
+    like 'instructions are counted where marks retain' "$out" '^routed_pair	48	1	instructions	[1-9][0-9.]*$'
     capture "$bench/counts.sh" "$builddir" shim+stats
     like 'instructions are counted' "$out" '^routed_malloc	48	1	instructions	[1-9][0-9.]*$'
 else
@@ -275,6 +289,15 @@ like 'and named' "$err" '^check\.sh: .*/nobody\.json holds no limits$'
 check 'the limits are well formed' jq -e '(map(.name) | unique | length) == length
     and all(.[]; (.sense | IN("at most", "at least")) and (.limit | type == "number") and (.mean | IN(null, "geometric"))
         and (.over | has("group", "contender")))' "$bench/limits.json"
+
+# Peers may be missing here.
+# shellcheck disable=SC2016
+check 'the plan has what they are of' jq -en --rawfile plan <("$bench/plan.sh" --quick "$builddir" 2>/dev/null) '
+    [$plan | split("\n")[] | split("\t") | .[:2] | join(" ")] as $planned
+    | [input[] | .over.group as $group | .over, .under // empty
+        | .contender // empty | if type == "array" then .[] else . end | "\($group) \(.)"]
+    | unique - $planned | map(select(test("^(counts|share) |jemalloc|mimalloc|tcmalloc| named$") | not)) == []' \
+    "$bench/limits.json"
 
 # ---- pictures ---------------------------------------------------------------------------------
 

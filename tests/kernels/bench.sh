@@ -94,7 +94,7 @@ routed 'the blocks of the memory benchmark are good'
 capture "$builddir/bench/growth-shim"
 is 'without the shim it is refused' "$status" 1
 
-under "$builddir/bench/growth-shim" --quick # in children, whose statistics nobody reads
+under ARENASHIM_CAPACITY=1M "$builddir/bench/growth-shim" --quick # in children, whose statistics nobody reads
 is 'memory is measured' "$status $err" '0 '
 peak=$(figure scope_size 16777216 peak_kb) retained=$(figure scope_size 16777216 retained_kb)
 holds 'a large scope is resident' "${peak:-0} > 16384"
@@ -110,6 +110,31 @@ clean=$(figure scope_size 65536 retained_kb) clean_faults=$(figure scope_size 65
 capture "$builddir/bench/growth-malloc" --quick --littered
 holds 'a littered heap holds litter' "$(figure scope_size 65536 retained_kb) > ${clean:-0} + 8192"
 holds 'and holes' "$(figure scope_size 65536 faults) < ${clean_faults:-0}"
+
+# ---- scopes that last, or leave blocks behind -------------------------------------------------
+
+lasting=$builddir/bench/lasting
+for case in survivors xmalloc; do
+    under ARENASHIM_END=retain "$lasting" --quick "$case"
+    routed "$case are measured"
+    is 'each is served from an arena' "$(figure "$case" 1000000 routed)" 100
+    stat_is 'and stays behind' '.sites[0].survivors' 1000000
+done
+capture "$lasting" --quick survivors
+is 'without the shim nothing is' "$status $(figure survivors 1000000 routed)" '0 '
+under "$lasting" steps --verify
+routed 'a scope that lasts has good blocks'
+is 'and is one' "$(stat .scopes)" 1
+stat_is 'with 400,000 calls' .routed_calls 400000
+under "$lasting" fork --verify
+routed 'threads are gone before a fork'
+stat_is 'which have had an arena each' .threads 100
+need overlap.so -shared -fPIC -fno-builtin "$source_dir/tests/bench/overlap.c"
+capture env LD_PRELOAD="$tmp/overlap.so" "$lasting" survivors --verify
+is 'blocks that overlap are found' "$status" 1
+like 'and named' "$err" '^lasting: block [0-9]+ has changed$'
+capture "$lasting" nothing
+is 'a case that there is not is an error' "$status" 2
 
 # ---- shares -----------------------------------------------------------------------------------
 
