@@ -25,7 +25,8 @@ BYTES = 0xFFF0
 LARGE = 0xFFF0
 
 PAGE = 4096  # see src/memory/pages.h
-PAGES_FREE, PAGES_SHARED, PAGES_LARGE = 0, 1, 2
+PAGES_FREE, PAGES_SHARED, PAGES_LARGE, PAGES_MOVED = 0, 1, 2, 3
+RECORD = 192 << 10  # see src/memory/region.h
 THREAD_POINTERS = ("$fs_base", "$tpidr")
 NEAR = 1 << 20  # further from the thread pointer there is no thread-local variable
 
@@ -47,6 +48,7 @@ class Shim:
         self.start = int(region["start"])
         self.size = int(region["size"])
         self.span = int(region["span"])
+        self.slots_there = int(region["slots"])
         if self.size == 0:
             raise gdb.GdbError("the shim is idle: it has no arenas")
 
@@ -86,7 +88,7 @@ class Slot:
     """An arena and the record of the thread that has it."""
 
     def __init__(self, shim, number, taken, owners):
-        address = gdb.Value(shim.start + number * shim.span)
+        address = gdb.Value(shim.start + number * RECORD)
         self.shim = shim
         self.number = number
         self.record = address.cast(shim.record_type).dereference()
@@ -165,7 +167,7 @@ class Heap:
         end = start + length * PAGE
         if kind == PAGES_FREE:
             return ["retained memory: %d pages that are free" % length]
-        if kind == PAGES_LARGE:
+        if kind in (PAGES_LARGE, PAGES_MOVED):
             return self._large(address, start, end)
         return self._shared(address, start, end)
 
@@ -378,7 +380,11 @@ class OwnerCommand(gdb.Command):
     def _describe(shim, address):
         if not shim.start <= address < shim.start + shim.size:
             return ["0x%x is in no arena: the next allocator's, or nobody's" % address]
-        number = (address - shim.start) // shim.span
+        memories = shim.start + shim.slots_there * RECORD
+        if address < memories:
+            number = (address - shim.start) // RECORD
+            return ["0x%x is in slot %d: the shim's own record" % (address, number)]
+        number = (address - memories) // shim.span
         slot = next((slot for slot in shim.slots() if slot.number == number), None)
         if slot is None:
             return ["0x%x is in slot %d, which no thread has had" % (address, number)]
@@ -386,7 +392,7 @@ class OwnerCommand(gdb.Command):
         checked = bool(shim.fixed["checked"])
         heap = Heap(slot)
         if address < slot.memory:
-            lines.append("the shim's own record, or the guard behind it")
+            lines.append("the guard before the arena")
         elif heap.hold(address) and not checked:
             lines += heap.describe(address)
         elif address >= slot.committed and not heap.hold(address):

@@ -214,8 +214,7 @@ static void describe_stale(struct text *line, const struct quarantined *entry, u
 
 static const struct quarantined *find_entry(uintptr_t address)
 {
-    int slot = (int)((address - fixed.region.start) / fixed.region.span);
-    const struct thread *thread = slot < region_slots_seen() ? thread_in_slot(slot) : NULL;
+    const struct thread *thread = thread_of_address(address);
     for (size_t i = 0; thread && i < QUARANTINE_MAX; i++) {
         const struct quarantined *entry = &thread->quarantine[i];
         if (address - entry->start < entry->end - entry->start)

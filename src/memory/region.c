@@ -44,7 +44,7 @@ static void divide(struct region *region, struct region_wish wish)
     if (span < least)
         span = least;
     size_t slots = region->size / span;
-    region->span = span;
+    region->span = span - REGION_RECORD_BYTES;
     region->slots = slots < REGION_SLOTS_MAX ? (unsigned)slots : REGION_SLOTS_MAX;
 }
 
@@ -106,19 +106,30 @@ int region_slots_seen(void)
     return __atomic_load_n(&slots_seen, __ATOMIC_ACQUIRE);
 }
 
+/* Where the guard before the first slot's memory lies. */
+static uintptr_t memories(const struct region *region)
+{
+    return region->start + region->slots * REGION_RECORD_BYTES;
+}
+
+int region_slot_of(const struct region *region, uintptr_t address)
+{
+    return address < memories(region) ? -1 : (int)((address - memories(region)) / region->span);
+}
+
 uintptr_t region_record(const struct region *region, int slot)
 {
-    return region->start + (size_t)slot * region->span;
+    return region->start + (size_t)slot * REGION_RECORD_BYTES;
 }
 
 uintptr_t region_memory(const struct region *region, int slot)
 {
-    return region_record(region, slot) + REGION_RECORD_BYTES + REGION_GUARD_BYTES;
+    return memories(region) + (size_t)slot * region->span + REGION_GUARD_BYTES;
 }
 
 uintptr_t region_memory_end(const struct region *region, int slot)
 {
-    return region_record(region, slot) + region->span - REGION_GUARD_BYTES;
+    return memories(region) + (size_t)(slot + 1) * region->span - REGION_GUARD_BYTES;
 }
 
 bool region_commit(uintptr_t start, uintptr_t end)
@@ -201,6 +212,20 @@ bool region_renew(uintptr_t start, uintptr_t end)
     return false;
 }
 #endif
+
+bool region_unmap(uintptr_t start, uintptr_t end)
+{
+    int saved_errno = errno;
+    size_t size = end - start;
+    bool done = mmap((void *)start, size, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+    if (done) {
+        madvise((void *)start, size, MADV_NOHUGEPAGE);
+        madvise((void *)start, size, MADV_DONTDUMP);
+    }
+    errno = saved_errno;
+    return done;
+}
 
 void region_forbid(uintptr_t start, uintptr_t end)
 {

@@ -2,12 +2,13 @@
  * The region: one reservation of address space in which all arenas lie, so that "is this pointer
  * ours?" is one range check. It is inaccessible and costs no memory until parts are committed.
  *
- * It is divided into slots, one per thread that has an arena:
+ * It is divided into slots, one per thread that has an arena; each is a record and memory:
  *
- *     | record | guard page | memory ... up to the limit | guard page |
+ *     | record 0 | record 1 | ... | guard page | memory 0 ... up to the limit | guard page | ...
  *
  * The record holds the shim's own state of the thread, away from the program's stray writes.
- * Nothing here allocates or locks; slots are claimed and released by compare-and-swap.
+ * Records lie side by side, so that they are one mapping: a fork copies what there are. Nothing
+ * here allocates or locks; slots are claimed and released by compare-and-swap.
  */
 #ifndef SHIM_REGION_H
 #define SHIM_REGION_H
@@ -38,7 +39,7 @@ static inline uintptr_t region_page_down(uintptr_t address)
 struct region {
     uintptr_t start; /* 0 when there is none */
     size_t size;     /* bytes; 0 when there is none */
-    size_t span;     /* bytes from one slot to the next */
+    size_t span;     /* bytes from one slot's memory to the next's */
     unsigned slots;
 };
 
@@ -70,6 +71,9 @@ void region_release(int slot);
 bool region_is_claimed(int slot);
 int region_slots_seen(void);
 
+/* The slot whose memory, or guard, an address of the region lies in; -1: it lies in a record. */
+int region_slot_of(const struct region *region, uintptr_t address);
+
 /* Address of a slot's record, first byte of its memory, and first byte past its memory. */
 uintptr_t region_record(const struct region *region, int slot);
 uintptr_t region_memory(const struct region *region, int slot);
@@ -90,6 +94,10 @@ bool region_move(uintptr_t from, uintptr_t to, size_t size);
 /* Gives the pages of [start, end), which region_move has filled, back to the kernel, and makes them
  * one mapping with their neighbours. False when the kernel refuses. */
 bool region_renew(uintptr_t start, uintptr_t end);
+
+/* Gives [start, end) back as a whole, the kernel's own tables of it, too: it is as it was before it
+ * was committed. False, and it is unchanged, when the kernel refuses. */
+bool region_unmap(uintptr_t start, uintptr_t end);
 
 /* Makes [start, end) inaccessible again, and takes it out of core files. Page-aligned. */
 void region_forbid(uintptr_t start, uintptr_t end);

@@ -46,8 +46,8 @@ struct thread *thread_counted(int slot)
 
 struct thread *thread_of_address(uintptr_t address)
 {
-    size_t slot = (address - fixed.region.start) / fixed.region.span;
-    return (int)slot < region_slots_seen() ? thread_in_slot((int)slot) : NULL;
+    int slot = region_slot_of(&fixed.region, address);
+    return slot >= 0 && slot < region_slots_seen() ? thread_in_slot(slot) : NULL;
 }
 
 /* ---- memory --------------------------------------------------------------------------------- */
@@ -269,6 +269,20 @@ bool thread_exits_later(struct thread *thread)
            pthread_setspecific(exit_key, thread) == 0;
 }
 
+/* Memory that has been used has a mapping and tables of its own in every slot, all of which a fork
+ * copies. So many slots keep theirs when their thread exits, for the next. */
+#define MAPPED_SLOTS 16
+
+static void unmap(struct thread *thread)
+{
+    if (!region_unmap(thread->memory, thread->committed))
+        return;
+    thread->touched = thread->base;
+    thread->committed = thread->memory;
+    thread->capacity_end = thread->nominal_end;
+    thread_set_limits(thread);
+}
+
 /* Key destructors that come later may free blocks of this arena: such calls find hot.cursor 0 and
  * do nothing, even when the slot has a new owner by then. They may also begin scopes;
  * hot.unavailable keeps them from getting an arena that nobody would release. */
@@ -278,6 +292,8 @@ void thread_release(struct thread *thread, bool lasts)
     thread_renew(thread); /* the next thread here looks at `hot` before it has an arena */
     if (!lasts)
         discard(thread, thread->memory);
+    if (!lasts && !fixed.checked && thread->slot >= MAPPED_SLOTS)
+        unmap(thread);
     thread->rounds = 0;
     thread->kept = (struct kept){0};
     track_hand_over(thread);
@@ -330,7 +346,8 @@ void thread_abolish(struct thread *thread, bool lasts)
     /* With the record goes the knowledge of what is zero: so all memory goes, or nothing. A checker
      * knows the record as a pool. */
     if (!lasts && !fixed.checked && !fixed.retains &&
-        region_discard((uintptr_t)thread, region_page_up(thread->touched))) {
+        region_discard(thread->memory, region_page_up(thread->touched)) &&
+        region_discard((uintptr_t)thread, (uintptr_t)thread + REGION_RECORD_BYTES)) {
         made[slot] = false;
         region_release(slot);
         return;

@@ -118,9 +118,11 @@ not drawn in an open scope: after its scope's end or free, or never drawn"
 answers 'owner: past what is writable' 'arenashim owner (char *)first + (2 << 20)' \
     "$first
 address space that the arena has not grown to"
-answers 'owner: before the first block' 'arenashim owner (char *)first - 8192' \
+answers 'owner: before the first block' 'arenashim owner (char *)first - 4096' \
     "$first
-the shim's own record, or the guard behind it"
+the guard before the arena"
+answers 'owner: a record' 'arenashim owner (char *)first - 8192' \
+    "ADDRESS is in slot 1023: the shim's own record"
 answers 'owner: of another thread' 'arenashim owner worker_block' \
     "ADDRESS is in slot 1, thread 2 (LWP N)
 block ADDRESS, 1000 bytes, in use: at offset 0

@@ -16,12 +16,12 @@
 /* See src/memory/region.h. Slots have the default limit. */
 #define RECORD (192 * KIB)
 #define GUARD (4 * KIB)
-#define SPAN (1024 * MIB + RECORD + 2 * GUARD)
+#define SPAN (1024 * MIB + 2 * GUARD)
 #define SLOTS 1024
 
 static uintptr_t region(void)
 {
-    return (arena_first & ~(uintptr_t)4095) - RECORD - GUARD;
+    return (arena_first & ~(uintptr_t)4095) - SLOTS * RECORD - GUARD;
 }
 
 struct memory {
@@ -45,11 +45,11 @@ static struct memory measure(void)
             start = from;
             end = to;
         }
-        if (start - region() >= SLOTS * SPAN)
+        if (start - region() >= SLOTS * (RECORD + SPAN))
             continue;
-        size_t slot = (start - region()) / SPAN;
+        size_t slot = (start - region() - SLOTS * RECORD) / SPAN;
         if (sscanf(line, "Rss: %zu kB", &kib) == 1) {
-            if ((start - region()) % SPAN == 0)
+            if (start - region() < SLOTS * RECORD)
                 memory.records += kib * KIB;
             else if (slot == 0)
                 memory.first += kib * KIB;

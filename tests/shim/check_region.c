@@ -18,9 +18,14 @@ static void check_geometry(const struct region *region, struct region_wish wish)
         uintptr_t record = region_record(region, slot);
         uintptr_t memory = region_memory(region, slot);
         uintptr_t end = region_memory_end(region, slot);
-        require(record == region->start + (size_t)slot * region->span);
-        require(memory == record + REGION_RECORD_BYTES + REGION_GUARD_BYTES);
-        require(end + REGION_GUARD_BYTES == record + region->span);
+        require(record == region->start + (size_t)slot * REGION_RECORD_BYTES);
+        require(memory >= region->start + region->slots * REGION_RECORD_BYTES + REGION_GUARD_BYTES);
+        require(end + 2 * REGION_GUARD_BYTES == memory + region->span);
+        require(slot == 0 ||
+                memory == region_memory_end(region, slot - 1) + 2 * REGION_GUARD_BYTES);
+        require(end + REGION_GUARD_BYTES <= region->start + region->size);
+        require(region_slot_of(region, memory) == slot && region_slot_of(region, end - 1) == slot);
+        require(region_slot_of(region, record) == -1);
         require(record % 4096 == 0 && memory % 4096 == 0 && end % 4096 == 0);
         require(end - memory >= wish.capacity && end - memory <= wish.limit);
     }
