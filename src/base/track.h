@@ -78,7 +78,8 @@ static inline void track_show(const void *start, size_t size)
     VALGRIND_MAKE_MEM_DEFINED(start, size);
 }
 
-/* Between these the calling thread may look at hidden memory, which another may do at the same time. */
+/* Between these the calling thread may look at hidden memory, which another may do at the same
+ * time. */
 static inline void track_look(void)
 {
     VALGRIND_DISABLE_ERROR_REPORTING;

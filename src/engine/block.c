@@ -119,9 +119,9 @@ static bool has_room_for(struct thread *thread, size_t size)
 
 static size_t room_to_grow(struct thread *thread, size_t old, size_t size)
 {
-    if (size <= old || old < GROWTH_LEAST || size >= old + old / 2)
-        return 0;
     size_t larger = old + old / 2;
+    if (size <= old || old < GROWTH_LEAST || size >= larger)
+        return 0;
     bool overflows = !has_room_for(thread, size) && fixed.config.overflow == OVERFLOW_GROW;
     return overflows || has_room_for(thread, larger) ? larger - size : 0;
 }

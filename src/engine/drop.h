@@ -158,10 +158,11 @@ static ALWAYS_INLINE bool drop_resize_newest(void *block, size_t size, uintptr_t
 }
 
 /*
- * Zeroes a block just drawn, except what lies in memory that nobody has written since the kernel
- * handed it out: a large calloc costs no more memory than what the program touches of it.
+ * Zeroes a block just drawn and returns it, except what lies in memory that nobody has written
+ * since the kernel handed it out: a large calloc costs no more memory than what the program touches
+ * of it.
  */
-static ALWAYS_INLINE void drop_zero(void *block, size_t size)
+static ALWAYS_INLINE void *drop_zero(void *block, size_t size)
 {
     const struct thread *thread = hot.thread;
     uintptr_t start = (uintptr_t)block;
@@ -169,7 +170,7 @@ static ALWAYS_INLINE void drop_zero(void *block, size_t size)
     /* Under a checker the block must become defined as a whole. */
     if (UNLIKELY(start + size > written && !fixed.checked))
         size = start < written ? written - start : 0;
-    memset(block, 0, size);
+    return memset(block, 0, size);
 }
 
 /* A routed call in a scope that drops; the gate is closed. A block (of the arena, or of the next

@@ -10,7 +10,7 @@
 #include "memory/region.h"
 
 /* A copy of fewer bytes costs less than the system call. */
-#define MOVED_LEAST ((size_t)128 << 10)
+#define MOVED_LEAST ((size_t)4 << 20)
 
 /* One byte at least: a block's address is no other's. */
 static uint32_t pages_of(size_t size, size_t offset)

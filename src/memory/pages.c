@@ -167,6 +167,8 @@ static void release(struct pages *pages, uint32_t first, uint32_t length)
 /* A free run that is long enough, of those that are the shortest; PAGES_NONE when there is none. */
 static uint32_t find(const struct pages *pages, uint32_t count)
 {
+    if (count > pages->room)
+        return PAGES_NONE;
     unsigned bin = bin_of(count);
     unsigned looks = LOOKS;
     for (uint32_t run = pages->first[bin]; run != PAGES_NONE && looks > 0; looks--) {
@@ -359,22 +361,28 @@ bool pages_extend(struct pages *pages, uint32_t first, uint32_t count)
     return true;
 }
 
+/* Makes two runs of one in use; the one behind first, so that the table is sound at any instant. */
+static void split(struct pages *pages, uint32_t first, uint32_t count)
+{
+    enum pages_kind kind = pages->table[first].kind;
+    set_run(pages, first + count, pages->table[first].length - count, kind);
+    signal_fence();
+    set_run(pages, first, count, kind);
+}
+
 void pages_shorten(struct pages *pages, uint32_t first, uint32_t count)
 {
     uint32_t length = pages->table[first].length;
     if (count == length)
         return;
-    enum pages_kind kind = pages->table[first].kind;
-    set_run(pages, first, count, kind);
-    leave(pages, first + count, length - count, kind);
+    split(pages, first, count);
+    leave(pages, first + count, length - count, pages->table[first].kind);
 }
 
 void pages_cut(struct pages *pages, uint32_t first, uint32_t count)
 {
-    uint32_t length = pages->table[first].length;
-    enum pages_kind kind = pages->table[first].kind;
-    set_run(pages, first + count, length - count, kind);
-    leave(pages, first, count, kind);
+    split(pages, first, count);
+    leave(pages, first, count, pages->table[first].kind);
 }
 
 void pages_reset(struct pages *pages)
@@ -402,6 +410,10 @@ void pages_recover(struct pages *pages)
     pages->used = pages->warm = 0;
     for (uint32_t run = 0; run < pages->count; run += pages->table[run].length) {
         uint32_t length = pages->table[run].length;
+        if (length == 0 || length > pages->count - run) {
+            length = pages->count - run; /* what cannot be told is given up */
+            set_run(pages, run, length, PAGES_LARGE);
+        }
         if (pages->table[run].kind != PAGES_FREE) {
             pages->used += length;
             continue;

@@ -22,7 +22,7 @@
 #define PAGE_BYTES ((size_t)4096)
 
 /* Of one thread: a bin for each length up to 15, then two for each power of two. */
-#define PAGES_MAX ((uint32_t)1 << 28)
+#define PAGES_MAX (((uint32_t)1 << 28) - 1)
 #define PAGES_BINS 64
 
 /* No run. */

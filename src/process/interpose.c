@@ -103,10 +103,8 @@ EXPORT HOT TAIL_CALLS void *calloc(size_t count, size_t size)
     if (LIKELY(!__builtin_mul_overflow(count, size, &bytes))) {
         size_t total;
         void *block = drop_take(bytes, &total, caller);
-        if (LIKELY(block != NULL)) {
-            drop_zero(block, bytes);
-            return block;
-        }
+        if (LIKELY(block != NULL))
+            return drop_zero(block, bytes);
     }
     return in_scope() ? calloc_in_scope(count, size, caller) : fixed.outside.calloc(count, size);
 }

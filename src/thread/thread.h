@@ -42,7 +42,8 @@ struct thread {
     uint64_t depth;                  /* open scopes: frames[0 .. depth-1] */
     uint64_t excess;                 /* begins past SCOPE_DEPTH_MAX that have not ended */
     uint64_t serial;                 /* of the last token */
-    uintptr_t base;                  /* the cursor of an empty arena */
+    uint64_t busy;  /* the token of the scope in which a slow path is at work; 0 when none is */
+    uintptr_t base; /* the cursor of an empty arena */
     uintptr_t open_limit; /* hot.limit where the fast paths serve: the lower of what may be
                            * bumped through without overflow and `committed`; 0 under a checker */
     uintptr_t slow_ends;  /* all bits set where every end takes its slow path, else 0 */
@@ -92,9 +93,6 @@ struct thread {
     size_t quarantine_bytes;  /* of entries with contents */
     uintptr_t quarantine_end; /* in an open scope: what is inaccessible lies below */
     struct quarantined quarantine[QUARANTINE_MAX];
-
-    /* The token of the scope in which a slow path is at work; 0 when none is. */
-    uint64_t busy;
 };
 
 /* Gives the calling thread a slot and sets hot.thread. False, with hot.thread NULL, when there is
