@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <fnmatch.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "base/compiler.h"
 #include "wrap/spec.h"
@@ -85,6 +86,8 @@ const char *refuse_reason(const struct object *object, const struct symbol *symb
         return "it belongs to the shim";
     if (kind == OBJECT_LOADER)
         return "it belongs to the dynamic linker";
+    if (symbol->address == getauxval(AT_ENTRY))
+        return "the program is started by it"; /* also where its name was stripped */
     if (symbol->indirect)
         return "the code for it is chosen when it is bound (IFUNC)";
     for (size_t i = 0; symbol->name && i < COUNT(refused); i++)

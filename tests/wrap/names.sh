@@ -254,6 +254,11 @@ refused 'libc.so.6!clone' clone 'it returns on another stack'
 refused 'libc.so.6!strlen' strlen 'the code for it is chosen when it is bound (IFUNC)'
 refused 'libc.so.6!__libc_start_main' __libc_start_main 'the program is started by it'
 refused 'main!_start' _start 'the program is started by it'
+strip -o "$tmp/bare" "$tmp/movable"
+entry=$(readelf -h "$tmp/bare" | sed -n 's/.*Entry point address: *//p')
+wrapped "main!+$entry" LD_LIBRARY_PATH="$tmp" "$tmp/bare" calls
+says 'the start of a stripped program' \
+    "$scopes: 'main!+$entry': cannot wrap +$entry: the program is started by it"
 refused 'main!_init' _init 'the dynamic linker runs it before anything else of the module'
 refused 'main!_fini' _fini 'the dynamic linker runs it after everything else of the module'
 refused 'main!frame_dummy' frame_dummy 'the compiler made it, to start the module'
