@@ -6,6 +6,7 @@ src_libcore_la_SOURCES = \
 	include/arenashim/scope.h \
 	src/base/compiler.h \
 	src/base/numbers.h \
+	src/base/bits.h \
 	src/base/text.c \
 	src/base/text.h \
 	src/base/check.c \

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/check.h"
 #include "base/compiler.h"
 #include "base/numbers.h"
@@ -49,44 +50,6 @@ void pages_init(struct pages *pages, uintptr_t start, uintptr_t end)
         pages->first[i] = PAGES_NONE;
 }
 
-/* ---- dirty pages ----------------------------------------------------------------------------- */
-
-/* The bits of one word that stand for [first, end). */
-static uint64_t bits_of(uint32_t word, uint32_t first, uint32_t end)
-{
-    uint64_t bits = UINT64_MAX;
-    if (first > word * 64)
-        bits <<= first - word * 64;
-    if (end < (word + 1) * 64)
-        bits &= ((uint64_t)1 << (end - word * 64)) - 1;
-    return bits;
-}
-
-static uint32_t count_dirty(const struct pages *pages, uint32_t first, uint32_t end)
-{
-    uint32_t count = 0;
-    for (uint32_t word = first / 64; word * 64 < end; word++)
-        count += (uint32_t)__builtin_popcountll(pages->dirty[word] & bits_of(word, first, end));
-    return count;
-}
-
-static void set_dirty(struct pages *pages, uint32_t first, uint32_t end)
-{
-    for (uint32_t word = first / 64; word * 64 < end; word++)
-        pages->dirty[word] |= bits_of(word, first, end);
-}
-
-static void set_clean(struct pages *pages, uint32_t first, uint32_t end)
-{
-    for (uint32_t word = first / 64; word * 64 < end; word++)
-        pages->dirty[word] &= ~bits_of(word, first, end);
-}
-
-static bool is_dirty(const struct pages *pages, uint32_t page)
-{
-    return pages->dirty[page / 64] >> page % 64 & 1;
-}
-
 void pages_zero(const struct pages *pages, uintptr_t start, size_t size)
 {
     uintptr_t end = start + size;
@@ -95,7 +58,7 @@ void pages_zero(const struct pages *pages, uintptr_t start, size_t size)
         uintptr_t next = pages_address(pages, page + 1);
         if (next > end)
             next = end;
-        if (is_dirty(pages, page))
+        if (bits_has(pages->dirty, page))
             memset((void *)start, 0, next - start);
         start = next;
     }
@@ -233,7 +196,7 @@ static bool clean_run(struct pages *pages, uint32_t first, uint32_t end, uint32_
 {
     while (end > first && excess > 0) {
         uint32_t start = end;
-        while (start > first && excess > 0 && is_dirty(pages, start - 1)) {
+        while (start > first && excess > 0 && bits_has(pages->dirty, start - 1)) {
             start--;
             excess--;
         }
@@ -243,7 +206,7 @@ static bool clean_run(struct pages *pages, uint32_t first, uint32_t end, uint32_
         }
         if (!region_discard(pages_address(pages, start), pages_address(pages, end)))
             return false; /* locked memory: the kernel keeps it */
-        set_clean(pages, start, end);
+        bits_clear(pages->dirty, start, end);
         pages->warm -= end - start;
         end = start;
     }
@@ -262,7 +225,7 @@ static void trade(struct pages *pages, uint32_t fresh)
         bins &= ~((uint64_t)1 << bin);
         for (uint32_t run = pages->first[bin]; run != PAGES_NONE && looks > 0; looks--) {
             uint32_t end = run + pages->table[run].length;
-            if (pages->warm <= left || (count_dirty(pages, run, end) > 0 &&
+            if (pages->warm <= left || (bits_count(pages->dirty, run, end) > 0 &&
                                         !clean_run(pages, run, end, pages->warm - left)))
                 return;
             run = pages->table[run].next;
@@ -284,7 +247,7 @@ uint32_t pages_take(struct pages *pages, uint32_t count, enum pages_kind kind)
         list(pages, first + count);
     }
     set_run(pages, first, count, kind);
-    uint32_t dirty = count_dirty(pages, first, first + count);
+    uint32_t dirty = bits_count(pages->dirty, first, first + count);
     pages->warm -= dirty;
     pages->used += count;
     trade(pages, count - dirty);
@@ -298,9 +261,9 @@ static void leave(struct pages *pages, uint32_t first, uint32_t length, enum pag
     uintptr_t start = pages_address(pages, first), end = pages_address(pages, first + length);
     pages->used -= length;
     if (kind == PAGES_MOVED && region_renew(start, end)) {
-        set_clean(pages, first, first + length);
+        bits_clear(pages->dirty, first, first + length);
     } else {
-        set_dirty(pages, first, first + length);
+        bits_set(pages->dirty, first, first + length);
         pages->warm += length;
     }
     track_hide((void *)start, length * PAGE_BYTES);
@@ -331,8 +294,8 @@ void pages_free(struct pages *pages, uint32_t first, bool clean)
     CHECK(pages->table[first].kind != PAGES_FREE);
     leave(pages, first, length, pages->table[first].kind);
     if (clean) {
-        pages->warm -= count_dirty(pages, first, first + length);
-        set_clean(pages, first, first + length);
+        pages->warm -= bits_count(pages->dirty, first, first + length);
+        bits_clear(pages->dirty, first, first + length);
     }
 }
 
@@ -352,7 +315,7 @@ bool pages_extend(struct pages *pages, uint32_t first, uint32_t count)
         set_run(pages, end + more, room - more, PAGES_FREE);
         list(pages, end + more);
     }
-    uint32_t dirty = count_dirty(pages, end, end + more);
+    uint32_t dirty = bits_count(pages->dirty, end, end + more);
     enum pages_kind kind = pages->table[first].kind;
     set_run(pages, first, count, kind);
     pages->warm -= dirty;
@@ -391,12 +354,12 @@ void pages_reset(struct pages *pages)
         return;
     for (uint32_t run = 0; run < pages->count; run += pages->table[run].length)
         if (pages->table[run].kind != PAGES_FREE)
-            set_dirty(pages, run, run + pages->table[run].length);
+            bits_set(pages->dirty, run, run + pages->table[run].length);
     for (size_t i = 0; i < PAGES_BINS; i++)
         pages->first[i] = PAGES_NONE;
     pages->bins = 0;
     pages->used = 0;
-    pages->warm = count_dirty(pages, 0, pages->count);
+    pages->warm = bits_count(pages->dirty, 0, pages->count);
     track_hide((void *)pages->start, pages->count * PAGE_BYTES);
     set_run(pages, 0, pages->count, PAGES_FREE);
     list(pages, 0);
@@ -420,7 +383,7 @@ void pages_recover(struct pages *pages)
         }
         set_run(pages, run, length, PAGES_FREE);
         list(pages, run);
-        pages->warm += count_dirty(pages, run, run + length);
+        pages->warm += bits_count(pages->dirty, run, run + length);
     }
 }
 
