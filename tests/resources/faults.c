@@ -56,14 +56,14 @@ static void resize(void)
         EXPECT(filled(aligned, 1000, 2) && filled(block, 100, 1));
         add(block[99]);
         /* Where scopes retain the first moves with its pages: the second is in its way. */
-        unsigned char *first = opaque(malloc(100000)), *second = opaque(malloc(100000));
-        fill(first, 100000, 4);
-        fill(second, 100000, 5);
-        first = opaque(realloc(first, 300000));
-        EXPECT(first && filled(first, 100000, 4) && filled(second, 100000, 5));
-        fill(first, 300000, 6);
-        EXPECT(filled(second, 100000, 5));
-        add(first[299999]);
+        unsigned char *first = opaque(malloc(5000000)), *second = opaque(malloc(5000000));
+        fill(first, 5000000, 4);
+        fill(second, 5000000, 5);
+        first = opaque(realloc(first, 8000000));
+        EXPECT(first && filled(first, 5000000, 4) && filled(second, 5000000, 5));
+        fill(first, 8000000, 6);
+        EXPECT(filled(second, 5000000, 5));
+        add(first[7999999]);
     }
 }
 
