@@ -213,16 +213,14 @@ bool region_renew(uintptr_t start, uintptr_t end)
 }
 #endif
 
-bool region_unmap(uintptr_t start, uintptr_t end)
+bool region_replace(uintptr_t start, uintptr_t end)
 {
     int saved_errno = errno;
     size_t size = end - start;
-    bool done = mmap((void *)start, size, PROT_NONE,
+    bool done = mmap((void *)start, size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
-    if (done) {
+    if (done)
         madvise((void *)start, size, MADV_NOHUGEPAGE);
-        madvise((void *)start, size, MADV_DONTDUMP);
-    }
     errno = saved_errno;
     return done;
 }

@@ -95,9 +95,9 @@ bool region_move(uintptr_t from, uintptr_t to, size_t size);
  * one mapping with their neighbours. False when the kernel refuses. */
 bool region_renew(uintptr_t start, uintptr_t end);
 
-/* Gives [start, end) back as a whole, the kernel's own tables of it, too: it is as it was before it
- * was committed. False, and it is unchanged, when the kernel refuses. */
-bool region_unmap(uintptr_t start, uintptr_t end);
+/* Gives committed memory back with the kernel's own tables of it: zeroes are left. False, and it is
+ * unchanged, when the kernel refuses. */
+bool region_replace(uintptr_t start, uintptr_t end);
 
 /* Makes [start, end) inaccessible again, and takes it out of core files. Page-aligned. */
 void region_forbid(uintptr_t start, uintptr_t end);

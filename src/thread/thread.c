@@ -269,19 +269,9 @@ bool thread_exits_later(struct thread *thread)
            pthread_setspecific(exit_key, thread) == 0;
 }
 
-/* Memory that has been used has a mapping and tables of its own in every slot, all of which a fork
- * copies. So many slots keep theirs when their thread exits, for the next. */
-#define MAPPED_SLOTS 16
-
-static void unmap(struct thread *thread)
-{
-    if (!region_unmap(thread->memory, thread->committed))
-        return;
-    thread->touched = thread->base;
-    thread->committed = thread->memory;
-    thread->capacity_end = thread->nominal_end;
-    thread_set_limits(thread);
-}
+/* Memory that has been used has tables of its own in every slot, all of which a fork copies. So
+ * many slots keep theirs when their thread exits, for the next. */
+#define TABLED_SLOTS 16
 
 /* Key destructors that come later may free blocks of this arena: such calls find hot.cursor 0 and
  * do nothing, even when the slot has a new owner by then. They may also begin scopes;
@@ -290,10 +280,9 @@ void thread_release(struct thread *thread, bool lasts)
 {
     hot = (struct hot){.unavailable = true};
     thread_renew(thread); /* the next thread here looks at `hot` before it has an arena */
-    if (!lasts)
-        discard(thread, thread->memory);
-    if (!lasts && !fixed.checked && thread->slot >= MAPPED_SLOTS)
-        unmap(thread);
+    /* It stays readable: to free a block of it later is wrong, and harmless. */
+    if (!lasts && discard(thread, thread->memory) && thread->slot >= TABLED_SLOTS && !fixed.checked)
+        region_replace(thread->memory, thread->committed);
     thread->rounds = 0;
     thread->kept = (struct kept){0};
     track_hand_over(thread);

@@ -328,7 +328,7 @@ static void *leave_blocks(void *unused)
 }
 
 /* The blocks are gone with their owner; to free or resize them is wrong, and harmless. */
-static void after_the_owners_life(void)
+static void use_left_blocks(void)
 {
     for (int round = 0; round < 20; round++) {
         pthread_join(started(leave_blocks, NULL, 64 << 10), NULL);
@@ -348,6 +348,33 @@ static void after_the_owners_life(void)
         /* The next owner's blocks do not suffer. */
         pthread_join(started(work_once, NULL, 64 << 10), NULL);
     }
+}
+
+enum { CROWD = 40 };
+
+static void *hold_an_arena(void *unused)
+{
+    ARENA_SCOPE("crowd") {
+        EXPECT(in_arena(opaque(malloc(1))));
+        pthread_barrier_wait(&barrier);
+        pthread_barrier_wait(&barrier);
+    }
+    return unused;
+}
+
+/* The first arenas are kept for the next threads as they are, those behind them are not. */
+static void after_the_owners_life(void)
+{
+    use_left_blocks();
+    pthread_t crowd[CROWD];
+    pthread_barrier_init(&barrier, NULL, CROWD + 1);
+    for (int i = 0; i < CROWD; i++)
+        crowd[i] = started(hold_an_arena, NULL, 64 << 10);
+    pthread_barrier_wait(&barrier);
+    use_left_blocks();
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < CROWD; i++)
+        pthread_join(crowd[i], NULL);
 }
 
 int main(int argc, char **argv)

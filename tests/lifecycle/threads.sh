@@ -29,5 +29,5 @@ run thousand_at_once '"\(.threads) \(.scopes) \(.routed_calls)"' '2001 2001 2001
 # Of 100 blocks, in each of 20 rounds, 34 are freed and 50 moved, which does nothing to the owner's; 16
 # shrink in place.
 run during_the_owners_life '"\(.threads) \(.misuses) \(.ignored_frees)"' '41 0 1680'
-run after_the_owners_life '"\(.threads) \(.misuses) \(.ignored_frees)"' '41 0 2000'
+run after_the_owners_life '"\(.threads) \(.misuses) \(.ignored_frees)"' '121 0 4000'
 done_testing
