@@ -162,7 +162,7 @@ is 'an interrupted write is repeated' "$err:$(stat "$signature")" ":$usual"
 every write FAULT_AS=nothing
 every write FAULT_AS=nothing FAULT_ALWAYS=yes
 
-# Scopes that retain. A chunk that is refused costs the calls that it would have served.
+# Scopes that retain. Memory that is refused costs the calls that it would have served.
 with ARENASHIM_END=retain
 is 'scopes that retain: the program works, quietly' "$status:$out:$err" "$ran:"
 calls=$(routed_calls)
