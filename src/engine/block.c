@@ -63,13 +63,9 @@ OUT_OF_LINE void *block_serve(const struct request *request)
 
 /* ---- freeing --------------------------------------------------------------------------------- */
 
-OUT_OF_LINE void block_free(void *block)
+static OUT_OF_LINE void free_otherwise(void *block)
 {
-    if (UNLIKELY(fixed.region.start == 0)) { /* before start nothing here may be touched */
-        next_early_free(block);
-        return;
-    }
-    if (LIKELY(drop_release_older(block)))
+    if (retain_release_any(block))
         return;
     if (UNLIKELY(is_foreign(block)))
         next_early_free(block);
@@ -77,6 +73,12 @@ OUT_OF_LINE void block_free(void *block)
         retain_free(block);
     else
         drop_free(block);
+}
+
+OUT_OF_LINE void block_free(void *block)
+{
+    if (UNLIKELY(!drop_release_older(block)))
+        free_otherwise(block);
 }
 
 /* ---- measuring, resizing --------------------------------------------------------------------- */
@@ -135,6 +137,9 @@ static void *resize_here(struct thread *thread, void *block, size_t size, bool r
 
 OUT_OF_LINE void *block_resize(void *block, size_t size, uintptr_t caller)
 {
+    void *small = retain_resize_small(block, size);
+    if (LIKELY(small != NULL))
+        return small;
     if (UNLIKELY(is_foreign(block)))
         return next_early_realloc(block, size);
     struct thread *thread = hot.thread;

@@ -124,9 +124,46 @@ static ALWAYS_INLINE bool drop_release_newest(void *block)
     return true;
 }
 
+/* The block whose header word is `word` ends at a header, or at `top`. */
+static ALWAYS_INLINE bool drop_is_intact(uintptr_t header, uintptr_t word, uintptr_t top)
+{
+    uintptr_t end = word & ~BLOCK_AFTER_FREED; /* of a block freed already it is no multiple */
+    return (end - header) % ALIGN_MIN == 0 && end - header - 1 < top - header;
+}
+
+/* The newest block is free: steps back over it and what is free in front of it, counts it, and
+ * opens the gate that was found at `gate`. True. */
+bool drop_collapse(uintptr_t header, uintptr_t gate);
+
 /* The same for any block of the innermost scope, where blocks are not checked. Any state of the
  * gate is fine. False when it is none, or freed already. */
-bool drop_release_older(void *block);
+static ALWAYS_INLINE bool drop_release_older(void *block)
+{
+    struct hot *h = &hot;
+    uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
+    uintptr_t gate = h->limit;
+    h->limit = 0;
+    signal_fence();
+    uintptr_t cursor = h->cursor;
+    bool done = false;
+    if (LIKELY(header >= h->start && header < cursor)) {
+        uintptr_t word = *(uintptr_t *)header;
+        uintptr_t end = word & ~BLOCK_FLAGS;
+        done = drop_is_intact(header, word, cursor);
+        if (LIKELY(done)) {
+            if (UNLIKELY(end == cursor && gate != 0))
+                return drop_collapse(header, gate);
+            *(uintptr_t *)header = word | BLOCK_FREED;
+            if (LIKELY(gate != 0)) { /* else a handler has interrupted the shim, perhaps */
+                *(uintptr_t *)(end - BLOCK_HEADER) = header;
+                *(uintptr_t *)end |= BLOCK_AFTER_FREED;
+            }
+            h->freed++;
+        }
+    }
+    drop_open_anew(h, gate);
+    return done;
+}
 
 /*
  * The fast path of realloc, for a block of the region: the newest block of the innermost scope ends

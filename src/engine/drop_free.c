@@ -12,54 +12,16 @@
 
 /* ---- the innermost scope --------------------------------------------------------------------- */
 
-/* The block whose header word is `word` ends at a header, or at `top`. */
-static ALWAYS_INLINE bool is_intact(uintptr_t header, uintptr_t word, uintptr_t top)
+bool drop_collapse(uintptr_t header, uintptr_t gate)
 {
-    uintptr_t end = word & ~BLOCK_AFTER_FREED; /* of a block freed already it is no multiple */
-    return (end - header) % ALIGN_MIN == 0 && end - header - 1 < top - header;
-}
-
-static ALWAYS_INLINE void mark(uintptr_t header, uintptr_t word)
-{
-    uintptr_t end = word & ~BLOCK_FLAGS;
-    *(uintptr_t *)header = word | BLOCK_FREED;
-    *(uintptr_t *)(end - BLOCK_HEADER) = header;
-    *(uintptr_t *)end |= BLOCK_AFTER_FREED;
-}
-
-/* The newest block is free: steps back over it and what is free in front of it. */
-static OUT_OF_LINE void collapse(struct hot *h, uintptr_t header)
-{
+    struct hot *h = &hot;
     thread_note_peak(h->thread, h->cursor);
     while (header > h->start && (*(uintptr_t *)header & BLOCK_AFTER_FREED))
         header = *(uintptr_t *)(header - BLOCK_HEADER);
     h->cursor = header;
-}
-
-HOT bool drop_release_older(void *block)
-{
-    struct hot *h = &hot;
-    uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
-    uintptr_t gate = h->limit;
-    h->limit = 0;
-    signal_fence();
-    uintptr_t cursor = h->cursor;
-    bool done = false;
-    if (LIKELY(header >= h->start && header < cursor)) {
-        uintptr_t word = *(uintptr_t *)header;
-        done = is_intact(header, word, cursor);
-        if (UNLIKELY(!done))
-            ;
-        else if (UNLIKELY(gate == 0)) /* a handler has interrupted the shim, perhaps */
-            *(uintptr_t *)header = word | BLOCK_FREED;
-        else if ((word & ~BLOCK_FLAGS) == cursor)
-            collapse(h, header);
-        else
-            mark(header, word);
-        h->freed += done;
-    }
+    h->freed++;
     drop_open_anew(h, gate);
-    return done;
+    return true;
 }
 
 /* ---- all others ------------------------------------------------------------------------------ */
@@ -97,7 +59,8 @@ static void free_own(struct thread *thread, void *block)
     struct header header = header_read(block);
     bool freed = header.end & BLOCK_FREED;
     if ((uintptr_t)block % ALIGN_MIN != 0 ||
-        !is_intact((uintptr_t)block - BLOCK_HEADER, header.end & ~BLOCK_FREED, drop_top(thread))) {
+        !drop_is_intact((uintptr_t)block - BLOCK_HEADER, header.end & ~BLOCK_FREED,
+                        drop_top(thread))) {
         say_no_block(thread, block);
         return;
     }

@@ -103,8 +103,15 @@ static ALWAYS_INLINE bool retain_release(void *block)
     return true;
 }
 
-/* The same for any size, also of memory not used before. */
+/* The same for any size up to RETAIN_SHARED, and of memory not used before. */
 void *retain_take_any(size_t size);
+
+/* The same as retain_release for blocks up to RETAIN_SHARED. */
+bool retain_release_any(void *block);
+
+/* realloc of a block of the innermost scope, which retains, to a size, both such as the fast paths
+ * take. NULL when it is not for this path, and nothing has changed. */
+void *retain_resize_small(void *block, size_t size);
 
 /* A routed call in a scope that retains; the gate is closed. A block (of the heap, or of the next
  * allocator after an overflow), or NULL with errno ENOMEM. */

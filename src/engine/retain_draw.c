@@ -26,7 +26,7 @@ static ALWAYS_INLINE uintptr_t bump(struct heap *heap, size_t total)
 
 /* Blocks of a class that is asked for again and again are made several at a time, so that they lie
  * side by side: twice as many each time, up to so many bytes. */
-#define AHEAD_MOST ((size_t)2048)
+#define AHEAD_MOST ((size_t)16384)
 
 static OUT_OF_LINE void bump_ahead(struct heap *heap, struct exact_class *class, size_t total)
 {
@@ -46,12 +46,48 @@ static OUT_OF_LINE void bump_ahead(struct heap *heap, struct exact_class *class,
     class->first = next;
 }
 
+/* A free block of that many bytes, or more. */
+static uintptr_t pop(struct heap *heap, size_t total)
+{
+    uintptr_t *first = retain_list(heap, total);
+    uintptr_t block = *first;
+    if (block == 0)
+        return 0;
+    uint64_t header = retain_load(block - BLOCK_HEADER);
+    CHECK((header & RETAIN_FREED) && (header & RETAIN_BYTES) >= total);
+    *first = header >> 16;
+    retain_store(block - BLOCK_HEADER, hot.mark | (header & RETAIN_BYTES));
+    return block;
+}
+
+/* A block freed before, of the classes of larger ones. */
+static OUT_OF_LINE void *take_wide(size_t size)
+{
+    struct hot *h = &hot;
+    size_t total = retain_total(size);
+    if (h->small == 0 || total > RETAIN_SHARED)
+        return NULL;
+    h->small = 0;
+    signal_fence();
+    uintptr_t block = pop(&h->thread->heap, total);
+    if (block != 0) {
+        h->calls++;
+        signal_fence();
+        h->bytes += size;
+    }
+    signal_fence();
+    h->small = RETAIN_SMALL;
+    return (void *)block;
+}
+
 HOT void *retain_take_any(size_t size)
 {
     struct hot *h = &hot;
     size_t total = total_bytes(size);
-    if (UNLIKELY((ptrdiff_t)size < 0 || total >= h->small))
+    if (UNLIKELY((ptrdiff_t)size < 0))
         return NULL;
+    if (UNLIKELY(total >= h->small))
+        return take_wide(size);
     void *freed = retain_take(total, size);
     if (LIKELY(freed != NULL))
         return freed;
@@ -75,12 +111,16 @@ HOT void *retain_take_any(size_t size)
 
 /* ---- room ------------------------------------------------------------------------------------ */
 
-/* `run` begins at that page and ends at `end`; PAGES_NONE: it does not. */
+/* `run` begins at that page and ends at `end`; PAGES_NONE: it does not. At any instant there is the
+ * old room, none, or the new: see retain_recover. */
 static void bump_in(struct heap *heap, uintptr_t place, uintptr_t end, uint32_t run)
 {
+    heap->end = 0;
+    signal_fence();
     heap->cursor = place;
-    heap->end = end;
     heap->run = run;
+    signal_fence();
+    heap->end = end;
 }
 
 /* A piece that a sweep has found, large enough for `total`. */
@@ -145,20 +185,6 @@ static bool refill(struct thread *thread, const struct request *request, size_t 
 }
 
 /* ---- the slow path --------------------------------------------------------------------------- */
-
-/* A free block of that many bytes, or more. */
-static uintptr_t pop(struct heap *heap, size_t total)
-{
-    uintptr_t *first = retain_list(heap, total);
-    uintptr_t block = *first;
-    if (block == 0)
-        return 0;
-    uint64_t header = retain_load(block - BLOCK_HEADER);
-    CHECK((header & RETAIN_FREED) && (header & RETAIN_BYTES) >= total);
-    *first = header >> 16;
-    retain_store(block - BLOCK_HEADER, hot.mark | (header & RETAIN_BYTES));
-    return block;
-}
 
 static uintptr_t draw_shared(struct thread *thread, const struct request *request, size_t total)
 {

@@ -85,6 +85,24 @@ static void give_back(struct thread *thread, const struct retain_block *found)
         retain_put(heap, found->block, total);
 }
 
+HOT bool retain_release_any(void *block)
+{
+    struct hot *h = &hot;
+    uintptr_t place = (uintptr_t)block - BLOCK_HEADER;
+    if (h->small == 0 || place >= h->start || (uintptr_t)block < h->heap)
+        return false;
+    uint64_t total = *retain_header((uintptr_t)block) ^ h->mark;
+    if (total > RETAIN_SHARED)
+        return false;
+    h->small = 0;
+    signal_fence();
+    retain_put(&h->thread->heap, (uintptr_t)block, total);
+    h->freed++;
+    signal_fence();
+    h->small = RETAIN_SMALL;
+    return true;
+}
+
 /* The open scope that drew the block; NULL when it has ended. */
 static struct frame *frame_of(struct thread *thread, uint64_t header)
 {

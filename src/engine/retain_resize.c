@@ -1,6 +1,8 @@
 /*
  * Resizing a block of scopes that retain where it lies. What becomes smaller stays, whoever asks.
  */
+#include <string.h>
+
 #include "base/track.h"
 #include "engine/debug.h"
 #include "engine/retain_heap.h"
@@ -13,17 +15,15 @@ static void set_bytes(const struct retain_block *found, size_t total)
     retain_store(found->block - BLOCK_HEADER, (found->header & ~RETAIN_BYTES) | total);
 }
 
-/* Makes the end of the block free. */
+/* Makes the end of the block free. Headers lead over what is free before they lead to it. */
 static void shrink(struct heap *heap, const struct retain_block *found, size_t total)
 {
     uintptr_t end = found->block - BLOCK_HEADER + total;
     if (end + SPLIT_LEAST > found->end)
         return; /* a class's bytes may be more than the block has */
+    retain_put_room(heap, end, found->end);
+    signal_fence();
     set_bytes(found, total);
-    if (found->end == heap->cursor)
-        heap->cursor = end;
-    else
-        retain_put_room(heap, end, found->end);
 }
 
 /* The newest block takes of the room behind it. */
@@ -35,6 +35,49 @@ static bool grow(struct heap *heap, const struct retain_block *found, size_t tot
     set_bytes(found, total);
     heap->cursor = place + total;
     return true;
+}
+
+/* The same for a block of the fast paths. */
+static void shrink_small(struct heap *heap, uint64_t *header, size_t old, size_t total)
+{
+    if (total + SPLIT_LEAST > old)
+        return;
+    hot.small = 0;
+    signal_fence();
+    retain_put(heap, (uintptr_t)header + total + BLOCK_HEADER, old - total);
+    heap->blocks++;
+    signal_fence();
+    *header = hot.mark | total;
+    signal_fence();
+    hot.small = RETAIN_SMALL;
+}
+
+/* What is to have room to grow (block.c) is not for this path. */
+#define COPIED_MOST ((size_t)512)
+
+HOT void *retain_resize_small(void *block, size_t size)
+{
+    struct hot *h = &hot;
+    size_t total = total_bytes(size);
+    uintptr_t place = (uintptr_t)block - BLOCK_HEADER;
+    if ((ptrdiff_t)size < 0 || total >= h->small || place >= h->start || (uintptr_t)block < h->heap)
+        return NULL;
+    uint64_t *header = retain_header((uintptr_t)block);
+    uint64_t old = *header ^ h->mark;
+    if (old >= h->small || (total > old && old > COPIED_MOST))
+        return NULL;
+    if (total <= old) {
+        shrink_small(&h->thread->heap, header, old, total);
+        h->thread->in_place++;
+        return block;
+    }
+    void *target = retain_take_any(size);
+    if (target) {
+        memcpy(target, block, old - BLOCK_HEADER);
+        if (UNLIKELY(!retain_release(block)))
+            retain_free(block);
+    }
+    return target;
 }
 
 bool retain_resize(struct thread *thread, void *block, size_t size)

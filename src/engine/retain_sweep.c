@@ -44,8 +44,15 @@ static bool has_free_bytes(const struct heap *heap, size_t enough)
     return bytes >= enough;
 }
 
-/* A look at what is free costs time, too: the next comes when the heap has grown, or much has been
- * freed since. */
+/* A look at what is free costs time, too: the next comes when much has been freed since, or when
+ * the heap has grown by a sixteenth, or by up to a quarter where the last have gained little. */
+#define FRUITLESS_MOST 2
+
+static void look_later(struct heap *heap)
+{
+    heap->look_at = heap->pages.used + (heap->pages.used / 16 << heap->fruitless);
+}
+
 bool retain_should_sweep(struct thread *thread)
 {
     struct heap *heap = &thread->heap;
@@ -56,7 +63,8 @@ bool retain_should_sweep(struct thread *thread)
         return true;
     if (!due || heap->shared_pages < SWEPT_LEAST)
         return false;
-    heap->look_at = heap->pages.used + heap->pages.used / 16;
+    look_later(heap);
+    heap->fruitless += heap->fruitless < FRUITLESS_MOST;
     heap->looked_alive = alive;
     if (fixed.checked) /* what is free is in no list */
         return heap->blocks >= alive + heap->blocks / 4;
@@ -84,8 +92,15 @@ static uintptr_t free_end(uintptr_t place, uintptr_t end)
     return place;
 }
 
+/* What a sweep has found so far. */
+struct swept {
+    uintptr_t last_gap;
+    uint64_t alive; /* blocks */
+    size_t gained;  /* bytes of gaps, and of runs in which nothing is alive */
+};
+
 /* Larger pieces are bumped through from the lowest address up. */
-static void put_piece(struct heap *heap, uintptr_t place, uintptr_t end, uintptr_t *last_gap)
+static void put_piece(struct heap *heap, uintptr_t place, uintptr_t end, struct swept *swept)
 {
     while (place < end) {
         size_t total = retain_piece(end - place);
@@ -93,21 +108,21 @@ static void put_piece(struct heap *heap, uintptr_t place, uintptr_t end, uintptr
         if (total < GAP_LEAST) {
             retain_put(heap, block, total);
         } else {
+            uintptr_t last = swept->last_gap;
             retain_store(place, total | RETAIN_FREED);
-            if (*last_gap)
-                retain_store(*last_gap - BLOCK_HEADER,
-                             retain_load(*last_gap - BLOCK_HEADER) | block << 16);
+            if (last)
+                retain_store(last - BLOCK_HEADER, retain_load(last - BLOCK_HEADER) | block << 16);
             else
                 heap->gaps = block;
-            *last_gap = block;
+            swept->last_gap = block;
+            swept->gained += total;
         }
         heap->blocks++;
         place += total;
     }
 }
 
-/* Goes along a run. Returns how many blocks are alive. */
-static uint64_t sweep_run(struct heap *heap, uint32_t first, uintptr_t *last_gap)
+static void sweep_run(struct heap *heap, uint32_t first, struct swept *swept)
 {
     uint32_t length = heap->pages.table[first].length;
     uintptr_t start = pages_address(&heap->pages, first);
@@ -116,8 +131,9 @@ static uint64_t sweep_run(struct heap *heap, uint32_t first, uintptr_t *last_gap
     uint64_t alive = 0;
     if (free_end(place, end) == end) {
         heap->shared_pages -= length;
+        swept->gained += length * PAGE_BYTES;
         pages_free(&heap->pages, first, false);
-        return 0;
+        return;
     }
     while (place < end) {
         uint64_t header = retain_load(place);
@@ -126,22 +142,22 @@ static uint64_t sweep_run(struct heap *heap, uint32_t first, uintptr_t *last_gap
             break; /* a stray write: what lies behind is given up */
         if (header & RETAIN_FREED) {
             next = free_end(place, end);
-            put_piece(heap, place, next, last_gap);
+            put_piece(heap, place, next, swept);
         } else {
             alive++;
         }
         place = next;
     }
     heap->blocks += alive;
-    return alive;
+    swept->alive += alive;
 }
 
 void retain_sweep(struct thread *thread)
 {
     struct heap *heap = &thread->heap;
     struct pages *pages = &heap->pages;
-    uintptr_t last_gap = 0;
-    uint64_t alive = 0;
+    struct swept swept = {0};
+    size_t much = heap->shared_pages * PAGE_BYTES / 8;
     retain_drain(thread);
     retain_note_peak(thread);
     retain_put_room(heap, heap->cursor, heap->end);
@@ -152,14 +168,16 @@ void retain_sweep(struct thread *thread)
         if (next < pages->count && pages->table[next].kind == PAGES_FREE)
             next += pages->table[next].length; /* it may become one with what is swept */
         if (pages->table[first].kind == PAGES_SHARED)
-            alive += sweep_run(heap, first, &last_gap);
+            sweep_run(heap, first, &swept);
         else if (pages->table[first].kind != PAGES_FREE)
-            alive++;
+            swept.alive++;
         first = next;
     }
-    heap->look_at = pages->used + pages->used / 16;
+    if (swept.gained >= much)
+        heap->fruitless = 0;
+    look_later(heap);
     if (heap->unsure) {
-        heap->alive = alive - unsettled(thread);
+        heap->alive = swept.alive - unsettled(thread);
         heap->unsure = false;
     }
 }
@@ -178,21 +196,37 @@ void retain_look_back(struct thread *thread, struct frame *frame)
 /* What is not bumped through from the front again before so many pages have been. */
 #define RESTART_PAGES 16
 
+/* Lists that hold what scopes usually need serve the next one without a block being made. So it
+ * begins anew where the heap has come to more, and once in a window, to learn what scopes need. */
+static bool is_as_usual(const struct heap *heap, size_t recent)
+{
+    return heap->pages.used * PAGE_BYTES <= recent + recent / 2 + RESTART_PAGES * PAGE_BYTES &&
+           heap->kept.scopes != 0;
+}
+
+static void start_afresh(struct heap *heap)
+{
+    clear_lists(heap);
+    for (size_t i = 0; i < RETAIN_EXACT_CLASSES; i++)
+        heap->exact[i].ahead = 0;
+    heap->cursor = heap->end = 0;
+    heap->shared_pages = heap->look_at = heap->looked_alive = 0;
+    pages_reset(&heap->pages);
+}
+
 void retain_start_afresh(struct thread *thread)
 {
     struct heap *heap = &thread->heap;
     struct pages *pages = &heap->pages;
     retain_drain(thread);
+    size_t recent = kept_note(&heap->kept, heap->peak);
+    if (heap->alive == 0 && !heap->unsure && pages->used > RESTART_PAGES &&
+        !is_as_usual(heap, recent))
+        start_afresh(heap);
     bool adaptive = !fixed.config.capacity_is_set;
-    if (heap->alive == 0 && !heap->unsure && pages->used > RESTART_PAGES) {
-        clear_lists(heap);
-        heap->cursor = heap->end = 0;
-        heap->shared_pages = heap->look_at = heap->looked_alive = 0;
-        pages_reset(pages);
-    }
     size_t kept = fixed.config.capacity;
     if (adaptive)
-        kept = higher(kept, kept_note(&heap->kept, heap->peak) * 2);
+        kept = higher(kept, recent * 2);
     heap->peak = 0;
     if ((pages->used + pages->warm) * PAGE_BYTES > kept) {
         size_t target = adaptive ? higher(fixed.config.capacity, heap->kept.bytes) : kept;
@@ -223,6 +257,10 @@ void retain_recover(struct thread *thread)
 {
     struct heap *heap = &thread->heap;
     clear_lists(heap);
+    if (heap->cursor > heap->end) {
+        heap->cursor = heap->end = 0;
+        heap->run = PAGES_NONE;
+    }
     pages_recover(&heap->pages);
     heap->shared_pages = 0;
     for (uint32_t run = 0; run < heap->pages.count; run += heap->pages.table[run].length)

@@ -46,6 +46,10 @@ struct thread *thread_counted(int slot)
 
 struct thread *thread_of_address(uintptr_t address)
 {
+    struct thread *own = hot.thread;
+    if (LIKELY(own && address >= own->memory &&
+               address < region_memory_end(&fixed.region, own->slot)))
+        return own;
     int slot = region_slot_of(&fixed.region, address);
     return slot >= 0 && slot < region_slots_seen() ? thread_in_slot(slot) : NULL;
 }

@@ -3,18 +3,14 @@
  * frees by others, survivors, scopes of the other kind inside and outside, sweeps, starting afresh,
  * the overflow policies, misuse; and random operations against a model.
  */
-#include "harness.h"
+#include "heaps.h"
 
-#include "engine/retain_heap.h"
 #include "route/modules.h"
-#include "scope/automatic.h"
 
 enum { CAPACITY = 1024 * 1024, LIMIT = 64 * 1024 * 1024 };
 
 /* No checker watches: blocks are resized in place, and places come again. */
 static bool plain;
-
-static struct heap *heap;
 
 static void start_with(size_t capacity, size_t align, bool adaptive)
 {
@@ -34,18 +30,6 @@ static void start_once(void)
     fixed.config.overflow = OVERFLOW_GROW;
     fixed.config.capacity_is_set = false;
     fixed.config.capacity = CAPACITY;
-}
-
-static arena_scope_token open_kind(const char *label, bool retains)
-{
-    arena_scope_site site = {label, "harness", 1, 0};
-    struct thread *thread = scope_thread();
-    require(thread);
-    const struct module *module = scope_mark_module(thread, marked_caller());
-    arena_scope_token token =
-        scope_open(thread, &thread->sites[sites_find(&site)], retains, module);
-    heap = &hot.thread->heap;
-    return token;
 }
 
 static arena_scope_token outer;
@@ -92,14 +76,6 @@ static unsigned char *filled(size_t size, int byte)
     return memset(block, byte, size);
 }
 
-/* Blocks that are alive, as the heap counts them. */
-static uint64_t alive(void)
-{
-    if (hot.thread->depth > 0)
-        settle_innermost(hot.thread);
-    return heap->alive;
-}
-
 static void *free_it(void *block)
 {
     t_free(block);
@@ -121,51 +97,6 @@ static bool is_listed(uintptr_t block)
         if (at == block)
             return true;
     return false;
-}
-
-/* Headers lead from one block to the next through all shared pages, lists hold free blocks of their
- * class alone, and the counts are right. */
-static void check_heap(void)
-{
-    uint64_t blocks = 0, shared = 0, living = 0, waiting = 0;
-    if (heap->unsure)
-        return;
-    for (uint32_t run = 0; run < heap->pages.count; run += heap->pages.table[run].length) {
-        uint32_t length = heap->pages.table[run].length;
-        living += heap->pages.table[run].kind == PAGES_LARGE;
-        if (heap->pages.table[run].kind != PAGES_SHARED)
-            continue;
-        shared += length;
-        uintptr_t start = pages_address(&heap->pages, run);
-        uintptr_t end = start + length * PAGE_BYTES - BLOCK_HEADER;
-        for (uintptr_t at = block_base(start, fixed.config.align); at < end;) {
-            if (at == heap->cursor && heap->cursor < heap->end) {
-                at = heap->end;
-                continue;
-            }
-            uint64_t header = retain_load(at);
-            size_t bytes = header & RETAIN_BYTES;
-            require(bytes >= RETAIN_UNIT && bytes <= RETAIN_SHARED && at + bytes <= end);
-            require(bytes % fixed.config.align == 0);
-            waiting += (header & RETAIN_REMOTE) != 0;
-            living += !(header & RETAIN_FREED);
-            blocks++;
-            at += bytes;
-        }
-    }
-    require(shared == heap->shared_pages);
-    require(blocks == heap->blocks);
-    require(living == alive() || fixed.checked);
-    for (size_t i = 0; i < COUNT(heap->exact); i++)
-        for (uintptr_t at = heap->exact[i].first; at; at = retain_load(at - BLOCK_HEADER) >> 16)
-            require((retain_load(at - BLOCK_HEADER) & (RETAIN_BYTES | RETAIN_FREED)) ==
-                    (i * RETAIN_UNIT | RETAIN_FREED));
-    for (size_t i = 0; i < COUNT(heap->wide); i++)
-        for (uintptr_t at = heap->wide[i]; at; at = retain_load(at - BLOCK_HEADER) >> 16) {
-            uint64_t header = retain_load(at - BLOCK_HEADER);
-            require((header & RETAIN_FREED) &&
-                    retain_list(heap, header & RETAIN_BYTES) == &heap->wide[i]);
-        }
 }
 
 /* ---- routing --------------------------------------------------------------------------------- */
@@ -883,13 +814,14 @@ START_TEST(what_another_thread_frees_is_used_again)
         blocks[i] = filled(728, i); /* a class of its own */
     for (int i = 0; i < 50; i++)
         in_thread(free_it, blocks[i]);
-    for (int i = 0; i < 50; i++) {
+    /* Behind those that were made ahead, which are no more than these. */
+    int found = 0;
+    for (int i = 0; i < 100; i++) {
         unsigned char *again = filled(728, 1);
-        bool found = false;
         for (int k = 0; k < 50; k++)
-            found = found || blocks[k] == again;
-        ck_assert(found);
+            found += blocks[k] == again;
     }
+    ck_assert_int_eq(found, 50);
 }
 END_TEST
 
@@ -1069,24 +1001,60 @@ END_TEST
 
 /* ---- starting afresh ------------------------------------------------------------------------- */
 
+/* So many scopes, and what recent ones came to is noted. */
+enum { WINDOW = 64 };
+
+/* Ends scopes until the heap has begun anew, or could have. */
+static void end_a_window(void)
+{
+    for (int i = 0; i < WINDOW; i++) {
+        arena_scope_token token = open_kind("small", true);
+        t_free(t_malloc(10));
+        arena_scope_end(token);
+    }
+}
+
+static void draw_and_free(size_t count, size_t size)
+{
+    unsigned char *blocks[600];
+    for (size_t i = 0; i < count; i++)
+        blocks[i] = filled(size, (int)i);
+    for (size_t i = 0; i < count; i++)
+        t_free(blocks[i]);
+}
+
+/* As soon as a scope comes to more than others did, and else once in a window. */
 START_TEST(where_nothing_is_alive_bumping_begins_anew)
 {
-    unsigned char *first = NULL;
-    for (int round = 0; round < 5; round++) {
-        unsigned char *blocks[600];
-        for (int i = 0; i < 600; i++)
-            blocks[i] = filled(500 + (size_t)round, i);
-        for (int i = 0; i < 600; i++)
-            t_free(blocks[i]);
+    close_scope();
+    int anew = 0;
+    for (int round = 0; round < 3 * WINDOW; round++) {
+        open_scope();
+        draw_and_free(600, 500 + (size_t)round % 5);
         ck_assert_uint_gt(heap->pages.used, 16);
         close_scope();
-        ck_assert_uint_eq(heap->pages.used, 0);
-        open_scope();
-        if (round == 0)
-            first = blocks[0];
-        ck_assert(!plain || round == 0 || blocks[0] == first);
+        ck_assert_uint_lt(heap->pages.used, 150);
+        anew += heap->pages.used == 0;
         check_heap();
     }
+    ck_assert_int_ge(anew, 3);
+    ck_assert(!plain || anew < 10);
+    open_scope();
+}
+END_TEST
+
+START_TEST(after_more_than_usual_bumping_begins_anew)
+{
+    for (int round = 0; round < 10; round++) {
+        draw_and_free(600, 500);
+        close_scope();
+        ck_assert_uint_lt(heap->pages.used, 150);
+        open_scope();
+    }
+    draw_and_free(600, 20000);
+    close_scope();
+    ck_assert_uint_eq(heap->pages.used, 0);
+    open_scope();
 }
 END_TEST
 
@@ -1109,7 +1077,8 @@ START_TEST(where_something_is_alive_all_of_it_stays)
         t_free(blocks[i]);
     t_free(kept);
     close_scope();
-    ck_assert_uint_eq(heap->pages.used, 0);
+    end_a_window();
+    ck_assert_uint_le(heap->pages.used, 16);
     open_scope();
 }
 END_TEST
@@ -1964,6 +1933,7 @@ static void run_model(void)
     require(alive() == 0);
     check_heap();
     close_scope();
+    end_a_window();
     require(!plain || heap->pages.used <= 16);
     require(stats_now()->misuses == 0);
 }
@@ -2050,6 +2020,7 @@ static Suite *retain_suite(void)
 
     TCase *afresh = group(suite, "afresh");
     tcase_add_test(afresh, where_nothing_is_alive_bumping_begins_anew);
+    tcase_add_test(afresh, after_more_than_usual_bumping_begins_anew);
     tcase_add_test(afresh, where_something_is_alive_all_of_it_stays);
     tcase_add_test(afresh, the_outermost_that_retains_starts_afresh);
     tcase_add_test(afresh, what_recent_scopes_came_to_stays_warm);

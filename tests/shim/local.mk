@@ -76,6 +76,7 @@ tests_shim_check_pages_SOURCES = tests/shim/check_pages.c tests/shim/harness.h
 tests_shim_check_pages_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_pages_LDADD = $(shim_tests_ldadd)
 
-tests_shim_check_retain_SOURCES = tests/shim/check_retain.c tests/shim/harness.h
+tests_shim_check_retain_SOURCES = tests/shim/check_retain.c tests/shim/harness.h \
+	tests/shim/heaps.h
 tests_shim_check_retain_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_retain_LDADD = $(shim_tests_ldadd)
