@@ -373,15 +373,16 @@ void pages_recover(struct pages *pages)
     pages->used = pages->warm = 0;
     for (uint32_t run = 0; run < pages->count; run += pages->table[run].length) {
         uint32_t length = pages->table[run].length;
+        enum pages_kind kind = pages->table[run].kind;
         if (length == 0 || length > pages->count - run) {
             length = pages->count - run; /* what cannot be told is given up */
-            set_run(pages, run, length, PAGES_LARGE);
+            kind = PAGES_LARGE;
         }
-        if (pages->table[run].kind != PAGES_FREE) {
+        set_run(pages, run, length, kind); /* its last page's entry may be another's */
+        if (kind != PAGES_FREE) {
             pages->used += length;
             continue;
         }
-        set_run(pages, run, length, PAGES_FREE);
         list(pages, run);
         pages->warm += bits_count(pages->dirty, run, run + length);
     }

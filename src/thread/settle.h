@@ -17,22 +17,28 @@ static ALWAYS_INLINE bool must_settle(const struct thread *thread)
 }
 
 /* Moves the counts to the frame, of the innermost scope. Returns how many blocks more are alive.
- * Subtracted, not cleared: a signal handler may have counted in between. Without the fence the
- * compiler sees that the difference is 0 and clears. */
+ * Subtracted, not cleared: a signal handler may have counted in between. One that has settled in
+ * between leaves less than nothing, which is moved, too. Without the fence the compiler sees that
+ * the difference is 0 and clears. */
 static ALWAYS_INLINE uint64_t settle_counts(struct thread *thread, struct frame *frame)
 {
-    uint64_t calls = hot.calls;
-    uint64_t bytes = hot.bytes;
-    uint64_t freed = hot.freed;
-    signal_fence();
-    hot.calls -= calls;
-    hot.bytes -= bytes;
-    hot.freed -= freed;
-    frame->stats->calls += calls;
-    frame->stats->bytes += bytes;
-    frame->live += (int64_t)(calls - freed);
-    thread->freed += freed;
-    return calls - freed;
+    uint64_t alive = 0;
+    do {
+        uint64_t calls = hot.calls;
+        uint64_t bytes = hot.bytes;
+        uint64_t freed = hot.freed;
+        signal_fence();
+        hot.calls -= calls;
+        hot.bytes -= bytes;
+        hot.freed -= freed;
+        frame->stats->calls += calls;
+        frame->stats->bytes += bytes;
+        frame->live += (int64_t)(calls - freed);
+        thread->freed += freed;
+        alive += calls - freed;
+        signal_fence();
+    } while (UNLIKELY((int64_t)(hot.calls | hot.bytes | hot.freed) < 0));
+    return alive;
 }
 
 /* Settles for the frame, of the innermost scope, which drops. */

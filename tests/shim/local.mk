@@ -16,6 +16,7 @@ shim_tests = \
 	tests/shim/check_stack \
 	tests/shim/check_stats \
 	tests/shim/check_signal \
+	tests/shim/check_retain_signal \
 	tests/shim/check_named \
 	tests/shim/check_model
 check_PROGRAMS += $(shim_tests)
@@ -59,6 +60,11 @@ tests_shim_check_stack_LDADD = $(shim_tests_ldadd)
 tests_shim_check_stats_SOURCES = tests/shim/check_stats.c tests/shim/harness.h
 tests_shim_check_stats_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_stats_LDADD = $(shim_tests_ldadd)
+
+tests_shim_check_retain_signal_SOURCES = tests/shim/check_retain_signal.c tests/shim/harness.h \
+	tests/shim/heaps.h tests/shim/stepping.h
+tests_shim_check_retain_signal_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_retain_signal_LDADD = $(shim_tests_ldadd)
 
 tests_shim_check_signal_SOURCES = tests/shim/check_signal.c tests/shim/harness.h tests/shim/stepping.h
 tests_shim_check_signal_CFLAGS = $(shim_tests_cflags)
