@@ -115,14 +115,15 @@ static bool has_room_for(struct thread *thread, size_t size)
     return total_bytes(size) <= drop_room(thread);
 }
 
-/* What grows again and again is copied to where it has half as much room again, so that its growth
- * costs no more than its size. Small blocks have less to copy than to lose. */
+/* What grows in small steps is copied to where it has half as much room again, so that its growth
+ * costs no more than its size. Who takes larger steps has seen to that already, and small blocks
+ * have less to copy than to lose. */
 #define GROWTH_LEAST ((size_t)512)
 
 static size_t room_to_grow(struct thread *thread, size_t old, size_t size)
 {
     size_t larger = old + old / 2;
-    if (size <= old || old < GROWTH_LEAST || size >= larger)
+    if (size <= old || old < GROWTH_LEAST || size - old >= old / 8)
         return 0;
     bool overflows = !has_room_for(thread, size) && fixed.config.overflow == OVERFLOW_GROW;
     return overflows || has_room_for(thread, larger) ? larger - size : 0;
