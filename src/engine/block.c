@@ -77,7 +77,7 @@ static OUT_OF_LINE void free_otherwise(void *block)
 
 OUT_OF_LINE void block_free(void *block)
 {
-    if (UNLIKELY(!drop_release_older(block)))
+    if (UNLIKELY(!drop_release_slowly(block)))
         free_otherwise(block);
 }
 

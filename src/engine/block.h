@@ -41,7 +41,7 @@ static ALWAYS_INLINE bool block_release(void *block)
 {
     if (UNLIKELY((uintptr_t)block - BLOCK_HEADER < hot.start))
         return retain_release(block);
-    return drop_release_newest(block);
+    return drop_release(block);
 }
 
 /*

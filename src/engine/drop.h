@@ -103,27 +103,6 @@ static ALWAYS_INLINE void *drop_take_aligned(size_t size, size_t alignment, uint
     return (void *)(header + BLOCK_HEADER);
 }
 
-/*
- * The fast path of free, for a block of the region not below hot.start: the newest block, in front
- * of which nothing has been freed, steps the cursor back. False when it is another, or there is
- * something to note first: drop_release_older is next.
- */
-static ALWAYS_INLINE bool drop_release_newest(void *block)
-{
-    struct hot *h = &hot;
-    uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
-    uintptr_t cursor = h->cursor;
-    if (UNLIKELY(header >= cursor || *(uintptr_t *)header != cursor))
-        return false;
-    uintptr_t gate = h->limit;
-    if (UNLIKELY(cursor > h->thread->peak))
-        return false; /* to be noted first; a call from here would cost every free a frame */
-    if (UNLIKELY(!drop_move_cursor(h, cursor, header, gate)))
-        return false;
-    h->freed++;
-    return true;
-}
-
 /* The block whose header word is `word` ends at a header, or at `top`. */
 static ALWAYS_INLINE bool drop_is_intact(uintptr_t header, uintptr_t word, uintptr_t top)
 {
@@ -131,13 +110,61 @@ static ALWAYS_INLINE bool drop_is_intact(uintptr_t header, uintptr_t word, uintp
     return (end - header) % ALIGN_MIN == 0 && end - header - 1 < top - header;
 }
 
+/* Makes the block free that is not the newest, so that the cursor finds it when it comes there. */
+static ALWAYS_INLINE void drop_mark(uintptr_t header, uintptr_t word)
+{
+    uintptr_t end = word & ~BLOCK_FLAGS;
+    *(uintptr_t *)header = word | BLOCK_FREED;
+    *(uintptr_t *)(end - BLOCK_HEADER) = header;
+    *(uintptr_t *)end |= BLOCK_AFTER_FREED;
+}
+
+/*
+ * The fast path of free, for a block of the region not below hot.start: the newest block, in front
+ * of which nothing has been freed, steps the cursor back, an older one is marked. False when it is
+ * another, or there is more to do: drop_release_slowly is next.
+ */
+static ALWAYS_INLINE bool drop_release(void *block)
+{
+    struct hot *h = &hot;
+    uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
+    uintptr_t cursor = h->cursor;
+    if (UNLIKELY(header >= cursor))
+        return false;
+    bool newest = LIKELY(*(uintptr_t *)header == cursor);
+    signal_fence();
+    uintptr_t gate = h->limit;
+    if (newest) {
+        if (UNLIKELY(cursor > h->thread->peak))
+            return false; /* to be noted first; a call from here would cost every free a frame */
+        if (UNLIKELY(!drop_move_cursor(h, cursor, header, gate)))
+            return false;
+    } else {
+        uintptr_t word = *(uintptr_t *)header;
+        bool collapses = word == (cursor | BLOCK_AFTER_FREED);
+        if (UNLIKELY(collapses || gate == 0 || !drop_is_intact(header, word, cursor)))
+            return false;
+        h->limit = 0;
+        signal_fence();
+        if (UNLIKELY(h->cursor != cursor)) {
+            drop_open_anew(h, gate);
+            return false;
+        }
+        drop_mark(header, word);
+        signal_fence();
+        h->limit = gate;
+    }
+    h->freed++;
+    return true;
+}
+
 /* The newest block is free: steps back over it and what is free in front of it, counts it, and
  * opens the gate that was found at `gate`. True. */
 bool drop_collapse(uintptr_t header, uintptr_t gate);
 
-/* The same for any block of the innermost scope, where blocks are not checked. Any state of the
- * gate is fine. False when it is none, or freed already. */
-static ALWAYS_INLINE bool drop_release_older(void *block)
+/* The rest of it for any block of the innermost scope, where blocks are not checked. Any state of
+ * the gate is fine. False when it is none, or freed already. */
+static ALWAYS_INLINE bool drop_release_slowly(void *block)
 {
     struct hot *h = &hot;
     uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
@@ -148,18 +175,14 @@ static ALWAYS_INLINE bool drop_release_older(void *block)
     bool done = false;
     if (LIKELY(header >= h->start && header < cursor)) {
         uintptr_t word = *(uintptr_t *)header;
-        uintptr_t end = word & ~BLOCK_FLAGS;
         done = drop_is_intact(header, word, cursor);
-        if (LIKELY(done)) {
-            if (UNLIKELY(end == cursor && gate != 0))
-                return drop_collapse(header, gate);
+        if (LIKELY(done && gate != 0 && (word & ~BLOCK_FLAGS) == cursor))
+            return drop_collapse(header, gate);
+        if (done && gate != 0)
+            drop_mark(header, word);
+        else if (done) /* a handler has interrupted the shim, perhaps */
             *(uintptr_t *)header = word | BLOCK_FREED;
-            if (LIKELY(gate != 0)) { /* else a handler has interrupted the shim, perhaps */
-                *(uintptr_t *)(end - BLOCK_HEADER) = header;
-                *(uintptr_t *)end |= BLOCK_AFTER_FREED;
-            }
-            h->freed++;
-        }
+        h->freed += done;
     }
     drop_open_anew(h, gate);
     return done;
