@@ -21,11 +21,15 @@ EXTRA_DIST += \
 	bench/table.jq \
 	bench/results/2026-11-24.json \
 	bench/results/2026-11-24.md \
+	bench/results/2026-11-28.json \
+	bench/results/2026-11-28.md \
 	bench/pictures/hot-paths.png \
 	bench/pictures/kernels-p99.png \
 	bench/pictures/kernels.png \
 	bench/pictures/memory-peak.png \
 	bench/pictures/memory-retained.png \
+	bench/pictures/programs-peak.png \
+	bench/pictures/programs.png \
 	bench/pictures/scope-paths.png \
 	bench/pictures/scope.png \
 	bench/pictures/share.png \
