@@ -84,7 +84,7 @@ EXPORT HOT TAIL_CALLS void *malloc(size_t size)
     return malloc_any(size, CALLER());
 }
 
-static OUT_OF_LINE void *calloc_in_scope(size_t count, size_t size, uintptr_t caller)
+static OUT_OF_LINE void *calloc_slowly(size_t count, size_t size, uintptr_t caller)
 {
     struct request request = {.zeroed = true, .caller = caller};
     if (__builtin_mul_overflow(count, size, &request.size))
@@ -96,12 +96,22 @@ static OUT_OF_LINE void *calloc_in_scope(size_t count, size_t size, uintptr_t ca
     return block == BLOCK_PASS ? fixed.next.calloc(count, size) : block;
 }
 
+static OUT_OF_LINE HOT void *calloc_in_scope(size_t count, size_t size, uintptr_t caller)
+{
+    size_t bytes;
+    if (LIKELY(!__builtin_mul_overflow(count, size, &bytes) && (ptrdiff_t)bytes >= 0)) {
+        void *block = retain_take(total_bytes(bytes), bytes);
+        if (LIKELY(block != NULL))
+            return memset(block, 0, bytes);
+    }
+    return calloc_slowly(count, size, caller);
+}
+
 EXPORT HOT TAIL_CALLS void *calloc(size_t count, size_t size)
 {
     uintptr_t caller = CALLER();
-    size_t bytes;
-    if (LIKELY(!__builtin_mul_overflow(count, size, &bytes))) {
-        size_t total;
+    size_t bytes, total;
+    if (LIKELY(!__builtin_mul_overflow(count, size, &bytes) && (ptrdiff_t)bytes >= 0)) {
         void *block = drop_take(bytes, &total, caller);
         if (LIKELY(block != NULL))
             return drop_zero(block, bytes);
