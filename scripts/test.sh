@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
 need_packages "${build_packages[@]}" "${bench_packages[@]}" clang clang-format libclang-rt-dev \
-    shellcheck mandoc binutils strace gdb heaptrack libjemalloc2 libmimalloc2.0 \
+    lld mold musl-tools shellcheck mandoc binutils strace gdb heaptrack libjemalloc2 libmimalloc2.0 \
     libtcmalloc-minimal4 sqlite3 git perl-base python3 xz-utils redis-server redis-tools \
     libpython3.11-testsuite
 

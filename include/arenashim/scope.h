@@ -3,8 +3,8 @@
  *
  * Inside a scope the calling thread's malloc family draws from that thread's arena; at the end of
  * the scope everything drawn in it is gone at once. Without the shim in the process each mark is a
- * test and a branch, and there is nothing to link: all functions here are inline and look the
- * shim up by weak reference (or, in objects that are not position independent, once by dlsym).
+ * few tests and branches, and there is nothing to link: all functions here are inline and look the
+ * shim up by weak reference or, where the linker has settled that to 0, once by dlsym.
  *
  *     ARENA_SCOPE("rank") { ... }            the block is the scope
  *     ARENA_SCOPE_HERE("rank");              the rest of the enclosing block is
@@ -90,24 +90,25 @@ ARENASHIM_API_ void arenashim_stats_print(int fd);
     X(int, arena_scope_active, (void))                                                             \
     X(void, arenashim_stats_print, (int))
 
-#if defined(__PIC__) || defined(__PIE__)
-
+/* Whatever visibility the program gives to what it includes: these are defined elsewhere. */
 #define ARENASHIM_WEAK_(result, name, parameters)                                                  \
-    extern result arenashim_weak_##name parameters __asm__(#name) __attribute__((weak));
+    extern result arenashim_weak_##name parameters __asm__(#name)                                  \
+        __attribute__((weak, visibility("default")));
 ARENASHIM_FUNCTIONS_(ARENASHIM_WEAK_)
 #undef ARENASHIM_WEAK_
-#define ARENASHIM_FIND_(name) (arenashim_weak_##name)
-
-#else
 
 /*
- * The static linker settles a weak undefined function of a position-dependent object to 0 for
- * good, so the addresses are looked up at the first mark. dlsym itself is weak: in a static
- * program it is absent, and so is the shim. Threads that race here store the same values.
+ * A static linker may settle a weak undefined function to 0 for good: all do in objects that are
+ * not position independent, mold in all programs, others when they are told to. So where it is 0
+ * the addresses are looked up at the first mark. dlsym itself is weak: in a static program it is
+ * absent, and so is the shim. What it notes when the shim is absent is not the program's, and
+ * dlerror takes it away. Threads that race here store the same values.
  */
 typedef void (*arenashim_function_)(void);
 extern arenashim_function_ arenashim_weak_dlsym(void *, const char *) __asm__("dlsym")
-    __attribute__((weak));
+    __attribute__((weak, visibility("default")));
+extern char *arenashim_weak_dlerror(void) __asm__("dlerror")
+    __attribute__((weak, visibility("default")));
 
 #define ARENASHIM_POINTER_(result, name, parameters) result(*name) parameters;
 struct arenashim_functions_ {
@@ -116,25 +117,33 @@ struct arenashim_functions_ {
 };
 #undef ARENASHIM_POINTER_
 
-static struct arenashim_functions_ arenashim_found_ __attribute__((unused));
-
-__attribute__((unused, noinline, cold)) static void arenashim_look_up_(void)
+__attribute__((unused, noinline, cold)) static void
+arenashim_look_up_(struct arenashim_functions_ *found)
 {
-    if (arenashim_weak_dlsym) {
+    if (arenashim_weak_dlsym && arenashim_weak_dlsym((void *)0, "arena_scope_begin")) {
 #define ARENASHIM_LOOK_UP_(result, name, parameters)                                               \
-    arenashim_found_.name = (result(*) parameters)arenashim_weak_dlsym((void *)0, #name);
+    __atomic_store_n(&found->name, (result(*) parameters)arenashim_weak_dlsym((void *)0, #name),   \
+                     __ATOMIC_RELAXED);
         ARENASHIM_FUNCTIONS_(ARENASHIM_LOOK_UP_)
 #undef ARENASHIM_LOOK_UP_
+    } else if (arenashim_weak_dlerror) {
+        arenashim_weak_dlerror();
     }
-    __atomic_store_n(&arenashim_found_.looked_up, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&found->looked_up, 1, __ATOMIC_RELEASE);
 }
 
-#define ARENASHIM_FIND_(name)                                                                      \
-    (__atomic_load_n(&arenashim_found_.looked_up, __ATOMIC_ACQUIRE) ? (void)0                      \
-                                                                    : arenashim_look_up_(),        \
-     arenashim_found_.name)
+static inline struct arenashim_functions_ *arenashim_found_(void)
+{
+    static struct arenashim_functions_ found;
+    if (!__atomic_load_n(&found.looked_up, __ATOMIC_ACQUIRE))
+        arenashim_look_up_(&found);
+    return &found;
+}
 
-#endif
+/* Declares `function`, the shim's function of that name as dlsym finds it, or 0. */
+#define ARENASHIM_FOUND_(name)                                                                     \
+    __typeof__(&arenashim_weak_##name) function =                                                  \
+        __atomic_load_n(&arenashim_found_()->name, __ATOMIC_RELAXED)
 
 /* The inline functions need assembler names of their own: a local symbol with the name of the
  * shim's function would stand in its way. */
@@ -146,47 +155,73 @@ ARENASHIM_FUNCTIONS_(ARENASHIM_INLINE_)
 
 static inline arena_scope_token arena_scope_begin(const arena_scope_site *site)
 {
+    if (__builtin_expect(arenashim_weak_arena_scope_begin != 0, 0))
+        return arenashim_weak_arena_scope_begin(site);
     arena_scope_token none = {0};
-    return __builtin_expect(ARENASHIM_FIND_(arena_scope_begin) != 0, 0)
-               ? ARENASHIM_FIND_(arena_scope_begin)(site)
-               : none;
+    ARENASHIM_FOUND_(arena_scope_begin);
+    return __builtin_expect(function != 0, 0) ? function(site) : none;
 }
 
 static inline void arena_scope_end(arena_scope_token token)
 {
-    if (ARENASHIM_FIND_(arena_scope_end) != 0)
-        ARENASHIM_FIND_(arena_scope_end)(token);
+    if (arenashim_weak_arena_scope_end) {
+        arenashim_weak_arena_scope_end(token);
+        return;
+    }
+    ARENASHIM_FOUND_(arena_scope_end);
+    if (function)
+        function(token);
 }
 
 static inline void arena_scope_pause(void)
 {
-    if (ARENASHIM_FIND_(arena_scope_pause) != 0)
-        ARENASHIM_FIND_(arena_scope_pause)();
+    if (arenashim_weak_arena_scope_pause) {
+        arenashim_weak_arena_scope_pause();
+        return;
+    }
+    ARENASHIM_FOUND_(arena_scope_pause);
+    if (function)
+        function();
 }
 
 static inline void arena_scope_resume(void)
 {
-    if (ARENASHIM_FIND_(arena_scope_resume) != 0)
-        ARENASHIM_FIND_(arena_scope_resume)();
+    if (arenashim_weak_arena_scope_resume) {
+        arenashim_weak_arena_scope_resume();
+        return;
+    }
+    ARENASHIM_FOUND_(arena_scope_resume);
+    if (function)
+        function();
 }
 
 static inline void *arena_scope_keep(void *block)
 {
-    return ARENASHIM_FIND_(arena_scope_keep) != 0 ? ARENASHIM_FIND_(arena_scope_keep)(block)
-                                                  : block;
+    if (arenashim_weak_arena_scope_keep)
+        return arenashim_weak_arena_scope_keep(block);
+    ARENASHIM_FOUND_(arena_scope_keep);
+    return function ? function(block) : block;
 }
 
 static inline int arena_scope_active(void)
 {
-    return ARENASHIM_FIND_(arena_scope_active) != 0 ? ARENASHIM_FIND_(arena_scope_active)() : 0;
+    if (arenashim_weak_arena_scope_active)
+        return arenashim_weak_arena_scope_active();
+    ARENASHIM_FOUND_(arena_scope_active);
+    return function ? function() : 0;
 }
 
 /* Writes the statistics so far to `fd`, in the format that ARENASHIM_STATS names (else text).
  * Without the shim nothing is written. */
 static inline void arenashim_stats_print(int fd)
 {
-    if (ARENASHIM_FIND_(arenashim_stats_print) != 0)
-        ARENASHIM_FIND_(arenashim_stats_print)(fd);
+    if (arenashim_weak_arenashim_stats_print) {
+        arenashim_weak_arenashim_stats_print(fd);
+        return;
+    }
+    ARENASHIM_FOUND_(arenashim_stats_print);
+    if (function)
+        function(fd);
 }
 
 /* ---- marks ---------------------------------------------------------------------------------- */

@@ -10,7 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifdef HIDDEN
+#pragma GCC visibility push(hidden)
+#endif
 #include <arenashim/scope.h>
+#ifdef HIDDEN
+#pragma GCC visibility pop
+#endif
 
 int marks(int active, int longjmps);
 

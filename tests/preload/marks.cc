@@ -6,7 +6,13 @@
 #include <cstdio>
 #include <cstdlib>
 
+#ifdef HIDDEN
+#pragma GCC visibility push(hidden)
+#endif
 #include <arenashim/scope.h>
+#ifdef HIDDEN
+#pragma GCC visibility pop
+#endif
 
 extern "C" int marks(int active, int longjmps);
 

@@ -10,14 +10,18 @@
 warnings=(-Wall -Wextra -Wshadow -pedantic -Werror)
 
 # Object flags and link flags per kind. A position-dependent object resolves weak symbols at link
-# time; position-independent ones may end up in either kind of executable.
+# time, and so do some linkers in others; position-independent ones may end up in either kind of
+# executable. `hidden` is what some projects say of all that they include.
 declare -A object=(
     [pie]=-fPIE [library]=-fPIC [no-pie]=-fno-pie [pic-in-no-pie]=-fPIC
     [static]=-fno-pie [static-pie]=-fPIE
+    [hidden]=-DHIDDEN [mold]=-fPIE [lld]=-fPIE [gold]=-fPIE [weak-at-link]=-fPIE [lto]=-flto
 )
 declare -A link=(
     [pie]=-pie [library]=-pie [no-pie]=-no-pie [pic-in-no-pie]=-no-pie
     [static]=-static [static-pie]=-static-pie
+    [hidden]=-pie [mold]=-fuse-ld=mold [lld]=-fuse-ld=lld [gold]=-fuse-ld=gold
+    [weak-at-link]='-Wl,-z,nodynamic-undefined-weak' [lto]=-fPIE
 )
 
 # ---- compiling, two at a time ------------------------------------------------------------------
@@ -71,6 +75,16 @@ add_all() {
     # What these add concerns the linker alone.
     add "$compiler" "$source" pic-in-no-pie "$standard" -O2
     add "$compiler" "$source" static-pie "$standard" -O2
+    add "$compiler" "$source" hidden "$standard" -O2
+    add "$compiler" "$source" weak-at-link "$standard" -O2
+    add "$compiler" "$source" lto "$standard" -O2
+    for kind in mold lld gold; do
+        if have "ld.$kind"; then
+            add "$compiler" "$source" "$kind" "$standard" -O2
+        else
+            skip "$source with $compiler, linked by $kind" "$kind is not installed"
+        fi
+    done
 }
 
 # ---- running -----------------------------------------------------------------------------------
