@@ -17,6 +17,25 @@ static const int form_options[] = {
     [FORM_RESULT] = DMGL_PARAMS | DMGL_ANSI,
 };
 
+/* Takes the ending off that a compiler gives to a copy or a renamed form of the function itself.
+ * Any other ending names another function: the body of a parallel region, a nested function. */
+static bool cut_clone(char *plain)
+{
+    static const char *const clones[] = {".isra.", ".constprop.", ".lto_priv.",
+                                         ".llvm.", ".__uniq.",    ".specialized."};
+    char *number = plain + strlen(plain);
+    while (number > plain && isdigit((unsigned char)number[-1]))
+        number--;
+    for (size_t i = 0; i < COUNT(clones) && *number != '\0'; i++) {
+        size_t length = strlen(clones[i]);
+        if ((size_t)(number - plain) <= length || memcmp(number - length, clones[i], length) != 0)
+            continue;
+        number[-(ptrdiff_t)length] = '\0';
+        return true;
+    }
+    return false;
+}
+
 bool name_set(struct name *name, const char *symbol)
 {
     size_t length = strcspn(symbol, "@");
@@ -33,10 +52,9 @@ bool name_set(struct name *name, const char *symbol)
             name->part = true;
     }
     memcpy(name->symbol, name->plain, length + 1);
-    char *end = name->part ? NULL : strchr(name->plain + 1, '.');
-    if (end)
-        *end = '\0';
-    name->mangled = strncmp(name->plain, "_Z", 2) == 0;
+    while (!name->part && cut_clone(name->plain))
+        ;
+    name->mangled = strncmp(name->plain, "_Z", 2) == 0 || strncmp(name->plain, "_R", 2) == 0;
     return true;
 }
 
@@ -45,20 +63,27 @@ static void append(const char *bytes, size_t count, void *text)
     text_append_bytes(text, NAME_MAX_LENGTH, bytes, count);
 }
 
-/* The C++ name in that form; "" when the symbol only looks like one. */
+/* The C++ or Rust name in that form; "" when the symbol only looks like one. Of Rust's the last
+ * form has the hash that its compiler adds. */
 static const char *demangle(struct name *name, enum form form)
 {
     char *text = name->forms[form];
-    if (!(name->made & 1U << form)) {
+    if (name->made & 1U << form)
+        return text;
+    name->made |= 1U << form;
+    text[0] = '\0';
+    if (rust_demangle_callback(name->plain, form == FORM_RESULT ? DMGL_VERBOSE : 0, append, text))
+        return text;
+    text[0] = '\0';
+    if (!cplus_demangle_v3_callback(name->plain, form_options[form], append, text))
         text[0] = '\0';
-        if (!cplus_demangle_v3_callback(name->plain, form_options[form], append, text))
-            text[0] = '\0';
-        name->made |= 1U << form;
-    }
+    const char *ending = strchr(name->plain, '.');
+    if (form == FORM_BARE && *text != '\0' && ending) /* the demangler has passed over it */
+        append(ending, strlen(ending), text);
     return text;
 }
 
-/* Words in C++ names that symbols abbreviate or do not hold. */
+/* Words in C++ and Rust names that symbols abbreviate or do not hold. */
 static const char *const abbreviated[] = {
     "std",      "allocator", "basic_string", "basic_istream", "basic_ostream", "basic_iostream",
     "operator", "new",       "delete",       "co_await",      "unsigned",      "signed",
@@ -69,6 +94,8 @@ static const char *const abbreviated[] = {
     "default",  "anonymous", "namespace",    "clone",         "virtual",       "thunk",
     "vtable",   "typeinfo",  "variable",     "function",      "reference",     "temporary",
     "iostream", "covariant", "construction", "nullptr",       "requires",      "sizeof",
+    "usize",    "isize",     "u16 u32 u64",  "u128",          "i16 i32 i64",   "i128",
+    "f32 f64",  "closure",   "shim",         "unsafe extern", "impl dyn mut",  "for",
 };
 
 /*

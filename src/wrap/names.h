@@ -16,7 +16,7 @@ struct name {
     char symbol[NAME_MAX_LENGTH]; /* without its version */
     char plain[NAME_MAX_LENGTH];  /* without the ending of a clone, too */
     bool part;                    /* of a function, outlined by the compiler: foo.part.0 */
-    bool mangled;                 /* C++: the forms below can be made */
+    bool mangled;                 /* C++ or Rust: the forms below can be made */
     unsigned made;                /* of the forms, as bits */
     char forms[3][NAME_MAX_LENGTH];
 };
@@ -25,12 +25,13 @@ struct name {
 bool name_set(struct name *name, const char *symbol);
 
 /* Whether a pattern means the function: as a symbol, or, of a C++ function, as the name without
- * parameters, with them, or with the result type of a template before them. A compiler's clones
- * (.isra, .constprop) also go by the name of the function; an outlined part (.part) only by a
- * pattern that has the dot. */
+ * parameters, with them, or with the result type of a template before them; of a Rust function, as
+ * the path without the compiler's hash, or with it. A compiler's clones (.isra, .constprop) also go
+ * by the name of the function; an outlined part (.part) only by a pattern that has the dot. What
+ * has another ending is another function (f._omp_fn.0, the body of a parallel region of f). */
 bool name_matches(struct name *name, const char *pattern);
 
-/* For people: the C++ name with its parameters, or the symbol. */
+/* For people: the C++ name with its parameters, the Rust path, or the symbol. */
 const char *name_shown(struct name *name);
 
 #endif

@@ -3,7 +3,8 @@
  * again whenever something else is.
  *
  * It runs in the shim's constructor, and later inside dlopen with the dynamic linker's lock held,
- * so one thread at a time. It allocates nothing by malloc; qsort and fnmatch may, for a while.
+ * so one thread at a time. It allocates nothing by malloc; qsort, fnmatch and the demangling of
+ * Rust names may, for a while.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -188,6 +188,59 @@ static const struct {
     {"_Z3fooi.isra.0", "foo(int)", true},
     {"_Z3fooi.cold", "foo", false},
     {".hidden", ".hidden", true},
+    {"f.lto_priv.3", "f", true},
+    {"f.lto_priv.0.isra.0", "f", true},
+    {"f.llvm.1234567890", "f", true},
+    {"f.__uniq.42", "f", true},
+    {"f.__uniq.42.llvm.7", "f", true},
+    {"f.specialized.1", "f", true},
+    /* Functions of their own. */
+    {"f._omp_fn.0", "f", false},
+    {"f._omp_fn.0", "f._omp_fn.0", true},
+    {"f._omp_fn.0", "f._omp_fn.*", true},
+    {"f._omp_fn.0", "f*", true},
+    {"f._omp_fn.0.constprop.0", "f", false},
+    {"f._omp_fn.0.constprop.0", "f._omp_fn.0", true},
+    {"f._loopfn.0", "f", false},
+    {"f.omp_outlined", "f", false},
+    {".omp_outlined..1", ".omp_outlined*", true},
+    {"inner.0", "inner", false},
+    {"inner.0", "inner.0", true},
+    {"inner.0.constprop.0", "inner", false},
+    {"f.resolver", "f", false},
+    {"f.avx2", "f", false},
+    {"f.constprop", "f", false},
+    {".isra.0", ".isra.0", true},
+    {"module.function", "module", false},
+    {"_Z3fooi._omp_fn.0", "foo", false},
+    {"_Z3fooi._omp_fn.0", "foo(int)", false},
+    {"_Z3fooi._omp_fn.0", "foo._omp_fn.0", true},
+    {"_Z3fooi._omp_fn.0", "foo(int) [clone ._omp_fn.0]", true},
+    {"_Z3fooi._omp_fn.0", "foo(int)*", true},
+    {"_Z3fooi.constprop.0", "foo", true},
+    {"_Z3fooi.part.0", "foo", false},
+    {"_Z3fooi.part.0", "foo.part.0", true},
+    /* Rust, both manglings. */
+    {"_ZN3app6engine5query17h28cb1234567890abE", "app::engine::query", true},
+    {"_ZN3app6engine5query17h28cb1234567890abE", "app::engine::query::h28cb1234567890ab", true},
+    {"_ZN3app6engine5query17h28cb1234567890abE", "app::*::query", true},
+    {"_ZN3app6engine5query17h28cb1234567890abE", "app::engine", false},
+    {"_ZN3app6engine5query17h28cb1234567890abE.llvm.123", "app::engine::query", true},
+    {"_ZN4core3ptr23drop_in_place$LT$u8$GT$17h28cb1234567890abE", "core::ptr::drop_in_place<u8>",
+     true},
+    {"_ZN3std2rt10lang_start28_$u7b$$u7b$closure$u7d$$u7d$17h28cb1234567890abE",
+     "std::rt::lang_start::{{closure}}", true},
+    {"_ZN33_$LT$app..A$u20$as$u20$app..B$GT$3run17h28cb1234567890abE", "<app::A as app::B>::run",
+     true},
+    {"_RNvNtCs32gj3y4fnmh_3app6engine5query", "app::engine::query", true},
+    {"_RNvNtCs32gj3y4fnmh_3app6engine5query", "app::*", true},
+    {"_RNvNtCs32gj3y4fnmh_3app6engine5query.llvm.123", "app::engine::query", true},
+    {"_RNvNtCs32gj3y4fnmh_3app6engine5query", "app::engine", false},
+    {"_RNvMNtCs32gj3y4fnmh_4main6engineINtB2_u7Bse_snamE3runB4_",
+     "<main::engine::B\xc3\xb6se<u32>>::run", true},
+    {"_RNCNvCs32gj3y4fnmh_3app4main0B3_", "app::main::{closure#0}", true},
+    {"_Render", "_Render", true},
+    {"_Render", "app", false},
 };
 
 START_TEST(patterns_mean_names)
@@ -226,6 +279,12 @@ START_TEST(names_for_people)
     ck_assert_str_eq(name_shown(&name), "plain");
     name_set(&name, "_Zq");
     ck_assert_str_eq(name_shown(&name), "_Zq");
+    name_set(&name, "_ZN3app5query17h28cb1234567890abE");
+    ck_assert_str_eq(name_shown(&name), "app::query");
+    name_set(&name, "_RNvCs32gj3y4fnmh_3app5query");
+    ck_assert_str_eq(name_shown(&name), "app::query");
+    name_set(&name, "_Z3fooi._omp_fn.0");
+    ck_assert_str_eq(name_shown(&name), "foo(int) [clone ._omp_fn.0]");
 }
 END_TEST
 
