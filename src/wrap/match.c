@@ -168,6 +168,7 @@ bool match_find(const struct list *specs, const struct object *object, struct sy
         for (size_t k = 0; k < indices.count; k++) {
             struct spec *own = &spec[index[k]];
             own->stripped = own->stripped || symbols->stripped;
+            own->unread = own->unread || symbols->unread;
             own->module_seen = true;
             if (!own->name)
                 match_offset(object, own, index[k], matches);

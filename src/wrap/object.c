@@ -4,19 +4,31 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
 #include "wrap/spec.h"
 
-/* The file of the program; the dynamic linker lists it without a name. */
+bool object_is_executed(void)
+{
+    return getauxval(AT_BASE) != 0;
+}
+
+/* The file of the program; the dynamic linker lists it without a name. Where the kernel was told to
+ * execute the dynamic linker, this has put the program's name in the place of its own. */
 static const char *program_path(void)
 {
     static char path[PATH_MAX];
     if (path[0] == '\0') {
-        ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+        ssize_t length =
+            object_is_executed() ? readlink("/proc/self/exe", path, sizeof path - 1) : 0;
         path[length > 0 ? length : 0] = '\0';
+        const char *executed = (const char *)getauxval(AT_EXECFN);
+        if (length <= 0 && executed && !realpath(executed, path))
+            path[0] = '\0';
     }
     return path;
 }

@@ -31,6 +31,10 @@ enum object_kind {
 
 enum object_kind object_kind(const struct object *object);
 
+/* False where the program was started through the dynamic linker, as "ld.so PROGRAM": then that is
+ * what /proc/self/exe leads to. */
+bool object_is_executed(void);
+
 /* Describes an object that dl_iterate_phdr reports. The texts are the dynamic linker's own, and are
  * gone when it is unloaded. */
 void object_describe(const struct dl_phdr_info *info, struct object *object);

@@ -35,7 +35,8 @@ struct spec {
     const char *failed_name, *failed_reason; /* of the first of them */
     bool failed_not_exported, failed_said;
     bool module_seen; /* a module was looked through */
-    bool stripped;    /* one that has no symbol table but the dynamic one */
+    bool stripped;    /* one that has no symbol table but the dynamic one, or it is unread */
+    bool unread;      /* the file of one could not be read */
     bool unmatched_said;
 };
 

@@ -107,9 +107,11 @@ static bool is_loaded_file(const struct object *object, const struct symbols *sy
 
 static void map_file(const struct object *object, struct symbols *symbols)
 {
-    /* The path of the program may be another file by now. */
-    const char *path = object->is_program ? "/proc/self/exe" : object->path;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY;
+    /* The path of the program may be another file by now, and there may be no /proc. */
+    int fd = object->is_program && object_is_executed() ? open("/proc/self/exe", flags) : -1;
+    if (fd < 0)
+        fd = open(object->path, flags);
     struct stat status;
     if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
         void *file = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -163,8 +165,8 @@ bool symbols_open(const struct object *object, struct symbols *symbols)
 {
     *symbols = (struct symbols){.stripped = true};
     map_file(object, symbols);
-    if (add_dynamic(object, symbols) &&
-        (!symbols->file || !is_loaded_file(object, symbols) || add_from_file(object, symbols)))
+    symbols->unread = !symbols->file || !is_loaded_file(object, symbols);
+    if (add_dynamic(object, symbols) && (symbols->unread || add_from_file(object, symbols)))
         return true;
     symbols_close(symbols);
     return false;

@@ -26,7 +26,8 @@ struct symbol {
 
 struct symbols {
     struct list list; /* of struct symbol, in no order */
-    bool stripped;    /* there is no symbol table but the dynamic one */
+    bool stripped;    /* there is no symbol table but the dynamic one, or it is unread */
+    bool unread;      /* the file cannot be read, or is another by now */
     void *file;       /* mapping, or NULL */
     size_t file_size;
 };

@@ -75,8 +75,10 @@ static void say_unmatched(struct spec *spec, bool finally)
         text_str(&line, spec->module);
         text_str(&line, " is loaded");
     }
-    if (spec->module && spec->module_seen && spec->stripped)
-        text_str(&line, " (stripped: only what it exports has a name)");
+    if (spec->module && spec->module_seen && spec->stripped) {
+        text_str(&line, spec->unread ? " (its file cannot be read" : " (stripped");
+        text_str(&line, ": only what it exports has a name)");
+    }
     text_end(&line);
 }
 

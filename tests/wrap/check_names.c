@@ -372,7 +372,7 @@ START_TEST(another_file_is_not_believed)
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         program.path = files[i];
         ck_assert(symbols_open(&program, &symbols));
-        ck_assert(symbols.stripped);
+        ck_assert(symbols.stripped && symbols.unread);
         ck_assert_ptr_null(find_symbol(&symbols, "take_object"));
         symbols_close(&symbols);
     }

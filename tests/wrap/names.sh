@@ -93,6 +93,26 @@ wrapped 'named!main' "$named" calls
 counted 'the program by its name' '1 named!main retain 256'
 wrapped "$named!main" "$named" calls
 counted 'the program by its path' '1 named!main retain 256'
+loader=$(readelf -l "$named" | sed -n 's/.*interpreter: \(.*\)]/\1/p')
+for spec in main!main named!main "$named!main"; do
+    wrapped "$spec" "$loader" "$named" calls
+    counted "the program, started through the dynamic linker, as ${spec#"$tmp"}" \
+        '1 named!main retain 256'
+done
+wrapped 'main!main' "$loader" --argv0 other "$named" calls
+counted 'the program, started so under another name' '1 other!main retain 256'
+wrapped 'ld-linux-x86-64.so.2!main' "$loader" "$named" calls
+says 'the program is not taken for the dynamic linker' \
+    "$scopes: 'ld-linux-x86-64.so.2!main' matches no function so far of ld-linux-x86-64.so.2 (stripped: only what it exports has a name)"
+# shellcheck disable=SC2016
+bare=(unshare -m sh -c 'umount -l /proc && exec "$@"' sh)
+if "${bare[@]}" true 2>/dev/null; then
+    wrapped 'main!main' "${bare[@]}" "$named" calls
+    is 'without /proc the program is found, and why it is not wrapped is said' "${err##*$'\n'}" \
+        "arenashim: $scopes: 'main!main': cannot wrap main: code cannot be changed through /proc/thread-self/mem, and it is not exported"
+else
+    skip 'without /proc' 'no file system can be taken away here'
+fi
 wrapped "$tmp/libnamed.so!k_sum" "$named" calls
 counted 'a library by its path' '3 libnamed.so!k_sum retain 256'
 wrapped '*/libnamed.so!k_sum' "$named" calls
