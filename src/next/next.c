@@ -138,6 +138,12 @@ static bool is_resolving(void)
     return __atomic_load_n(&resolving, __ATOMIC_ACQUIRE);
 }
 
+static int trims_nothing(size_t pad)
+{
+    (void)pad;
+    return 0;
+}
+
 static void *find(const char *name)
 {
     void *function = dlsym(RTLD_NEXT, name);
@@ -145,6 +151,9 @@ static void *find(const char *name)
      */
     if (!function)
         function = dlsym(RTLD_DEFAULT, name);
+    /* Not every C library has it, and no block depends on it. */
+    if (!function && strcmp(name, "malloc_trim") == 0)
+        return (void *)trims_nothing;
     if (!function) {
         struct text line;
         text_message(&line);

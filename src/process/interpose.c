@@ -196,8 +196,8 @@ EXPORT int malloc_trim(size_t pad)
 
 /* ---- aligned blocks -------------------------------------------------------------------------- */
 
-/* glibc rounds an alignment that is not a power of two up to one, and takes 0 for the default.
- * 0 when there is no such power. */
+/* glibc's memalign rounds an alignment that is not a power of two up to one, and takes 0 for the
+ * default. 0 when there is no such power. */
 static size_t usual_alignment(size_t alignment)
 {
     if (alignment <= ALIGN_MIN)
@@ -235,9 +235,11 @@ EXPORT HOT void *memalign(size_t alignment, size_t size)
     return block == BLOCK_PASS ? fixed.next.memalign(alignment, size) : block;
 }
 
+/* One that is no power of two has been an error since glibc 2.38: the next allocator decides. */
 EXPORT HOT void *aligned_alloc(size_t alignment, size_t size)
 {
-    void *block = aligned_any(alignment, size, CALLER());
+    void *block =
+        LIKELY(is_power_of_two(alignment)) ? aligned_any(alignment, size, CALLER()) : BLOCK_PASS;
     return block == BLOCK_PASS ? fixed.next.aligned_alloc(alignment, size) : block;
 }
 

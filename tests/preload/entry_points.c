@@ -272,6 +272,25 @@ static void odd_alignments(void)
     }
 }
 
+/* aligned_alloc does with one what it does outside scopes: an error since glibc 2.38. */
+static void odd_alignments_of_c11(void)
+{
+    static const size_t odd[] = {0, 3, 17, 48, 100, ((size_t)1 << 63) + 1};
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        errno = 0;
+        void *outside = opaque(aligned_alloc(opaque_size(odd[i]), 8));
+        int error = errno;
+        ARENA_SCOPE("odd") {
+            EXPECT(in_arena(opaque(aligned_alloc(32, 8))));
+            errno = 0;
+            void *block = opaque(aligned_alloc(opaque_size(odd[i]), 8));
+            EXPECT(!in_arena(block) && !block == !outside && errno == error);
+            free(block);
+        }
+        free(outside);
+    }
+}
+
 /* Null and zero. */
 static void empty_requests(bool routed)
 {
@@ -381,6 +400,7 @@ int main(int argc, char **argv)
         {"impossible_in_scope", impossible_in_scope},
         {"impossible_out_of_scope", impossible_requests},
         {"odd_alignments", odd_alignments},
+        {"odd_alignments_of_c11", odd_alignments_of_c11},
         {"empty_in_and_out", empty_in_and_out},
         {"errno_is_kept", errno_is_kept},
         {"many_blocks", many_blocks},

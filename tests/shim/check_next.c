@@ -7,6 +7,7 @@
 #include "next/next.h"
 
 static void (*in_dlsym)(void);
+static const char *absent = "";
 
 #if !SANITIZED /* whose own start looks symbols up before anything else runs */
 /* The C library's, after what the case wants done first. */
@@ -19,7 +20,7 @@ void *dlsym(void *handle, const char *name)
         in_dlsym = NULL;
         body();
     }
-    return real(handle, name);
+    return strcmp(name, absent) != 0 ? real(handle, name) : NULL;
 }
 #endif
 
@@ -65,6 +66,17 @@ static void early_blocks(void)
     require(fixed.next.realloc(early[1], 0) == NULL);
     for (size_t i = 0; i < COUNT(early); i++)
         fixed.next.free(early[i]);
+}
+
+/* A C library without it. */
+static void no_trim(void)
+{
+    absent = "malloc_trim";
+    require(fixed.next.malloc_trim(0) == 0);
+    void *block = fixed.next.malloc(10);
+    require(block != NULL);
+    fixed.next.free(block);
+    require(fixed.next.malloc_trim(0) == 0);
 }
 
 /* The first call of the process, whichever it is, looks the others up. */
@@ -116,12 +128,20 @@ START_TEST(any_call_may_be_the_first)
 }
 END_TEST
 
+START_TEST(a_c_library_need_not_trim)
+{
+    ck_assert_fresh("no_trim");
+}
+END_TEST
+
 static Suite *next_suite(void)
 {
     Suite *suite = suite_create("next");
     TCase *tcase = tcase_create("next");
-    if (!SANITIZED)
+    if (!SANITIZED) {
         tcase_add_test(tcase, blocks_of_the_look_up_stay_good);
+        tcase_add_test(tcase, a_c_library_need_not_trim);
+    }
     tcase_add_loop_test(tcase, any_call_may_be_the_first, 0, 8);
     suite_add_tcase(suite, tcase);
     return suite;
@@ -129,7 +149,9 @@ static Suite *next_suite(void)
 
 int main(int argc, char **argv)
 {
-    static const struct fresh cases[] = {
-        {"early_blocks", early_blocks}, {"first_call", first_call}, {NULL, NULL}};
+    static const struct fresh cases[] = {{"early_blocks", early_blocks},
+                                         {"first_call", first_call},
+                                         {"no_trim", no_trim},
+                                         {NULL, NULL}};
     return run_suite(next_suite, cases, argc, argv);
 }
