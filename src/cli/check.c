@@ -40,7 +40,8 @@ void check_command(int argc, char **argv)
     char **program = argv + optind;
     if (!program_find(program[0], path))
         err(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_INVOKE, "cannot run '%s'", program[0]);
-    program_examine(program[0], path, shim, RUNS_WITHOUT);
+    if (program_examine(program[0], path, shim, "it cannot be checked") == PROGRAM_ENDANGERED)
+        exit(EXIT_CANCELED);
     if (setenv("ARENASHIM_SHIM", shim, 1) != 0)
         err(EXIT_CANCELED, "cannot set ARENASHIM_SHIM");
 

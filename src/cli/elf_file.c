@@ -1,5 +1,6 @@
 #include "cli/elf_file.h"
 
+#include <limits.h>
 #include <link.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -44,11 +45,18 @@ static bool has_soname(int fd, const ElfW(Phdr) * segment)
     return false;
 }
 
+/* False when the file has no program headers of this machine's format. */
+static bool read_header(int fd, ElfW(Ehdr) * header)
+{
+    return read_at(fd, header, sizeof *header, 0) &&
+           memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
+           header->e_phentsize == sizeof(ElfW(Phdr)) && header->e_phnum > 0;
+}
+
 bool elf_is_static(int fd)
 {
     ElfW(Ehdr) header;
-    if (!read_at(fd, &header, sizeof header, 0) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-        header.e_phentsize != sizeof(ElfW(Phdr)) || header.e_phnum == 0)
+    if (!read_header(fd, &header))
         return false;
     for (unsigned i = 0; i < header.e_phnum; i++) {
         ElfW(Phdr) segment;
@@ -62,7 +70,7 @@ bool elf_is_static(int fd)
     return true;
 }
 
-/* ---- sanitizers ----------------------------------------------------------------------------- */
+/* ---- dynamic sections and symbols ------------------------------------------------------------ */
 
 /* Larger tables are no sign of a sanitizer, and not worth the memory. */
 #define TABLE_MAX ((size_t)64 << 20)
@@ -124,6 +132,78 @@ static const char *name_at(const struct table *table, uint64_t offset)
     return table->names && offset < table->names_size ? table->names + offset : "";
 }
 
+static bool starts_with(const char *text, const char *start)
+{
+    return start && strncmp(text, start, strlen(start)) == 0;
+}
+
+static bool is_own_class(int fd)
+{
+    struct elf_identity identity;
+    return elf_identify(fd, &identity) &&
+           identity.class == (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32);
+}
+
+/* What `judge` says of the first library that the file needs and that it says anything of. */
+static const char *judge_needed(int fd, const char *(*judge)(const char *library))
+{
+    struct table dynamic;
+    ElfW(Dyn) entry;
+    const char *found = NULL;
+    if (!find_table(fd, SHT_DYNAMIC, &dynamic))
+        return NULL;
+    for (size_t at = 0; dynamic.entries && !found && at + sizeof entry <= dynamic.size;
+         at += sizeof entry) {
+        memcpy(&entry, dynamic.entries + at, sizeof entry);
+        if (entry.d_tag == DT_NEEDED)
+            found = judge(name_at(&dynamic, entry.d_un.d_val));
+    }
+    free_table(&dynamic);
+    return found;
+}
+
+/* ---- other C libraries ----------------------------------------------------------------------- */
+
+static const char *libc_of_loader(const char *path)
+{
+    static const char *const loaders[][2] = {
+        {"ld-musl-", "musl"}, {"ld-uClibc", "uClibc"}, {"linker", "bionic"}};
+    const char *file = basename(path);
+    for (size_t i = 0; i < COUNT(loaders); i++)
+        if (starts_with(file, loaders[i][0]))
+            return loaders[i][1];
+    return NULL;
+}
+
+static const char *libc_of_library(const char *library)
+{
+    return strcmp(library, "libc.so") == 0 || starts_with(library, "libc.musl-") ? "musl" : NULL;
+}
+
+const char *elf_other_libc(int fd, const char *path)
+{
+    ElfW(Ehdr) header;
+    ElfW(Phdr) segment;
+    char interpreter[PATH_MAX];
+    if (!is_own_class(fd) || !read_header(fd, &header))
+        return NULL;
+    /* The dynamic linker, run as a program, names no other one. */
+    const char *loader = path;
+    for (unsigned i = 0; i < header.e_phnum; i++) {
+        if (!read_at(fd, &segment, sizeof segment, header.e_phoff + i * sizeof segment))
+            return NULL;
+        if (segment.p_type != PT_INTERP || segment.p_filesz == 0 || segment.p_filesz > PATH_MAX ||
+            !read_at(fd, interpreter, segment.p_filesz, segment.p_offset))
+            continue;
+        interpreter[segment.p_filesz - 1] = '\0';
+        loader = interpreter;
+    }
+    const char *found = libc_of_loader(loader);
+    return found ? found : judge_needed(fd, libc_of_library);
+}
+
+/* ---- sanitizers ------------------------------------------------------------------------------ */
+
 /* The runtimes: each as a library that must come first, and as a symbol that a program defines
  * which holds it. */
 static const struct runtime {
@@ -139,31 +219,11 @@ static const struct runtime {
     {"LeakSanitizer", NULL, NULL, "__lsan_init"},
 };
 
-static bool starts_with(const char *text, const char *start)
-{
-    return start && strncmp(text, start, strlen(start)) == 0;
-}
-
 const char *elf_sanitizer_library(const char *file)
 {
     for (size_t i = 0; i < COUNT(runtimes); i++)
         if (starts_with(file, runtimes[i].library) || starts_with(file, runtimes[i].clang_library))
             return runtimes[i].name;
-    return NULL;
-}
-
-static const char *needed_runtime(const struct table *dynamic)
-{
-    ElfW(Dyn) entry;
-    for (size_t at = 0; dynamic->entries && at + sizeof entry <= dynamic->size;
-         at += sizeof entry) {
-        memcpy(&entry, dynamic->entries + at, sizeof entry);
-        if (entry.d_tag != DT_NEEDED)
-            continue;
-        const char *name = elf_sanitizer_library(name_at(dynamic, entry.d_un.d_val));
-        if (name)
-            return name;
-    }
     return NULL;
 }
 
@@ -184,19 +244,13 @@ static const char *defined_runtime(const struct table *symbols)
 
 const char *elf_sanitizer(int fd)
 {
-    struct elf_identity identity;
-    struct table table;
-    const char *found = NULL;
-    if (!elf_identify(fd, &identity) ||
-        identity.class != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
+    struct table symbols;
+    if (!is_own_class(fd))
         return NULL;
-    if (find_table(fd, SHT_DYNAMIC, &table)) {
-        found = needed_runtime(&table);
-        free_table(&table);
-    }
-    if (!found && find_table(fd, SHT_DYNSYM, &table)) {
-        found = defined_runtime(&table);
-        free_table(&table);
+    const char *found = judge_needed(fd, elf_sanitizer_library);
+    if (!found && find_table(fd, SHT_DYNSYM, &symbols)) {
+        found = defined_runtime(&symbols);
+        free_table(&symbols);
     }
     return found;
 }

@@ -134,9 +134,9 @@ static bool is_foreign(int fd, const char *shim)
 
 /* What there is to say about preloading into a program, and whether it must not be tried. */
 struct obstacle {
-    const char *reason;    /* completes "'program' ..."; NULL when nothing speaks against it */
-    const char *sanitizer; /* completes the reason */
-    bool fatal;            /* the program would not start */
+    const char *reason; /* completes "'program' ..."; NULL when nothing speaks against it */
+    const char *name;   /* completes the reason */
+    bool fatal;         /* the program would not start */
 };
 
 /* A program may be executable without being readable, as set-user-ID programs often are. */
@@ -145,13 +145,15 @@ static struct obstacle find_obstacle(const char *path, const char *shim)
     struct obstacle found = {NULL, "", false};
     int fd = open_to_read(path);
     if (fd >= 0) {
-        const char *sanitizer = NULL;
+        const char *name = NULL;
         if (is_foreign(fd, shim))
             found.reason = "is built for another machine or word size than the shim";
+        else if ((name = elf_other_libc(fd, path)) != NULL)
+            found = (struct obstacle){"has another C library than the shim: ", name, true};
         else if (elf_is_static(fd))
             found.reason = "is statically linked, and only the dynamic linker can preload";
-        else if ((sanitizer = elf_sanitizer(fd)) != NULL)
-            found = (struct obstacle){"brings its own malloc by ", sanitizer, true};
+        else if ((name = elf_sanitizer(fd)) != NULL)
+            found = (struct obstacle){"brings its own malloc by ", name, true};
         close(fd);
     }
     if (!found.reason && gains_privileges(path))
@@ -197,8 +199,8 @@ enum program_reach program_examine(const char *name, const char *path, const cha
     struct obstacle found = find_obstacle(file, shim);
     if (found.reason && script)
         warnx("warning: '%s', the interpreter of '%s', %s%s; %s", file, name, found.reason,
-              found.sanitizer, consequence);
+              found.name, consequence);
     else if (found.reason)
-        warnx("warning: '%s' %s%s; %s", name, found.reason, found.sanitizer, consequence);
+        warnx("warning: '%s' %s%s; %s", name, found.reason, found.name, consequence);
     return !found.reason ? PROGRAM_REACHED : found.fatal ? PROGRAM_ENDANGERED : PROGRAM_NOT_REACHED;
 }

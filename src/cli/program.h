@@ -20,9 +20,9 @@ enum program_reach {
 };
 
 /* Prints one line on stderr when `shim` will not work in the program `path`, or in the interpreter
- * it names in its first line, and why: statically linked, another machine, more privileges than the
- * caller's, or a sanitizer's own malloc. `name` is what the user called it, and `consequence` what
- * follows for the user. */
+ * it names in its first line, and why: statically linked, another machine, another C library, more
+ * privileges than the caller's, or a sanitizer's own malloc. `name` is what the user called it, and
+ * `consequence` what follows for the user. */
 enum program_reach program_examine(const char *name, const char *path, const char *shim,
                                    const char *consequence);
 

@@ -204,6 +204,7 @@ static bool prepare(void)
     bool ours = malloc_is_ours();
     operators_resolve(&fixed.operators);
     if (!ours) {
+        environment_spare_others();
         say_bypassed();
         return false;
     }

@@ -1,6 +1,7 @@
 #include "settings/environment.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -97,6 +98,38 @@ static void stop_following(void)
         entry[0] = entry[1];
 }
 
+/*
+ * musl's dynamic linker ends a program into which it cannot load a preloaded library, and passes
+ * over one that is not there. glibc's alone puts a directory in the place of $LIB: by way of it
+ * children of glibc find this library, and those of musl find nothing.
+ */
+#define BY_WAY_OF "/$LIB/../../../.."
+
+void environment_spare_others(void)
+{
+    static char bytes[sizeof "LD_PRELOAD=" + 2 * PATH_MAX];
+    char path[PATH_MAX] = BY_WAY_OF;
+    char **entry = find("LD_PRELOAD");
+    Dl_info own;
+    if (!entry || !dladdr((void *)environment_spare_others, &own) || !own.dli_fname ||
+        *own.dli_fname != '/' || !text_append(path, sizeof path, own.dli_fname))
+        return;
+    if (!dlopen(path, RTLD_LAZY | RTLD_NOLOAD)) { /* there is no such directory here */
+        dlerror();                                /* the program did not ask */
+        return;
+    }
+    bool fits = text_append(bytes, sizeof bytes, "LD_PRELOAD=");
+    for (const char *item = strchr(*entry, '=') + 1; *item != '\0' && fits;) {
+        size_t length = strcspn(item, " :");
+        bool is_own = parse_is(item, length, own.dli_fname);
+        fits = (!is_own || text_append(bytes, sizeof bytes, BY_WAY_OF)) &&
+               text_append_bytes(bytes, sizeof bytes, item, length + (item[length] != '\0'));
+        item += length + (item[length] != '\0');
+    }
+    if (fits)
+        *entry = bytes;
+}
+
 /* ---- ARENASHIM_STATS_FILE -------------------------------------------------------------------- */
 
 #define STATS_FILE "ARENASHIM_STATS_FILE"
@@ -154,7 +187,9 @@ static void mark_specs(const struct config *config)
 
 void environment_settle(struct config *config)
 {
-    if (!config->follow)
+    if (config->follow)
+        environment_spare_others();
+    else
         stop_following();
     if (*config->stats_file != '\0' && !tells_processes_apart(config->stats_file))
         tell_processes_apart(config);

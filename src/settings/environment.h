@@ -1,6 +1,6 @@
 /*
  * The process's own environment, as far as it decides what children inherit of the shim. It is
- * edited where it lies, before main, and nothing is allocated.
+ * edited where it lies, before main, and nothing is allocated but by the dynamic linker.
  */
 #ifndef SHIM_ENVIRONMENT_H
 #define SHIM_ENVIRONMENT_H
@@ -8,12 +8,17 @@
 #include "settings/values.h"
 
 /*
- * - ARENASHIM_FOLLOW=0: this library is taken out of LD_PRELOAD.
+ * - ARENASHIM_FOLLOW=0: this library is taken out of LD_PRELOAD; otherwise programs of another C
+ *   library are spared it.
  * - ARENASHIM_STATS_FILE without %p: the name gets an ending by which children, forked or
  *   executed, write files of their own instead of this process's. config->stats_file likewise.
  * - ARENASHIM_SCOPES or ARENASHIM_SCOPE_FILE with specs gets the same ending, by which children
  * know that to complain of the specs is their parent's business.
  */
 void environment_settle(struct config *config);
+
+/* The latter alone, for a process in which the shim is idle: writes the path of this library in
+ * LD_PRELOAD in a way that musl's dynamic linker passes over. */
+void environment_spare_others(void);
 
 #endif

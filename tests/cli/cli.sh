@@ -23,11 +23,15 @@ tmp=$(realpath "$(mktemp -d)") || exit 99
 trap 'rm -rf "$tmp"' EXIT
 chmod 755 "$tmp"
 
+# What the shim puts in front of its path in LD_PRELOAD, for children of another C library.
+by_way_of='/$LIB/../../../..'
+
 # capture COMMAND...: sets status, out and err.
 capture() {
     status=0
     timeout 20 "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
     out=$(<"$tmp/out")
+    out=${out//"$by_way_of"/}
     err=$(<"$tmp/err")
 }
 
@@ -488,6 +492,51 @@ test_static_program() {
     done
 }
 
+# A program of another C library runs without the shim, by itself and as a child.
+test_other_c_library() {
+    capture env LD_PRELOAD="$shim" printenv LD_PRELOAD
+    is 'children: LD_PRELOAD leads to the shim by way of $LIB' "$status:$(<"$tmp/out")" \
+        "0:$by_way_of$shim"
+    capture env LD_PRELOAD="$shim:$tmp/other.so:$shim" sh -c 'exec sh -c "printenv LD_PRELOAD"'
+    is 'children: each item, once' "$status:$(<"$tmp/out")" \
+        "0:$by_way_of$shim:$tmp/other.so:$by_way_of$shim"
+    capture env LD_PRELOAD="$shim" sh -c 'ARENASHIM_FOLLOW=0 sh -c "env | grep -c LD_PRELOAD"'
+    is 'children: it is taken out all the same' "$status:$out:$err" '1:0:'
+    capture env LD_PRELOAD="$shim" sh -c 'ARENASHIM_STATS=text env true'
+    like 'children: the shim is in them' "$err" '^arenashim 0'
+    printf '#include <stdio.h>\nint main(void) { puts("ran"); return 5; }\n' >"$tmp/musl.c"
+    if ! musl-gcc -o "$tmp/musl" "$tmp/musl.c" 2>/dev/null || [ "$("$tmp/musl")" != ran ]; then
+        skip 'a program of musl' 'musl-gcc is not installed'
+        return
+    fi
+    local reason='has another C library than the shim: musl; it runs without the shim'
+    warns 'a program of musl: a warning' "'$tmp/musl' $reason" "$tmp/musl"
+    is 'a program of musl: runs all the same' "$status:$out:$(wc -l <"$tmp/err")" 5:ran:1
+    make_script "$tmp/musl" "$tmp/script.musl"
+    warns 'a script with an interpreter of musl: a warning' \
+        "'$tmp/musl', the interpreter of '$tmp/script.musl', $reason" "$tmp/script.musl"
+    local loader
+    loader=$(LC_ALL=C readelf -l "$tmp/musl" | sed -n 's/.*interpreter: \(.*\)]/\1/p')
+    warns "musl's dynamic linker run as a program: a warning" "'$loader' $reason" \
+        "$loader" "$tmp/musl"
+    is "musl's dynamic linker run as a program: runs all the same" "$status:$out" 5:ran
+    cp "$loader" "$tmp/loader.so"
+    musl-gcc -Wl,--dynamic-linker="$tmp/loader.so" -o "$tmp/moved-musl" "$tmp/musl.c"
+    warns 'a program of musl with a loader of its own: a warning' "$reason" "$tmp/moved-musl"
+    fails 'scopes: not of a program of musl' 125 \
+        "warning: '$tmp/musl' has another C library .*; its functions cannot be listed" \
+        "$arenashim" scopes --scope=f -- "$tmp/musl"
+    fails 'check: not of a program of musl' 125 \
+        "warning: '$tmp/musl' has another C library than the shim: musl; it cannot be checked" \
+        "$moved" check -- "$tmp/musl"
+    capture "$arenashim" run -- sh -c '"$1"; exit $?' sh "$tmp/musl"
+    is 'a child of musl: runs, and nothing is said' "$status:$out:$err" 5:ran:
+    capture "$arenashim" run -- sh -c '"$1"; "$2"; exit $?' sh true "$tmp/script.musl"
+    is 'a script of musl as a child' "$status:$out:$err" 5:ran:
+    capture env LD_PRELOAD="$shim:$tmp/other.so" sh -c '"$1"; exit $?' sh "$tmp/musl"
+    is 'a child of musl, the shim preloaded by hand' "$status:$out" 5:ran
+}
+
 # These are no programs, and execvp would have a shell run their bytes as commands: they are given
 # to `check`, whose script here runs nothing.
 test_odd_files() {
@@ -686,6 +735,7 @@ test_static_program
 test_sanitizers
 test_scopes
 test_check
+test_other_c_library
 test_odd_files
 test_privileges
 done_testing
