@@ -106,7 +106,11 @@ shim_cflags = $(AM_CFLAGS) $(coverage_flags) -fvisibility=hidden -fexceptions -f
 	-fno-tree-slp-vectorize
 
 lib_LTLIBRARIES += libarenashim.la
-libarenashim_la_SOURCES = src/process/interpose.c src/process/load.c
+libarenashim_la_SOURCES = \
+	src/process/interpose.c \
+	src/process/interpose.h \
+	src/process/interpose_cxx.c \
+	src/process/load.c
 libarenashim_la_CFLAGS = $(shim_cflags)
 libarenashim_la_LIBADD = src/libcore.la
 libarenashim_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
