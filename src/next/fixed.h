@@ -15,8 +15,9 @@ struct fixed {
     struct next_allocator next;
     struct outside outside;
     struct region region;
-    struct region fast; /* the same for the entry points; all 0 where blocks are checked */
-    size_t bias;        /* a block of n bytes occupies (n + bias) & mask bytes; see layout.h */
+    struct region fast;    /* the same for the entry points; all 0 where blocks are checked */
+    struct region deleted; /* the same for operator delete; all 0, too, where the program has one */
+    size_t bias;           /* a block of n bytes occupies (n + bias) & mask bytes; see layout.h */
     size_t mask;
     bool retains;      /* there may be scopes that retain what is alive: see retain.h */
     bool judges;       /* in such scopes, too, callers are judged by their module */

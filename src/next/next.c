@@ -280,6 +280,8 @@ union fixed_pages fixed_pages = {.values = {
                                      .outside = OUTSIDE_UNRESOLVED,
                                      .region = REGION_UNSETTLED,
                                      .fast = REGION_UNSETTLED,
+                                     .deleted = REGION_UNSETTLED,
+                                     .operators = OPERATORS_UNRESOLVED,
                                      .bias = BLOCK_BIAS(ALIGN_MIN),
                                      .mask = BLOCK_MASK(ALIGN_MIN),
                                  }};

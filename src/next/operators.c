@@ -1,6 +1,7 @@
 #include "next/operators.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -33,35 +34,41 @@ static const char *const delete_names[DELETE_VARIANTS] = {
     [DELETE_ARRAY_ALIGNED_NOTHROW] = "_ZdaPvSt11align_val_tRKSt9nothrow_t",
 };
 
+/* Which variant the runtime's own one calls; itself where it calls none. */
+static const enum operator_new new_calls[NEW_VARIANTS] = {
+    [NEW] = NEW,
+    [NEW_ARRAY] = NEW,
+    [NEW_NOTHROW] = NEW,
+    [NEW_ARRAY_NOTHROW] = NEW_ARRAY,
+    [NEW_ALIGNED] = NEW_ALIGNED,
+    [NEW_ARRAY_ALIGNED] = NEW_ALIGNED,
+    [NEW_ALIGNED_NOTHROW] = NEW_ALIGNED,
+    [NEW_ARRAY_ALIGNED_NOTHROW] = NEW_ARRAY_ALIGNED,
+};
+
+static const enum operator_delete delete_calls[DELETE_VARIANTS] = {
+    [DELETE] = DELETE,
+    [DELETE_ARRAY] = DELETE,
+    [DELETE_SIZED] = DELETE,
+    [DELETE_ARRAY_SIZED] = DELETE_ARRAY,
+    [DELETE_NOTHROW] = DELETE,
+    [DELETE_ARRAY_NOTHROW] = DELETE_ARRAY,
+    [DELETE_ALIGNED] = DELETE_ALIGNED,
+    [DELETE_ARRAY_ALIGNED] = DELETE_ALIGNED,
+    [DELETE_SIZED_ALIGNED] = DELETE_ALIGNED,
+    [DELETE_ARRAY_SIZED_ALIGNED] = DELETE_ARRAY_ALIGNED,
+    [DELETE_ALIGNED_NOTHROW] = DELETE_ALIGNED,
+    [DELETE_ARRAY_ALIGNED_NOTHROW] = DELETE_ARRAY_ALIGNED,
+};
+
+/* ---- who defines them ------------------------------------------------------------------------ */
+
 /* The C++ runtimes, by the name under which they are loaded. */
 static const char *const runtimes[] = {"libstdc++.so.6", "libc++abi.so.1", "libc++.so.1"};
 
-/* The definition of `name` behind the shim, NULL when it is a C++ runtime's or there is none. */
-static void *find_replacement(const char *name)
-{
-    void *function = dlsym(RTLD_NEXT, name);
-    Dl_info where;
-    if (!function || !dladdr(function, &where) || !where.dli_fname)
-        return NULL;
-    const char *object = basename(where.dli_fname);
-    if (strncmp(object, "libstdc++.", 10) == 0 || strncmp(object, "libc++", 6) == 0)
-        return NULL;
-    return function;
-}
-
-void operators_resolve(struct operators *operators)
-{
-    for (size_t i = 0; i < NEW_VARIANTS; i++)
-        operators->new_variants[i] = (operator_new_function *)find_replacement(new_names[i]);
-    for (size_t i = 0; i < DELETE_VARIANTS; i++)
-        operators->delete_variants[i] =
-            (operator_delete_function *)find_replacement(delete_names[i]);
-}
-
-/* A symbol of the C++ runtime in this process. The runtime may have been loaded out of the global
- * scope (a plug-in written in C++), so it is asked by its name. Aborts when there is none: the
- * operators are only called by C++ code, which cannot run without. */
-static void *runtime_symbol(const char *name)
+/* A symbol of the C++ runtime in this process, NULL when there is none. The runtime may have been
+ * loaded out of the global scope (a plug-in written in C++), so it is asked by its name. */
+static void *find_in_runtime(const char *name)
 {
     for (size_t i = 0; i < COUNT(runtimes); i++) {
         void *runtime = dlopen(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
@@ -73,7 +80,96 @@ static void *runtime_symbol(const char *name)
             return symbol;
     }
     /* dlopen itself may be short of memory. */
-    void *symbol = dlsym(RTLD_NEXT, name);
+    return dlsym(RTLD_NEXT, name);
+}
+
+struct definition {
+    void *function; /* NULL: the runtime's, the shim's or none */
+    bool in_front;
+};
+
+/* Neither the shim's nor a C++ runtime's. The address of a function that a program takes may lie in
+ * the program without being a definition. */
+static bool is_replacement(void *function)
+{
+    Dl_info own, where;
+    const ElfW(Sym) *symbol = NULL;
+    if (!function || dladdr((void *)is_replacement, &own) == 0 ||
+        dladdr1(function, &where, (void **)&symbol, RTLD_DL_SYMENT) == 0 || !where.dli_fname ||
+        where.dli_fbase == own.dli_fbase || !symbol || symbol->st_shndx == SHN_UNDEF)
+        return false;
+    const char *object = basename(where.dli_fname);
+    return strncmp(object, "libstdc++.", 10) != 0 && strncmp(object, "libc++", 6) != 0;
+}
+
+static struct definition find_definition(const char *name)
+{
+    void *function = dlsym(RTLD_DEFAULT, name);
+    if (is_replacement(function))
+        return (struct definition){function, true};
+    function = dlsym(RTLD_NEXT, name);
+    return (struct definition){is_replacement(function) ? function : NULL, false};
+}
+
+static bool is_nothrow(enum operator_new variant)
+{
+    return new_calls[variant] != variant && strstr(new_names[variant], "nothrow");
+}
+
+/* Each variant that nobody defines comes to the first one on its way that somebody does. A throwing
+ * form passes its arguments on as they are; for the others the runtime catches what is thrown. */
+static void resolve_news(struct operators *operators)
+{
+    struct definition defined[NEW_VARIANTS];
+    for (size_t i = 0; i < NEW_VARIANTS; i++)
+        defined[i] = find_definition(new_names[i]);
+    for (enum operator_new i = 0; i < NEW_VARIANTS; i++) {
+        enum operator_new at = i;
+        while (!defined[at].function && new_calls[at] != at)
+            at = new_calls[at];
+        void *function = defined[at].function;
+        operators->news_in_front |= defined[at].in_front ? 1U << i : 0;
+        void *own = function && at != i && is_nothrow(i) ? find_in_runtime(new_names[i]) : NULL;
+        operators->new_variants[i] = (operator_new_function *)(own ? own : function);
+    }
+}
+
+static void resolve_deletes(struct operators *operators)
+{
+    struct definition defined[DELETE_VARIANTS];
+    for (size_t i = 0; i < DELETE_VARIANTS; i++) {
+        defined[i] = find_definition(delete_names[i]);
+        operators->deletes_in_front = operators->deletes_in_front || defined[i].in_front;
+    }
+    /* Where one stands in front, free() is for those that come to none. */
+    void *last = operators->deletes_in_front ? dlsym(RTLD_DEFAULT, "free") : NULL;
+    for (enum operator_delete i = 0; i < DELETE_VARIANTS; i++) {
+        enum operator_delete at = i;
+        while (!defined[at].function && delete_calls[at] != at)
+            at = delete_calls[at];
+        void *function = defined[at].function ? defined[at].function : last;
+        operators->delete_variants[i] = (operator_delete_function *)function;
+    }
+}
+
+void operators_resolve(struct operators *operators)
+{
+    struct operators found = {.resolved = true};
+    if (operators->resolved)
+        return;
+    resolve_news(&found);
+    resolve_deletes(&found);
+    if (!operators->resolved) /* another thread may have been here, and sealed them */
+        *operators = found;
+}
+
+/* ---- out of memory --------------------------------------------------------------------------- */
+
+/* The same where there must be one. Aborts when there is none: the operators are only called by C++
+ * code, which cannot run without. */
+static void *runtime_symbol(const char *name)
+{
+    void *symbol = find_in_runtime(name);
     if (symbol)
         return symbol;
     struct text line;
@@ -90,11 +186,19 @@ void *operators_runtime_new(enum operator_new variant, size_t size, uintptr_t se
     return own(size, second, third);
 }
 
+typedef void handler(void);
+typedef handler *get_handler_function(void);
+#define GET_HANDLER "_ZSt15get_new_handlerv"
+
+bool operators_have_handler(void)
+{
+    get_handler_function *get_handler = (get_handler_function *)find_in_runtime(GET_HANDLER);
+    return get_handler && get_handler();
+}
+
 void operators_refused(void)
 {
-    typedef void handler(void);
-    handler *(*get_handler)(void) = (handler * (*)(void)) runtime_symbol("_ZSt15get_new_handlerv");
-    handler *installed = get_handler();
+    handler *installed = ((get_handler_function *)runtime_symbol(GET_HANDLER))();
     if (installed)
         installed();
     else

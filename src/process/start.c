@@ -141,7 +141,7 @@ static bool may_retain(const struct config *config)
 
 bool start_routing(void)
 {
-    fixed.region = fixed.fast = (struct region){0};
+    fixed.region = fixed.fast = fixed.deleted = (struct region){0};
     /* Without either, arenas of threads that are gone would stay taken for ever. */
     if (!life_start()) {
         struct text line;
@@ -178,6 +178,7 @@ bool start_routing(void)
     fixed.small = fixed.checked || fixed.judges ? 0 : RETAIN_SMALL;
     debug_start();
     fixed.fast = fixed.checked ? (struct region){0} : fixed.region;
+    fixed.deleted = fixed.operators.deletes_in_front ? (struct region){0} : fixed.fast;
     if (fixed.checked)
         block_checked_outside(&fixed.outside);
     __atomic_store_n(&state, ROUTING, __ATOMIC_RELEASE);
@@ -231,7 +232,7 @@ bool start_shim(void)
     text_stderr(); /* notes whether it is open */
     bool routing = prepare();
     if (!routing)
-        fixed.region = fixed.fast = (struct region){0};
+        fixed.region = fixed.fast = fixed.deleted = (struct region){0};
     fixed_seal();
     if (!routing)
         __atomic_store_n(&state, IDLE, __ATOMIC_RELEASE);

@@ -68,6 +68,7 @@ struct thread {
     uintptr_t gaps;       /* gaps to come; 0: none */
     uint64_t swept;       /* the token of the scope that was swept last */
     uintptr_t sweep_at;   /* the cursor from which on it is worth the time again */
+    uintptr_t new_caller; /* whose nothrow operator new goes on as the throwing one; 0: nobody's */
     struct kept kept;
     struct heap heap;
     struct module_cache modules;

@@ -9,6 +9,7 @@ TESTS += \
 	tests/preload/limits.sh \
 	tests/preload/marks.sh \
 	tests/preload/misuse.sh \
+	tests/preload/operators.sh \
 	tests/preload/overflow.sh \
 	tests/preload/path.sh \
 	tests/preload/programs.sh \
@@ -57,7 +58,10 @@ EXTRA_DIST += \
 	tests/preload/marks.cc \
 	tests/preload/marks.sh \
 	tests/preload/marks_main.c \
+	tests/preload/new_handler.cc \
 	tests/preload/new_lib.cc \
+	tests/preload/operators.cc \
+	tests/preload/operators.sh \
 	tests/preload/misuse.c \
 	tests/preload/misuse.sh \
 	tests/preload/overflow.c \
