@@ -81,7 +81,7 @@ class Shim:
         index = int(frame["stats"] - record["sites"][0].address)
         site = self.variable("sites")[index]
         label, file = (site[name].string() for name in ("label", "file"))
-        return "'%s' (%s:%d)" % (label, file or "unknown file", int(site["key"]["line"]))
+        return "'%s' (%s:%d)" % (label, file or "unknown file", int(site["line"]))
 
 
 class Slot:

@@ -22,6 +22,8 @@ src_libcore_la_SOURCES = \
 	src/settings/environment.c \
 	src/settings/environment.h \
 	src/memory/layout.h \
+	src/memory/wiped.c \
+	src/memory/wiped.h \
 	src/memory/region.c \
 	src/memory/region.h \
 	src/memory/pages.c \

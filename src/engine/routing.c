@@ -41,8 +41,8 @@ static bool takes_part(struct thread *thread, uintptr_t caller)
     bool everybody =
         (retains && fixed.everybody) || (thread->automatic == SCOPES_PROCESS && thread->depth == 1);
     if (!modules_participates(module, everybody)) {
-        passed->modules[module->index]++;
-        if (UNLIKELY(fixed.wrapper - module->start < module->end - module->start))
+        passed->modules[module->number]++;
+        if (UNLIKELY(fixed.wrapper - module->start < module->size))
             say_wrapped(module);
         return false;
     }
@@ -51,8 +51,8 @@ static bool takes_part(struct thread *thread, uintptr_t caller)
     /* A module that has no mark must not stay in use in a scope that it begins: the next begin is
      * to go the slow way, which enters the mark. */
     if (everybody)
-        thread->modules.generation = modules_generation - 1;
-    hot_use_module(module->start, module->end - module->start);
+        thread->modules.generation = modules_generation() - 1;
+    hot_use_module(module->start, module->size);
     return true;
 }
 

@@ -51,7 +51,7 @@ bool trim_arenas(size_t pad)
 {
     __atomic_store_n(&asked_pad, pad, __ATOMIC_RELAXED);
     __atomic_fetch_add(&asked, 1, __ATOMIC_RELEASE);
-    modules_unloaded(); /* sends every thread's next begin the slow way, where it trims */
+    modules_next_generation(); /* sends every thread's next begin the slow way, where it trims */
     if (!hot.thread)
         return false;
     return hot.thread->depth == 0 ? trim_idle(pad) : trim_in_scope(hot.thread, pad);

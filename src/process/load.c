@@ -7,6 +7,7 @@
 #include "report/report.h"
 #include "route/modules.h"
 #include "scope/named.h"
+#include "thread/thread.h"
 
 __attribute__((constructor)) static void on_load(void)
 {
@@ -16,14 +17,28 @@ __attribute__((constructor)) static void on_load(void)
 
 /*
  * The addresses of an unloaded module may be another's soon, which would then pass for a
- * participant: scopes begun from now on look modules up anew. The next dlclose is looked up each
- * time: a pointer kept for that would lie in writable memory.
+ * participant. So each module is forgotten when it calls this function, which the compiler's
+ * start-up files make it do behind its destructors, whoever unloads it. dlclose looks once more,
+ * for modules that were linked without these files. The next functions are looked up each time: a
+ * pointer kept for that would lie in writable memory.
  */
+__attribute__((visibility("default"))) void __cxa_finalize(void *module);
+void __cxa_finalize(void *module)
+{
+    void (*next)(void *) = (void (*)(void *))dlsym(RTLD_NEXT, "__cxa_finalize");
+    next(module);
+    if (module) {
+        modules_unload((uintptr_t)module);
+        threads_forget_gone();
+    }
+}
+
 __attribute__((visibility("default"))) int dlclose(void *handle)
 {
     int (*next)(void *) = (int (*)(void *))dlsym(RTLD_NEXT, "dlclose");
     int result = next(handle);
-    modules_unloaded();
+    modules_sweep();
+    threads_forget_gone();
     return result;
 }
 

@@ -74,7 +74,7 @@ static OUT_OF_LINE arena_scope_token begin_elsewhere(const arena_scope_site *sit
     if (!site)
         site = &unmarked;
     if (UNLIKELY(!thread || caller - hot.module_start >= hot.module_size ||
-                 thread->modules.generation != modules_generation ||
+                 thread->modules.generation != modules_generation() ||
                  thread->depth >= SCOPE_DEPTH_MAX || gate_is_busy(thread) ||
                  (thread->depth == 0 && fixed.config.scopes != SCOPES_NONE) ||
                  thread->call <= (uintptr_t)__builtin_frame_address(0)))
@@ -135,7 +135,7 @@ HOT arena_scope_token arena_scope_begin(const arena_scope_site *site)
     struct thread *thread = hot.thread;
     uintptr_t caller = CALLER();
     if (UNLIKELY(!thread || !site || caller - hot.module_start >= hot.module_size ||
-                 thread->modules.generation != modules_generation))
+                 thread->modules.generation != modules_generation()))
         return begin_elsewhere(site, caller);
     struct site_stats *stats = cached_stats(thread, site);
     if (UNLIKELY(!stats))

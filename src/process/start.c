@@ -142,6 +142,8 @@ static bool may_retain(const struct config *config)
 bool start_routing(void)
 {
     fixed.region = fixed.fast = fixed.deleted = (struct region){0};
+    wiped_start();
+    modules_next_generation();
     /* Without either, arenas of threads that are gone would stay taken for ever. */
     if (!life_start()) {
         struct text line;

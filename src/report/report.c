@@ -62,7 +62,7 @@ static void json_passed(struct text *out, const struct stats *stats)
     for (int i = -1; (i = stats_next_module(stats, calls, i)) >= 0; separator = ",\n") {
         calls = stats->by_module[i];
         text_str(out, separator);
-        string_member(out, "      {", "name", modules_at(i)->name);
+        string_member(out, "      {", "name", modules_name(i));
         member(out, ", ", "calls", calls);
         text_str(out, "}");
     }
@@ -81,7 +81,7 @@ static void json_sites(struct text *out)
         separator = ",\n";
         string_member(out, "    {", "label", sites_at(i)->label);
         string_member(out, ", ", "file", sites_at(i)->file);
-        member(out, ", ", "line", sites_at(i)->key.line);
+        member(out, ", ", "line", sites_at(i)->line);
         member(out, ",\n     ", "scopes", sum.scopes);
         member(out, ", ", "routed_calls", sum.calls);
         member(out, ", ", "routed_bytes", sum.bytes);
@@ -161,7 +161,7 @@ static void text_modules(struct text *out, const struct stats *stats)
     int named = 0;
     for (int i = -1; named < MODULES_NAMED && (i = stats_next_module(stats, calls, i)) >= 0;
          named++) {
-        const char *name = modules_at(i)->name;
+        const char *name = modules_name(i);
         calls = stats->by_module[i];
         text_str(out, "      ");
         padded(out, calls, 14);
@@ -217,7 +217,7 @@ static void text_sites(struct text *out)
             text_str(out, " ");
             text_str(out, site->file);
             text_str(out, ":");
-            text_uint(out, site->key.line);
+            text_uint(out, site->line);
         }
         text_str(out, "\n");
     }

@@ -26,12 +26,6 @@ static void add_site(struct site_stats *sum, const struct site_stats *stats)
     sum->pinned = higher(sum->pinned, stats->pinned);
 }
 
-static bool same_content(const struct site *a, const struct site *b)
-{
-    return a->key.line == b->key.line && strcmp(a->label, b->label) == 0 &&
-           strcmp(a->file, b->file) == 0;
-}
-
 static void add_site_of_all_threads(struct site_stats *sum, size_t index)
 {
     for (int slot = 0; slot < region_slots_seen(); slot++) {
@@ -48,28 +42,28 @@ bool stats_of_site(size_t index, struct site_stats *sum)
     if (!__atomic_load_n(&site->ready, __ATOMIC_ACQUIRE))
         return false;
     for (size_t i = 0; i < index; i++)
-        if (sites_at(i)->ready && same_content(sites_at(i), site))
+        if (sites_at(i)->ready && sites_equal(sites_at(i), site))
             return false;
     for (size_t i = index; i < sites_count(); i++)
-        if (sites_at(i)->ready && same_content(sites_at(i), site))
+        if (sites_at(i)->ready && sites_equal(sites_at(i), site))
             add_site_of_all_threads(sum, i);
     return true;
 }
 
 /* ---- modules --------------------------------------------------------------------------------- */
 
-/* A module may have two entries: entered by two threads at once, or unloaded and loaded again. */
-static int first_of_name(int index)
+/* A name may have been entered by two threads at once. */
+static int first_of_name(int number)
 {
     int first = 0;
-    while (strcmp(modules_at(first)->name, modules_at(index)->name) != 0)
+    while (!modules_name(first) || strcmp(modules_name(first), modules_name(number)) != 0)
         first++;
     return first;
 }
 
 static void add_modules(struct stats *stats, const struct thread *thread)
 {
-    for (int i = 0; i < modules_count(); i++) {
+    for (int i = 0; i < modules_names(); i++) {
         uint64_t calls = thread->passed.modules[i];
         if (calls == 0)
             continue;
@@ -81,7 +75,7 @@ static void add_modules(struct stats *stats, const struct thread *thread)
 int stats_next_module(const struct stats *stats, uint64_t below, int after)
 {
     int best = -1;
-    for (int i = 0; i < MODULES_MAX; i++) {
+    for (int i = 0; i < MODULE_NAMES_MAX; i++) {
         uint64_t calls = stats->by_module[i];
         if (calls == 0 || calls > below || (calls == below && i <= after))
             continue;

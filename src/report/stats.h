@@ -22,7 +22,7 @@ struct stats {
     uint64_t unknown;
     uint64_t late_frees; /* of retained blocks, by other threads or out of scope */
     uint64_t not_participating;
-    uint64_t by_module[MODULES_MAX]; /* of these; by the lowest index of a module's name */
+    uint64_t by_module[MODULE_NAMES_MAX]; /* of these; by the lowest number of a name */
     uint64_t high_water;
     uint64_t need;
     uint64_t left_open;

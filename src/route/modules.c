@@ -12,14 +12,24 @@
 #include "next/named_host.h"
 
 static struct module modules[MODULES_MAX];
-static int entered;
+static int used; /* entries from here on have never been taken */
 
-unsigned modules_generation;
+static struct module_name {
+    bool ready;
+    char text[MODULE_NAME_MAX];
+} names[MODULE_NAMES_MAX];
+static int names_entered;
 
-void modules_unloaded(void)
+unsigned modules_unloads;
+
+void modules_next_generation(void)
 {
-    __atomic_fetch_add(&modules_generation, 1, __ATOMIC_RELAXED);
+    static unsigned last = 1;
+    __atomic_store_n(&wiped.generation, __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED),
+                     __ATOMIC_RELAXED);
 }
+
+/* ---- the user's list ------------------------------------------------------------------------- */
 
 static void copy_name(struct module *module, const char *path)
 {
@@ -78,41 +88,166 @@ void modules_apply_list(struct module *module, const char *path)
         module->included = true;
 }
 
-/* The loader may give a new object the address and the identity of one that was unloaded, so names
+/* ---- names ----------------------------------------------------------------------------------- */
+
+int modules_names(void)
+{
+    return __atomic_load_n(&names_entered, __ATOMIC_ACQUIRE);
+}
+
+const char *modules_name(int number)
+{
+    return __atomic_load_n(&names[number].ready, __ATOMIC_ACQUIRE) ? names[number].text : NULL;
+}
+
+/* Two threads may enter the same name at once; reports merge them. */
+static int number_of(const char *name)
+{
+    int count = modules_names();
+    for (int i = 0; i < count; i++)
+        if (modules_name(i) && strcmp(names[i].text, name) == 0)
+            return i;
+    do {
+        if (count == MODULE_NAMES_MAX)
+            return MODULE_NAMES_MAX - 1;
+    } while (!__atomic_compare_exchange_n(&names_entered, &count, count + 1, false,
+                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    strcpy(names[count].text, count == MODULE_NAMES_MAX - 1 ? "(further modules)" : name);
+    __atomic_store_n(&names[count].ready, true, __ATOMIC_RELEASE);
+    return count;
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static size_t size_of(const struct module *module)
+{
+    return __atomic_load_n(&module->size, __ATOMIC_ACQUIRE);
+}
+
+static bool holds(const struct module *module, uintptr_t address)
+{
+    size_t size = size_of(module);
+    return address - module->start < size;
+}
+
+static uint64_t hash(const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
+    return hash;
+}
+
+/* The loader may give a new object the address and the identity of one that was unloaded, so paths
  * are compared, too. */
 static bool is_entry_of(const struct module *module, const struct dl_find_object *object)
 {
-    const char *name = basename(object->dlfo_link_map->l_name);
-    return __atomic_load_n(&module->ready, __ATOMIC_ACQUIRE) &&
-           module->start == (uintptr_t)object->dlfo_map_start &&
-           module->end == (uintptr_t)object->dlfo_map_end &&
+    uintptr_t start = (uintptr_t)object->dlfo_map_start;
+    return size_of(module) == (uintptr_t)object->dlfo_map_end - start && module->start == start &&
            module->identity == object->dlfo_link_map &&
-           (module->is_main || strncmp(module->name, name, MODULE_NAME_MAX - 1) == 0);
+           module->path == hash(object->dlfo_link_map->l_name);
 }
 
-/* Two threads may enter the same module at once; reports merge entries of one name. */
+/* An entry that is the caller's to fill, or NULL. */
+static struct module *take_entry(void)
+{
+    for (int i = 0; i < MODULES_MAX; i++) {
+        struct module *module = &modules[i];
+        if (__atomic_load_n(&module->taken, __ATOMIC_RELAXED) ||
+            __atomic_exchange_n(&module->taken, true, __ATOMIC_ACQUIRE))
+            continue;
+        int seen = __atomic_load_n(&used, __ATOMIC_RELAXED);
+        while (seen <= i && !__atomic_compare_exchange_n(&used, &seen, i + 1, false,
+                                                         __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+            continue;
+        return module;
+    }
+    return NULL;
+}
+
+static void give_back(struct module *module)
+{
+    size_t size = size_of(module);
+    if (size != 0 && __atomic_compare_exchange_n(&module->size, &size, 0, false, __ATOMIC_RELEASE,
+                                                 __ATOMIC_RELAXED))
+        __atomic_store_n(&module->taken, false, __ATOMIC_RELEASE);
+}
+
+static int entries(void)
+{
+    return __atomic_load_n(&used, __ATOMIC_ACQUIRE);
+}
+
+/* The program itself is never unloaded, though it says that it is when it ends. */
+void modules_unload(uintptr_t address)
+{
+    for (int i = 0; i < entries(); i++)
+        if (holds(&modules[i], address) && !modules[i].is_main)
+            give_back(&modules[i]);
+    __atomic_fetch_add(&modules_unloads, 1, __ATOMIC_RELAXED);
+    modules_next_generation();
+}
+
+void modules_sweep(void)
+{
+    for (int i = 0; i < entries(); i++) {
+        struct dl_find_object object;
+        if (size_of(&modules[i]) != 0 && (_dl_find_object((void *)modules[i].start, &object) != 0 ||
+                                          !is_entry_of(&modules[i], &object)))
+            give_back(&modules[i]);
+    }
+    __atomic_fetch_add(&modules_unloads, 1, __ATOMIC_RELAXED);
+    modules_next_generation();
+}
+
+bool modules_lie_at(uintptr_t start, size_t size)
+{
+    for (int i = 0; i < entries(); i++)
+        if (size_of(&modules[i]) == size && modules[i].start == start)
+            return true;
+    return false;
+}
+
+static COLD void say_full(const char *name)
+{
+    static bool said;
+    if (__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+        return;
+    struct text line;
+    text_message(&line);
+    text_str(&line, "calls of ");
+    text_str(&line, name);
+    text_str(&line, " are not routed, nor those of further modules: at most ");
+    text_uint(&line, MODULES_MAX);
+    text_str(&line, " that are loaded can take part");
+    text_end(&line);
+}
+
+/* Two threads may enter the same module at once; each has an entry of its own then. */
 static struct module *enter(const struct dl_find_object *object)
 {
-    int index = __atomic_load_n(&entered, __ATOMIC_RELAXED);
-    do {
-        if (index == MODULES_MAX)
-            return NULL;
-    } while (!__atomic_compare_exchange_n(&entered, &index, index + 1, false, __ATOMIC_RELAXED,
-                                          __ATOMIC_RELAXED));
-    struct module *module = &modules[index];
     const char *path = object->dlfo_link_map->l_name;
-    module->start = (uintptr_t)object->dlfo_map_start;
-    module->end = (uintptr_t)object->dlfo_map_end;
+    struct module *module = take_entry();
+    if (!module) {
+        modules_sweep(); /* for those that nobody has told of */
+        module = take_entry();
+    }
+    if (!module) {
+        say_full(basename(path));
+        return NULL;
+    }
+    *module = (struct module){.taken = true, .start = (uintptr_t)object->dlfo_map_start};
     module->identity = object->dlfo_link_map;
-    module->index = index;
+    module->path = hash(path);
     module->is_main = *path == '\0';
     copy_name(module, path);
+    module->number = number_of(module->name);
     module->is_wrapper = strcmp(module->name, NAMED_PART) == 0;
     modules_apply_list(module, path);
-    uintptr_t here = (uintptr_t)&enter;
-    if (here >= module->start && here < module->end)
+    size_t size = (uintptr_t)object->dlfo_map_end - module->start;
+    if ((uintptr_t)&enter - module->start < size)
         module->excluded = true; /* the shim itself */
-    __atomic_store_n(&module->ready, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&module->size, size, __ATOMIC_RELEASE);
     return module;
 }
 
@@ -121,8 +256,7 @@ static struct module *find(uintptr_t address)
     struct dl_find_object object;
     if (_dl_find_object((void *)address, &object) != 0)
         return NULL;
-    int count = modules_count();
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < entries(); i++)
         if (is_entry_of(&modules[i], &object))
             return &modules[i];
     int saved_errno = errno;
@@ -134,13 +268,15 @@ static struct module *find(uintptr_t address)
 struct module *modules_find(struct module_cache *cache, uintptr_t address)
 {
     for (size_t i = 0; i < MODULE_CACHE_SIZE && cache->recent[i]; i++)
-        if (address - cache->recent[i]->start < cache->recent[i]->end - cache->recent[i]->start)
+        if (holds(cache->recent[i], address))
             return cache->recent[i];
     struct module *module = find(address);
     if (module)
         cache->recent[cache->next++ % MODULE_CACHE_SIZE] = module;
     return module;
 }
+
+/* ---- participation --------------------------------------------------------------------------- */
 
 void modules_mark(struct module *module)
 {
@@ -152,16 +288,6 @@ bool modules_participates(const struct module *module, bool all)
 {
     return !module->excluded &&
            (all || module->included || __atomic_load_n(&module->marked, __ATOMIC_RELAXED));
-}
-
-int modules_count(void)
-{
-    return __atomic_load_n(&entered, __ATOMIC_ACQUIRE);
-}
-
-const struct module *modules_at(int index)
-{
-    return &modules[index];
 }
 
 void modules_describe(struct text *line, uintptr_t address)

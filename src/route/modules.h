@@ -3,8 +3,9 @@
  *
  * A module is an object file in the process, found by an address in it. The default is that a
  * module participates from the first scope that it begins on; ARENASHIM_MODULES changes that.
- * Modules are entered in a table of fixed size as they are met and stay in it; lookups take no
- * lock.
+ * Modules are entered in a table of fixed size as they are met, and leave it when they are
+ * unloaded: then their entry has no address, whoever remembers it, until it is another module's.
+ * Lookups take no lock.
  */
 #ifndef SHIM_MODULES_H
 #define SHIM_MODULES_H
@@ -14,21 +15,25 @@
 #include <stdint.h>
 
 #include "base/text.h"
+#include "memory/wiped.h"
 #include "settings/config.h"
 
+/* At once. */
 #define MODULES_MAX 512
 #define MODULE_NAME_MAX 64
 
 struct module {
-    uintptr_t start, end;
+    uintptr_t start;
+    size_t size;          /* bytes; 0: it is gone */
     const void *identity; /* the loader's own name of the object; tells reused addresses apart */
-    int index;
-    bool ready;    /* the fields above and below are set */
-    bool marked;   /* it has begun a scope */
-    bool included; /* the user's list includes it whether marked or not */
-    bool excluded; /* the user's list excludes it */
+    uint64_t path;        /* a hash of its file's; the same */
+    bool taken;           /* the entry is in use */
+    bool marked;          /* it has begun a scope */
+    bool included;        /* the user's list includes it whether marked or not */
+    bool excluded;        /* the user's list excludes it */
     bool is_main;
     bool is_wrapper;            /* the part that wraps functions: see named_host.h */
+    int number;                 /* of its name: see modules_name */
     char name[MODULE_NAME_MAX]; /* base name of its file, cut to fit */
 };
 
@@ -40,9 +45,26 @@ struct module_cache {
     unsigned generation; /* modules_generation when it was last emptied */
 };
 
-/* Goes up whenever modules may have been unloaded: what was remembered by address is void then. */
-extern unsigned modules_generation;
-void modules_unloaded(void);
+/* Goes up whenever a thread's next begin is to look around: a module may have been unloaded, or a
+ * trim is asked for. Never less than 2 in a process that has been noticed: see wiped.h. */
+static inline unsigned modules_generation(void)
+{
+    return wiped.generation;
+}
+void modules_next_generation(void);
+
+/* Goes up when a module may have been unloaded: what was remembered by address is void then. */
+extern unsigned modules_unloads;
+
+/* The module that holds the address is being unloaded, and nothing of it runs any more: it leaves
+ * the table. */
+void modules_unload(uintptr_t address);
+
+/* Something may have been unloaded: what is not there any more leaves the table. */
+void modules_sweep(void);
+
+/* Whether a module of the table lies there. */
+bool modules_lie_at(uintptr_t start, size_t size);
 
 /* The module that holds `address`, or NULL when no module does or the table is full. May be called
  * in a signal handler. */
@@ -68,8 +90,10 @@ bool modules_participates(const struct module *module, bool all);
  * or position-independent program; the address alone when it lies in no module. */
 void modules_describe(struct text *line, uintptr_t address);
 
-/* The table, for reports: entries 0 .. modules_count()-1 that are `ready`. */
-int modules_count(void);
-const struct module *modules_at(int index);
+/* The names of all modules that there have been, for statistics, which outlast them: 0 ..
+ * modules_names() - 1. NULL while a name is being entered. Further ones share the last number. */
+#define MODULE_NAMES_MAX 512
+int modules_names(void);
+const char *modules_name(int number);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/compiler.h"
 #include "engine/block.h"
@@ -70,9 +71,13 @@ struct thread *scope_thread(void)
     if (!hot.thread && (fixed.config.scopes == SCOPES_PROCESS || !thread_acquire()))
         return NULL;
     struct thread *thread = hot.thread;
-    if (thread->modules.generation != modules_generation) {
+    if (thread->modules.generation != modules_generation()) {
         hot.module_size = 0;
-        thread->modules = (struct module_cache){.generation = modules_generation};
+        thread->modules = (struct module_cache){.generation = modules_generation()};
+        if (thread->unloads != modules_unloads) {
+            thread->unloads = modules_unloads;
+            memset(thread->site_cache, 0, sizeof thread->site_cache); /* labels of the unloaded */
+        }
         if (!trim_as_asked(thread))
             thread->modules.generation--; /* so that the next begin comes here, too */
     }

@@ -25,7 +25,7 @@ static ALWAYS_INLINE bool is_ready(const struct thread *thread, const struct nam
 {
     return LIKELY(thread != NULL) && LIKELY(module != NULL) && LIKELY(fixed.small != 0) &&
            LIKELY(thread->call > (uintptr_t)call) &&
-           LIKELY(thread->modules.generation == modules_generation) &&
+           LIKELY(thread->modules.generation == modules_generation()) &&
            LIKELY(thread->depth < SCOPE_DEPTH_MAX) && LIKELY(thread->busy == 0) &&
            LIKELY(thread->gap_top == 0);
 }

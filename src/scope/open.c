@@ -17,6 +17,7 @@ static void open_dropping_slowly(struct thread *thread, struct site_stats *stats
         frame_fill_more(frame, small, false, shut);
         frame->outer_module_start = hot.module_start;
         frame->outer_module_size = hot.module_size;
+        frame->unloads = modules_unloads;
         frame->used = thread->used;
         signal_fence();
         thread->depth = depth + 1;
@@ -25,7 +26,7 @@ static void open_dropping_slowly(struct thread *thread, struct site_stats *stats
     hot.start = fixed.checked ? UINTPTR_MAX : start;
     hot.cursor = start;
     if (module)
-        hot_use_module(module->start, module->end - module->start);
+        hot_use_module(module->start, module->size);
     signal_fence();
     hot.limit = thread->gap_top ? 0 : thread->open_limit;
 }

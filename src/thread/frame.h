@@ -35,6 +35,7 @@ struct frame {
     uintptr_t call;  /* where the record of the wrapped call lies that is the scope; 0: a mark */
     uintptr_t outer_call;        /* the thread's `call` at begin, of such a scope */
     const struct module *module; /* of the function, of such a scope */
+    unsigned unloads;            /* modules_unloads at begin, where scopes may retain */
     bool retains;
     bool shut; /* a signal handler began it that had interrupted a path of the heap */
 } __attribute__((aligned(64)));

@@ -1,38 +1,55 @@
 #include "thread/sites.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static struct site sites[SITES_MAX];
 static size_t entered;
 
 unsigned sites_epoch;
 
-/* Labels and files of all sites; texts beyond are cut to "". */
+/* Labels and files of all sites; texts beyond have pages of their own. */
 static char strings[65536];
 static size_t strings_used;
 
-static const char *copy(const char *string)
+static char *room_for(size_t size)
 {
-    size_t size = string ? strlen(string) + 1 : 1;
     size_t offset = __atomic_fetch_add(&strings_used, size, __ATOMIC_RELAXED);
-    if (size == 1 || offset > sizeof strings || size > sizeof strings - offset)
-        return "";
-    return memcpy(strings + offset, string, size);
+    if (offset <= sizeof strings && size <= sizeof strings - offset)
+        return strings + offset;
+    int saved_errno = errno;
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    errno = saved_errno;
+    return pages == MAP_FAILED ? NULL : pages;
 }
 
-static void fill(struct site *site, const arena_scope_site *key)
+static const char *copy(const char *string)
 {
-    site->key = *key;
-    site->label = copy(key->label);
-    site->file = copy(key->file);
-    __atomic_store_n(&site->ready, true, __ATOMIC_RELEASE);
+    if (*string == '\0')
+        return "";
+    size_t size = strlen(string) + 1;
+    char *room = room_for(size);
+    return room ? memcpy(room, string, size) : "(no memory for its name)";
+}
+
+static bool is_ready(const struct site *site)
+{
+    return __atomic_load_n(&site->ready, __ATOMIC_ACQUIRE);
+}
+
+bool sites_equal(const struct site *a, const struct site *b)
+{
+    return a->line == b->line && strcmp(a->label, b->label) == 0 && strcmp(a->file, b->file) == 0;
 }
 
 size_t sites_find(const arena_scope_site *key)
 {
+    const struct site sought = {key->label ? key->label : "", key->file ? key->file : "", key->line,
+                                true};
     size_t count = sites_count();
     for (size_t i = 0; i < count; i++)
-        if (__atomic_load_n(&sites[i].ready, __ATOMIC_ACQUIRE) && site_same(&sites[i].key, key))
+        if (is_ready(&sites[i]) && sites_equal(&sites[i], &sought))
             return i;
     /* Two threads may enter the same site at once; the report merges them. */
     do {
@@ -40,8 +57,12 @@ size_t sites_find(const arena_scope_site *key)
             return SITES_MAX - 1;
     } while (!__atomic_compare_exchange_n(&entered, &count, count + 1, false, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
-    static const arena_scope_site further = {"(further sites)", NULL, 0, 0};
-    fill(&sites[count], count == SITES_MAX - 1 ? &further : key);
+    struct site *site = &sites[count];
+    bool further = count == SITES_MAX - 1;
+    site->label = further ? "(further sites)" : copy(sought.label);
+    site->file = further ? "" : copy(sought.file);
+    site->line = further ? 0 : sought.line;
+    __atomic_store_n(&site->ready, true, __ATOMIC_RELEASE);
     return count;
 }
 
@@ -63,6 +84,6 @@ void sites_describe(struct text *line, size_t index)
     text_str(line, "' (");
     text_str(line, *site->file ? site->file : "unknown file");
     text_str(line, ":");
-    text_uint(line, site->key.line);
+    text_uint(line, site->line);
     text_str(line, ")");
 }

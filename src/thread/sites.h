@@ -1,9 +1,10 @@
 /*
  * Sites: where scopes are marked, and the statistics kept per site and thread.
  *
- * A site is recognised by the addresses of its two strings and its line; sites that turn out to be
- * equal by content are merged in the report. Labels and file names are copied when a site is first
- * met, because the module that holds them may be unloaded before the report.
+ * A site is recognised by what its two strings and its line say. Where they lie says it faster, but
+ * only until a module is unloaded: another may have its own strings there then. Labels and file
+ * names are copied when a site is first met, because the module that holds them may be gone before
+ * the report.
  */
 #ifndef SHIM_SITES_H
 #define SHIM_SITES_H
@@ -22,9 +23,9 @@
 #define SITE_CACHE_SIZE 32 /* a power of two */
 
 struct site {
-    arena_scope_site key; /* as the program gave it */
-    const char *label;    /* our copies */
+    const char *label; /* our copies */
     const char *file;
+    uint32_t line;
     bool ready;
 };
 
@@ -67,6 +68,9 @@ extern unsigned sites_epoch;
 /* The index of the site among all sites, entering it when it is new. No lock; may be called in a
  * signal handler. */
 size_t sites_find(const arena_scope_site *site);
+
+/* Whether they say the same. */
+bool sites_equal(const struct site *a, const struct site *b);
 
 /* The table, for reports: entries 0 .. sites_count()-1 that are `ready`. */
 size_t sites_count(void);

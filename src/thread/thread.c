@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "base/numbers.h"
@@ -145,6 +146,43 @@ bool thread_trim(struct thread *thread, size_t pad)
     return discard(thread, thread->memory + region_page_up(lower(pad, room)));
 }
 
+/* ---- modules that are gone ------------------------------------------------------------------- */
+
+/* While one thread writes into the words of others these do not exit. A signal handler that ends
+ * the process may have interrupted who has taken them: so nobody waits for ever. */
+static bool words_take(void)
+{
+    for (int tries = 0; tries < 10000; tries++) {
+        if (!__atomic_exchange_n(&wiped.words_taken, true, __ATOMIC_ACQUIRE))
+            return true;
+        sched_yield();
+    }
+    return false;
+}
+
+static void words_give_back(bool taken)
+{
+    if (taken)
+        __atomic_store_n(&wiped.words_taken, false, __ATOMIC_RELEASE);
+}
+
+/* An owner that comes to another module meanwhile looks that up anew, at worst. */
+void threads_forget_gone(void)
+{
+    bool taken = words_take();
+    for (int slot = 0; taken && slot < region_slots_seen(); slot++) {
+        const struct thread *thread = thread_in_slot(slot);
+        if (!thread || !__atomic_load_n(&thread->owned, __ATOMIC_ACQUIRE))
+            continue;
+        struct hot *words = thread->words;
+        size_t size = __atomic_load_n(&words->module_size, __ATOMIC_RELAXED);
+        if (size != 0 &&
+            !modules_lie_at(__atomic_load_n(&words->module_start, __ATOMIC_RELAXED), size))
+            __atomic_store_n(&words->module_size, 0, __ATOMIC_RELAXED);
+    }
+    words_give_back(taken);
+}
+
 /* ---- start ---------------------------------------------------------------------------------- */
 
 /* Behind as much for scopes that drop, and a guard, a slot has memory for those that retain. */
@@ -228,6 +266,7 @@ static void adopt(int slot)
     int saved_errno = errno;
     if (pthread_setspecific(exit_key, thread) == 0) {
         thread->words = &hot;
+        __atomic_store_n(&thread->owned, true, __ATOMIC_RELEASE);
         track_take_over(thread);
         thread_renew(thread);
         if (thread->epoch != sites_epoch)
@@ -290,7 +329,10 @@ void thread_release(struct thread *thread, bool lasts)
     thread->rounds = 0;
     thread->kept = (struct kept){0};
     track_hand_over(thread);
+    bool taken = words_take();
+    thread->owned = false;
     region_release(thread->slot);
+    words_give_back(taken);
 }
 
 void thread_clear_statistics(struct thread *thread)
@@ -328,6 +370,7 @@ static void clear_state(struct thread *thread)
     thread->quarantine_end = 0;
     thread->gap_top = 0;
     thread->gaps = 0;
+    thread->owned = false;
     thread_set_limits(thread);
 }
 

@@ -21,10 +21,10 @@
 
 /* Calls in a scope that the next allocator served, by reason. */
 struct passed {
-    uint64_t paused;      /* the scope is paused */
-    uint64_t interrupted; /* a signal handler that interrupted the shim */
-    uint64_t unknown;     /* the caller lies in no module (generated code) */
-    uint64_t modules[MODULES_MAX];
+    uint64_t paused;                    /* the scope is paused */
+    uint64_t interrupted;               /* a signal handler that interrupted the shim */
+    uint64_t unknown;                   /* the caller lies in no module (generated code) */
+    uint64_t modules[MODULE_NAMES_MAX]; /* by the number of a name */
 };
 
 /* Memory of an ended scope that is inaccessible now: see engine/debug.h. */
@@ -73,6 +73,7 @@ struct thread {
     struct heap heap;
     struct module_cache modules;
     struct hot *words; /* the owner's `hot`; the last owner's in a free slot */
+    bool owned;        /* the owner is there */
 
     /* Statistics of all threads that have had this slot, in the process `epoch` (sites.h). */
     unsigned epoch;
@@ -86,6 +87,7 @@ struct thread {
     uint64_t need;       /* largest capacity that would have held everything, in bytes */
     struct passed passed;
 
+    unsigned unloads; /* modules_unloads when site_cache was last emptied */
     struct site_cache_entry site_cache[SITE_CACHE_SIZE];
     struct frame frames[SCOPE_DEPTH_MAX];
     struct site_stats sites[SITES_MAX];
@@ -114,6 +116,9 @@ void thread_release(struct thread *thread, bool lasts);
 /* Tells a checker of races that the arena, and the place of its owner's `hot`, begin anew: the next
  * owner may not have waited for the end of the last. */
 void thread_renew(const struct thread *thread);
+
+/* Modules have left the table: whichever of them any thread has in use, it has no more. */
+void threads_forget_gone(void);
 
 /* In a fork child: statistics start from 0. */
 void thread_clear_statistics(struct thread *thread);

@@ -1,14 +1,17 @@
 /*
  * Unloads a library that has marked scopes and loads another one, without marks, which gets the
- * same addresses and keeps a block. Its block must not lie in the arena. Built three times: with
- * MARKED and with KEEPING for the libraries, plain for the program.
+ * same addresses and keeps a block: unload CASE MARKED KEEPING CLOSER. Its block must not lie in
+ * the arena. Built four times: with MARKED, KEEPING and CLOSER for the libraries, plain for the
+ * program.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <arenashim/scope.h>
 
@@ -19,6 +22,7 @@ char *work(void)
 {
     ARENA_SCOPE("library")
         memset(malloc(64), 1, 64);
+    memset(malloc(64), 1, 64); /* in the scope around, if there is one */
     return NULL;
 }
 
@@ -33,36 +37,181 @@ char *work(void)
     return kept;
 }
 
+#elif defined(CLOSER)
+
+/* The C library's own, when this library is loaded with RTLD_DEEPBIND. */
+int closes(void *handle);
+int closes(void *handle)
+{
+    return dlclose(handle);
+}
+
 #else
 
-static char *(*load(const char *name, void **handle))(void)
+static char **files;
+static void *first, *second;
+static int (*closes)(void *) = dlclose;
+
+static void *load(const char *name, int flags)
 {
-    *handle = dlopen(name, RTLD_NOW);
-    return *handle ? (char *(*)(void))dlsym(*handle, "work") : NULL;
+    void *handle = dlopen(name, flags);
+    if (!handle) {
+        printf("%s\n", dlerror());
+        exit(2);
+    }
+    return handle;
+}
+
+static char *work(void *handle)
+{
+    return ((char *(*)(void))dlsym(handle, "work"))();
+}
+
+static void exchange(void)
+{
+    uintptr_t address = ((struct link_map *)first)->l_addr;
+    closes(first);
+    second = load(files[1], RTLD_NOW);
+    if (((struct link_map *)second)->l_addr != address)
+        puts("elsewhere");
+}
+
+static void *exchange_in_thread(void *unused)
+{
+    exchange();
+    return unused;
+}
+
+static void in_another_thread(void *(*body)(void *))
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, body, NULL) != 0)
+        exit(2);
+    pthread_join(thread, NULL);
+}
+
+static void before(void)
+{
+    work(first);
+    exchange();
+    ARENA_SCOPE("program")
+        work(second);
+}
+
+static void inside(void)
+{
+    ARENA_SCOPE("program") {
+        work(first);
+        exchange();
+        work(second);
+    }
+}
+
+static void by_thread(void)
+{
+    ARENA_SCOPE("program") {
+        work(first);
+        in_another_thread(exchange_in_thread);
+        work(second);
+    }
+}
+
+static void in_a_pause(void)
+{
+    ARENA_SCOPE("program") {
+        work(first);
+        ARENA_SCOPE_PAUSED
+        exchange();
+        work(second);
+    }
+}
+
+/* The end of the inner scope puts back what its begin found. */
+static void in_an_inner_scope(void)
+{
+    ARENA_SCOPE("program") {
+        work(first);
+        ARENA_SCOPE("inner")
+            exchange();
+        work(second);
+    }
+}
+
+static void by_a_library(void)
+{
+    closes = (int (*)(void *))dlsym(load(files[2], RTLD_NOW | RTLD_DEEPBIND), "closes");
+    inside();
+}
+
+static void *a_thread(void *unused)
+{
+    work(first);
+    exchange();
+    work(second);
+    return unused;
+}
+
+static void *another_thread(void *unused)
+{
+    memset(malloc(4000), 'X', 4000);
+    return unused;
+}
+
+/* The thread's whole body is a scope. */
+static void thread(void)
+{
+    in_another_thread(a_thread);
+    in_another_thread(another_thread);
+}
+
+/* Many loads of one library, at addresses that change. */
+static void many(void)
+{
+    for (int i = 0; i < 1500; i++) {
+        work(first);
+        closes(first);
+        mmap(NULL, 4096 * (1 + (size_t)i % 3), i & 1 ? PROT_READ : PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        first = load(files[0], RTLD_NOW);
+    }
+    second = load(files[1], RTLD_NOW);
+}
+
+/* More libraries at once than the table holds: CLOSER is a folder of them. */
+static void crowd(void)
+{
+    char name[1000];
+    for (int i = 0; i < 520; i++) {
+        snprintf(name, sizeof name, "%s/%d.so", files[2], i);
+        work(load(name, RTLD_NOW));
+    }
+    second = load(files[1], RTLD_NOW);
 }
 
 int main(int argc, char **argv)
 {
-    void *first, *second;
-    char *(*work)(void) = argc == 3 ? load(argv[1], &first) : NULL;
-    if (!work)
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } cases[] = {
+        {"before", before},       {"inside", inside},
+        {"by_thread", by_thread}, {"in_a_pause", in_a_pause},
+        {"thread", thread},       {"in_an_inner_scope", in_an_inner_scope},
+        {"many", many},           {"by_a_library", by_a_library},
+        {"crowd", crowd},
+    };
+    if (argc != 5)
         return 2;
-    work();
-    uintptr_t address = ((struct link_map *)first)->l_addr;
-    dlclose(first);
-    work = load(argv[2], &second);
-    if (!work)
-        return 2;
-    if (((struct link_map *)second)->l_addr != address)
-        puts("elsewhere");
-    for (int i = 0; i < 2; i++) {
-        ARENA_SCOPE("program") {
-            work();
-            memset(malloc(64), 'X', 64);
-            memset(malloc(64), 'X', 64);
-        }
+    files = argv + 2;
+    first = load(files[0], RTLD_NOW);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        if (strcmp(cases[i].name, argv[1]) == 0)
+            cases[i].run();
+    ARENA_SCOPE("program") {
+        memset(malloc(64), 'X', 64);
+        memset(malloc(64), 'X', 64);
     }
-    puts(work());
+    puts(work(second));
     return 0;
 }
 

@@ -163,7 +163,7 @@ static void calls_passed_on(void)
     require(stats_passed(stats) == 7 && stats_routed_calls(stats) == 1);
     int index = stats_next_module(stats, UINT64_MAX, -1);
     require(index >= 0 && stats->by_module[index] == 4);
-    require(strncmp(modules_at(index)->name, "libc.so", 7) == 0);
+    require(strncmp(modules_name(index), "libc.so", 7) == 0);
     require(stats_next_module(stats, 4, index) == -1);
 }
 
@@ -231,7 +231,7 @@ static void equal_sites_are_one(void)
     use_site(same_label, file, 1);
     use_site(label, same_file, 1);
     use_site(same_label, same_file, 1);
-    require(sites_count() == 4 && reported_sites() == 1);
+    require(sites_count() == 1 && reported_sites() == 1);
     require(site_named("label").scopes == 4);
 }
 
@@ -255,7 +255,7 @@ static void labels_are_copied(void)
     use_site(label, "file", 1);
     memset(label, 'x', sizeof label - 1);
     require(site_named("first").scopes == 1);
-    require(strcmp(sites_at(0)->file, "file") == 0 && sites_at(0)->key.line == 1);
+    require(strcmp(sites_at(0)->file, "file") == 0 && sites_at(0)->line == 1);
 }
 
 static void more_sites_than_entries(void)
@@ -273,7 +273,7 @@ static void more_sites_than_entries(void)
     require(stats_now()->all_sites.scopes == 2 * (uint64_t)sites);
 }
 
-static void more_text_than_room(void)
+static void more_text_than_the_first_room(void)
 {
     static char labels[40][4000];
     start();
@@ -282,21 +282,18 @@ static void more_text_than_room(void)
         use_site(labels[i], NULL, (uint32_t)i);
     }
     require(sites_count() == 40 && reported_sites() == 40);
-    for (size_t i = 0; i < 40; i++) {
-        const char *label = sites_at(i)->label;
-        require(strcmp(label, labels[i]) == 0 || *label == '\0');
-        require(i >= 16 || *label != '\0');
-    }
+    for (size_t i = 0; i < 40; i++)
+        require(strcmp(sites_at(i)->label, labels[i]) == 0);
 }
 
 /* ---- modules --------------------------------------------------------------------------------- */
 
 START_TEST(modules_come_by_calls_and_then_by_index)
 {
-    static const int expected[] = {9, 2, 5, MODULES_MAX - 1, 0, -1};
+    static const int expected[] = {9, 2, 5, MODULE_NAMES_MAX - 1, 0, -1};
     static struct stats stats;
     stats = (struct stats){.by_module = {[0] = 1, [2] = 30, [5] = 30, [9] = UINT64_MAX}};
-    stats.by_module[MODULES_MAX - 1] = 30;
+    stats.by_module[MODULE_NAMES_MAX - 1] = 30;
     uint64_t calls = UINT64_MAX;
     int index = -1;
     for (size_t i = 0; i < COUNT(expected); i++) {
@@ -534,7 +531,7 @@ static const struct fresh cases[] = {
     {"different_sites_are_not", different_sites_are_not},
     {"labels_are_copied", labels_are_copied},
     {"more_sites_than_entries", more_sites_than_entries},
-    {"more_text_than_room", more_text_than_room},
+    {"more_text_than_the_first_room", more_text_than_the_first_room},
     {"impossible_requests", impossible_requests},
     {"needs_of_scopes_in_a_row", needs_of_scopes_in_a_row},
     {"whole_pages_are_recommended", whole_pages_are_recommended},

@@ -1,0 +1,29 @@
+/*
+ * What is 0 in a fork child, however it was made: the kernel gives a child a fresh page in place of
+ * this one (madvise MADV_WIPEONFORK; before Linux 4.14 it does not, and only children of fork and
+ * _Fork are noticed).
+ */
+#ifndef MEMORY_WIPED_H
+#define MEMORY_WIPED_H
+
+#include <stdbool.h>
+
+struct wiped {
+    unsigned generation; /* see route/modules.h; 0: this process has not been noticed yet */
+    bool words_taken;    /* see threads_forget_gone */
+};
+
+#define WIPED_BYTES 4096
+
+union wiped_page {
+    struct wiped values;
+    unsigned char bytes[WIPED_BYTES];
+};
+
+extern union wiped_page wiped_page __attribute__((aligned(WIPED_BYTES)));
+#define wiped (wiped_page.values)
+
+/* Asks the kernel for it; once, at start. */
+void wiped_start(void);
+
+#endif
