@@ -78,6 +78,8 @@ src_libcore_la_SOURCES = \
 	src/scope/open.h \
 	src/scope/close.c \
 	src/scope/close.h \
+	src/scope/process.c \
+	src/scope/process.h \
 	src/scope/automatic.c \
 	src/scope/automatic.h \
 	src/scope/stack.c \

@@ -5,6 +5,8 @@
 #ifndef SHIM_FIXED_H
 #define SHIM_FIXED_H
 
+#include <sys/types.h>
+
 #include "memory/region.h"
 #include "next/allocator.h"
 #include "next/named_host.h"
@@ -26,6 +28,7 @@ struct fixed {
     bool checked;      /* memcheck watches, or ARENASHIM_DEBUG is set: see header.h */
     uintptr_t wrapper; /* the malloc that calls ours, when that is not the first; else 0 */
     struct operators operators;
+    pid_t (*fork)(void); /* _Fork */
     struct config config;
     struct named_host named;
     struct next_allocator behind_boot; /* next.c: what `next` calls on when it guards the buffer */

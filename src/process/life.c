@@ -4,13 +4,12 @@
 
 #include "base/track.h"
 #include "engine/debug.h"
-#include "engine/frees.h"
 #include "engine/retain.h"
 #include "memory/region.h"
+#include "memory/wiped.h"
 #include "scope/close.h"
+#include "scope/process.h"
 #include "thread/gate.h"
-#include "thread/misuse.h"
-#include "thread/settle.h"
 #include "thread/thread.h"
 
 /* Whether dropped blocks of the thread are to stay when it is gone: those of a scope of the
@@ -50,18 +49,11 @@ static void thread_is_gone(struct thread *thread)
     debug_goes_round(thread); /* memory of ended scopes may lie anywhere behind the base */
 }
 
-/* In a child, where the other threads do not exist. Statistics start from 0: those of other slots
- * are of another epoch from now on. */
-static void after_fork(void)
+void life_forked(void)
 {
     struct thread *own = hot.thread;
-    if (own && own->depth > 0)
-        settle_innermost(own);
-    sites_epoch++;
-    if (own) {
-        thread_clear_statistics(own);
-        own->threads = 1;
-    }
+    wiped.words_taken = false;
+    process_begin();
     for (int slot = 0; slot < region_slots_seen(); slot++) {
         struct thread *thread = thread_in_slot(slot);
         if (thread && thread != own && track_emulated())
@@ -71,11 +63,9 @@ static void after_fork(void)
         else if (thread != own && region_is_claimed(slot))
             thread_is_gone(thread);
     }
-    frees_after_fork();
-    misuse_after_fork();
 }
 
 bool life_start(void)
 {
-    return threads_start(thread_exits) && pthread_atfork(NULL, NULL, after_fork) == 0;
+    return threads_start(thread_exits) && pthread_atfork(NULL, NULL, life_forked) == 0;
 }

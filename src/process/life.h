@@ -10,4 +10,7 @@
  * refuses. */
 bool life_start(void);
 
+/* In a child of fork or _Fork, where the other threads do not exist. Async-signal-safe. */
+void life_forked(void);
+
 #endif

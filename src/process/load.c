@@ -1,8 +1,12 @@
 /*
- * What the dynamic linker runs when libarenashim.so comes and goes.
+ * What the dynamic linker runs when libarenashim.so comes and goes, and functions of the C library
+ * by which modules go and processes come.
  */
 #include <dlfcn.h>
+#include <unistd.h>
 
+#include "next/fixed.h"
+#include "process/life.h"
 #include "process/start.h"
 #include "report/report.h"
 #include "route/modules.h"
@@ -40,6 +44,16 @@ __attribute__((visibility("default"))) int dlclose(void *handle)
     modules_sweep();
     threads_forget_gone();
     return result;
+}
+
+/* No fork handlers run in its child. It may be called in a signal handler, where nothing is looked
+ * up. */
+__attribute__((visibility("default"))) pid_t _Fork(void)
+{
+    pid_t child = fixed.fork ? fixed.fork() : ((pid_t(*)(void))dlsym(RTLD_NEXT, "_Fork"))();
+    if (child == 0)
+        life_forked();
+    return child;
 }
 
 __attribute__((destructor)) static void on_unload(void)

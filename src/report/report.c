@@ -75,7 +75,7 @@ static void json_sites(struct text *out)
     const char *separator = "\n";
     for (size_t i = 0; i < sites_count(); i++) {
         struct site_stats sum;
-        if (!stats_of_site(i, &sum) || sum.scopes == 0)
+        if (!stats_of_site(i, &sum))
             continue;
         text_str(out, separator);
         separator = ",\n";
@@ -202,7 +202,7 @@ static void text_sites(struct text *out)
                   "  live at end  site\n");
     for (size_t i = 0; i < sites_count(); i++) {
         struct site_stats sum;
-        if (!stats_of_site(i, &sum) || sum.scopes == 0)
+        if (!stats_of_site(i, &sum))
             continue;
         const struct site *site = sites_at(i);
         padded(out, sum.scopes, 14);

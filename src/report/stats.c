@@ -7,6 +7,7 @@
 #include "memory/layout.h"
 #include "next/fixed.h"
 #include "scope/close.h"
+#include "scope/process.h"
 #include "thread/misuse.h"
 #include "thread/settle.h"
 #include "thread/thread.h"
@@ -47,7 +48,7 @@ bool stats_of_site(size_t index, struct site_stats *sum)
     for (size_t i = index; i < sites_count(); i++)
         if (sites_at(i)->ready && sites_equal(sites_at(i), site))
             add_site_of_all_threads(sum, i);
-    return true;
+    return (sum->scopes | sum->bytes | sum->calls | sum->overflows) != 0;
 }
 
 /* ---- modules --------------------------------------------------------------------------------- */
@@ -107,6 +108,7 @@ static void add_thread(struct stats *stats, const struct thread *thread)
 
 void stats_collect(struct stats *stats, bool at_exit)
 {
+    process_look();
     *stats = (struct stats){.ignored_frees = frees_elsewhere(IGNORED_FREES),
                             .late_frees = frees_elsewhere(LATE_FREES),
                             .misuses = misuse_count()};

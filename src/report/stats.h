@@ -40,7 +40,8 @@ uint64_t stats_passed(const struct stats *stats);
 uint64_t stats_recommended_capacity(const struct stats *stats);
 
 /* The sum for one site, with those equal to it by content; false when an equal site with a lower
- * index exists. */
+ * index exists, or there is nothing to tell. A fork child may have drawn in a scope that its parent
+ * has begun. */
 bool stats_of_site(size_t index, struct site_stats *sum);
 
 /* The module with the most calls in by_module, of those with at most `below` calls or the same

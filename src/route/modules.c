@@ -22,11 +22,20 @@ static int names_entered;
 
 unsigned modules_unloads;
 
+static unsigned last_generation = 1;
+
 void modules_next_generation(void)
 {
-    static unsigned last = 1;
-    __atomic_store_n(&wiped.generation, __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED),
-                     __ATOMIC_RELAXED);
+    unsigned next = __atomic_add_fetch(&last_generation, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&wiped.generation, next, __ATOMIC_RELAXED);
+}
+
+bool modules_first_generation(void)
+{
+    unsigned unnoticed = 0;
+    unsigned next = __atomic_add_fetch(&last_generation, 1, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&wiped.generation, &unnoticed, next, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
 }
 
 /* ---- the user's list ------------------------------------------------------------------------- */

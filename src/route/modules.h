@@ -53,6 +53,9 @@ static inline unsigned modules_generation(void)
 }
 void modules_next_generation(void);
 
+/* True for the one thread of a process that nobody has noticed which notices it. */
+bool modules_first_generation(void);
+
 /* Goes up when a module may have been unloaded: what was remembered by address is void then. */
 extern unsigned modules_unloads;
 

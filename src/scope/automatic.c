@@ -9,6 +9,7 @@
 #include "engine/trim.h"
 #include "next/fixed.h"
 #include "scope/open.h"
+#include "scope/process.h"
 
 static const arena_scope_site process_site = {"process", NULL, 0, 0};
 static const arena_scope_site thread_site = {"thread", NULL, 0, 0};
@@ -27,6 +28,7 @@ static bool automatic_enter(void)
 {
     if (hot.unscoped || hot.unavailable)
         return false;
+    process_look();
     if (!hot.thread && !thread_acquire()) {
         hot.unscoped = true;
         return false;
@@ -65,6 +67,7 @@ static void *automatic_calloc(size_t count, size_t size)
 
 struct thread *scope_thread(void)
 {
+    process_look();
     if (UNLIKELY(fixed.config.scopes != SCOPES_NONE) && (!hot.thread || hot.thread->depth == 0))
         automatic_enter();
     /* An arena of the process's scope may hold blocks that other scopes must not lie under. */

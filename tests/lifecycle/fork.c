@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -181,6 +182,88 @@ static void from_a_thread(void)
     pthread_join(thread, NULL);
 }
 
+/* ---- counts -----------------------------------------------------------------------------------
+ */
+
+static pthread_barrier_t at_work;
+
+/* In a scope, with blocks that are alive. */
+static __attribute__((noinline)) void held(void)
+{
+    ARENA_SCOPE("other thread") {
+        for (int i = 0; i < 100; i++)
+            opaque(malloc(32));
+        pthread_barrier_wait(&at_work);
+        pause();
+    }
+}
+
+static void *hold_blocks(void *unused)
+{
+    some_scopes("other thread", 5);
+    held();
+    return unused;
+}
+
+static void draw(int count)
+{
+    while (count-- > 0)
+        opaque(malloc(10));
+}
+
+static __attribute__((noinline)) void drawing(void)
+{
+    draw(1);
+}
+
+static pid_t raw_fork(void)
+{
+    return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+/* The child draws in the scope that its parent has begun, and in some of its own, by two threads.
+ */
+static void child_counts(pid_t (*make)(void))
+{
+    pthread_t thread;
+    pthread_barrier_init(&at_work, NULL, 4);
+    for (int i = 0; i < 3; i++)
+        EXPECT(pthread_create(&thread, NULL, hold_blocks, NULL) == 0);
+    pthread_barrier_wait(&at_work);
+    some_scopes("parent", 10);
+    drawing();
+    ARENA_SCOPE("outer") {
+        draw(20);
+        pid_t child = make();
+        if (child == 0) {
+            if (make != raw_fork)
+                draw(50);
+            some_scopes("child", 3);
+            with_a_thread();
+            drawing();
+            if (make == raw_fork)
+                draw(50);
+            exit(expect_failures > 0 ? 1 : 7);
+        }
+        wait_for(child, 7);
+    }
+}
+
+static void counts_fork(void)
+{
+    child_counts(fork);
+}
+
+static void counts_of_Fork(void)
+{
+    child_counts(_Fork);
+}
+
+static void counts_raw(void)
+{
+    child_counts(raw_fork);
+}
+
 /* ---- memory -----------------------------------------------------------------------------------
  */
 
@@ -279,8 +362,10 @@ static void other_ways(void)
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
-        {"generations", generations}, {"left_open", left_open},   {"from_a_thread", from_a_thread},
-        {"memory", memory},           {"other_ways", other_ways},
+        {"generations", generations},       {"left_open", left_open},
+        {"from_a_thread", from_a_thread},   {"memory", memory},
+        {"other_ways", other_ways},         {"counts_fork", counts_fork},
+        {"counts_of_Fork", counts_of_Fork}, {"counts_raw", counts_raw},
     };
     arena_learn();
     return run_case(cases, sizeof cases / sizeof cases[0], argc, argv);

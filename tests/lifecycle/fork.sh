@@ -48,6 +48,29 @@ if each memory; then
         '1 threads 201, scopes 203, left open 0, misuses 0, routed true
 1 threads 21, scopes 110, left open 0, misuses 0, routed true'
 fi
+# What a child reports is its own, however it was made: not the parent's calls and scopes, nor the
+# three threads that were at work there, but what it draws in the scope that the parent has begun.
+own='outer 0 51 51, child 3 6 6, thread of a child 5 10 10'
+named='outer 0 50 50, child 3 6 6, thread of a child 5 10 10'
+counts() {
+    rm -f "$tmp"/stats.*
+    capture env LD_PRELOAD="$shim" ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$tmp/stats.%p" "$1" \
+        "$tmp/cases" "counts_$2"
+    is "$1, counts_$2: works" "$status:$out:$err" 0::
+    is "$1, counts_$2: the child's statistics" "$(jq -sr '.[] |
+        select([.sites[].label] | index("child")) | "\(.threads) threads, \(.routed_calls) calls: " +
+        ([.sites[] | "\(.label) \(.scopes) \(.routed_calls) \(.live_at_end + .survivors)"] | join(", "))' \
+        "$tmp"/stats.*)" "2 threads, 67 calls: $3"
+}
+for way in fork of_Fork raw; do
+    if [ "$way" = raw ] && [ "$(printf '%s\n' 4.14 "$(uname -r)" | sort -V | head -n 1)" != 4.14 ]; then
+        skip 'a child made by the system call alone' 'the kernel wipes no memory in children'
+        continue
+    fi
+    counts ARENASHIM_END=reset $way "$own"
+    counts ARENASHIM_SCOPES='cases!drawing' $way "cases!drawing 1 1 1, $named"
+    counts ARENASHIM_SCOPES=process $way "process 1 0 0, $own"
+done
 under "$tmp/cases" other_ways
 routed 'vfork, posix_spawn, system, popen in a scope'
 stat_is 'vfork, posix_spawn, system, popen in a scope: statistics' \

@@ -1,0 +1,36 @@
+#include "scope/process.h"
+
+#include "engine/frees.h"
+#include "thread/misuse.h"
+#include "thread/settle.h"
+
+/* What the open scopes have drawn so far was the parent's doing. */
+static void begin_statistics(struct thread *own)
+{
+    if (own->depth > 0)
+        settle_innermost(own);
+    for (uint64_t i = 0; i < own->depth; i++)
+        own->frames[i].live = 0;
+    thread_clear_statistics(own);
+    own->threads = 1;
+}
+
+/* Statistics of other threads are of another epoch from now on. */
+void process_begin(void)
+{
+    sites_epoch++;
+    modules_next_generation();
+    if (hot.thread)
+        begin_statistics(hot.thread);
+    frees_after_fork();
+    misuse_after_fork();
+}
+
+void process_look(void)
+{
+    if (UNLIKELY(modules_generation() == 0) && modules_first_generation())
+        process_begin();
+    struct thread *own = hot.thread;
+    if (own && UNLIKELY(own->epoch != sites_epoch))
+        begin_statistics(own);
+}
