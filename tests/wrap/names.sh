@@ -474,6 +474,12 @@ unlike 'children find the file' "$err" 'cannot be read'
 capture env LD_PRELOAD="$shim" ARENASHIM_SCOPES='dash!*;bash!*;sh!*;cat!*' ARENASHIM_SCOPE_STRICT=1 \
     sh -c "true; exec \"$named\" calls"
 is 'a program in the place of the first is the first' "$status" 125
+echo '#include <stdlib.h>
+int main(int argc, char **argv) { return argc > 1 ? system(argv[1]) != 0 : 2; }' >"$tmp/outer.c"
+need outer -O1 "$tmp/outer.c"
+capture env LD_PRELOAD="$shim" ARENASHIM_SCOPES='outer!main' ARENASHIM_SCOPE_STRICT=1 \
+    "$tmp/outer" "'$named' calls"
+is 'a child is not held to what is asked of the first strictly' "$status:${out%% *}:$err" 0:calls:
 rm -f "$tmp"/stats*
 capture env LD_PRELOAD="$shim" ARENASHIM_SCOPES='named!main' ARENASHIM_STATS=json \
     ARENASHIM_STATS_FILE="$tmp/stats.%p" "${twice[@]}"
