@@ -13,6 +13,8 @@ src_libcore_la_SOURCES = \
 	src/base/check.h \
 	src/base/parse.c \
 	src/base/parse.h \
+	src/base/glob.c \
+	src/base/glob.h \
 	src/base/track.h \
 	src/settings/values.h \
 	src/settings/table.c \

@@ -2,11 +2,11 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <link.h>
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/glob.h"
 #include "base/text.h"
 #include "next/fixed.h"
 #include "next/named_host.h"
@@ -46,20 +46,27 @@ static void copy_name(struct module *module, const char *path)
     text_append(module->name, sizeof module->name, name);
 }
 
-/* Applies one item of ARENASHIM_MODULES. */
-static void apply_item(struct module *module, const char *path, const char *item, bool *has_base)
+static bool is_word(const char *item, const char *end, const char *word)
 {
-    bool is_all = strcmp(item, "all") == 0;
-    bool is_main = strcmp(item, "main") == 0;
-    if (is_all || is_main || strcmp(item, "marked") == 0) {
-        if (is_all || (is_main && module->is_main))
+    size_t length = (size_t)(end - item);
+    return strlen(word) == length && memcmp(item, word, length) == 0;
+}
+
+/* Applies one item of ARENASHIM_MODULES. */
+static void apply_item(struct module *module, const char *path, const char *item, const char *end,
+                       bool *has_base)
+{
+    bool is_all = is_word(item, end, "all");
+    bool is_main = is_word(item, end, "main");
+    if (is_all || is_main) {
+        if (is_all || module->is_main)
             module->included = true;
-        *has_base = *has_base || strcmp(item, "marked") != 0;
+        *has_base = true;
         return;
     }
     bool exclude = *item == '-';
     const char *glob = exclude || *item == '+' ? item + 1 : item;
-    if (fnmatch(glob, module->name, 0) == 0 || fnmatch(glob, path, 0) == 0) {
+    if (glob_fits(glob, end, module->name) || glob_fits(glob, end, path)) {
         module->included = !exclude;
         module->excluded = exclude;
     }
@@ -82,13 +89,12 @@ void modules_apply_list(struct module *module, const char *path)
     bool without_marked = false;
     bool with_marked = false;
     for (const char *at = fixed.config.modules; *at != '\0';) {
-        char item[sizeof fixed.config.modules];
-        size_t length = strcspn(at, ",");
-        memcpy(item, at, length);
-        item[length] = '\0';
-        at += length + (at[length] == ',');
-        with_marked = with_marked || strcmp(item, "marked") == 0;
-        apply_item(module, path, item, &without_marked);
+        const char *end = at + strcspn(at, ",");
+        if (is_word(at, end, "marked"))
+            with_marked = true;
+        else
+            apply_item(module, path, at, end, &without_marked);
+        at = end + (*end == ',');
     }
     if (without_marked && !with_marked && !module->included)
         module->excluded = true;

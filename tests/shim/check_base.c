@@ -1,15 +1,46 @@
 /*
- * Unit tests of the base layer: parse.h (sizes and words that users write) and text.h (numbers,
- * JSON strings, long texts, descriptors that fail, errno).
+ * Unit tests of the base layer: parse.h (sizes and words that users write), glob.h, and text.h
+ * (numbers, JSON strings, long texts, descriptors that fail, errno).
  */
 #include "harness.h"
 
+#include <fnmatch.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 
 #include "base/check.h"
+#include "base/glob.h"
 #include "base/parse.h"
 #include "base/text.h"
+
+/* ---- globs ----------------------------------------------------------------------------------- */
+
+/* All globs and texts of few letters, beside fnmatch. */
+START_TEST(globs_fit_as_those_of_the_c_library)
+{
+    static const char letters[] = "ab*?[]!-\\";
+    const unsigned base = sizeof letters; /* the last is the NUL: shorter ones, too */
+    static const char *const texts[] = {"",  "a",  "b",  "ab", "ba", "aab", "abab", "]",
+                                        "-", "a-", "!b", "*",  "[a", "\\",  "?",    "^"};
+    unsigned fitting = 0;
+    for (unsigned n = 0; n < base * base * base * base * base; n++) {
+        char glob[6] = "";
+        unsigned rest = n;
+        for (int i = 0; i < 5; i++, rest /= base)
+            glob[i] = letters[rest % base];
+        const char *end = glob + strlen(glob);
+        /* How a backslash at the end, or in brackets that are not closed, is taken differs. */
+        if (strchr(glob, '\\') && (end[-1] == '\\' || strchr(glob, '[')))
+            continue;
+        for (size_t i = 0; i < COUNT(texts); i++) {
+            bool fits = fnmatch(glob, texts[i], 0) == 0;
+            ck_assert_msg(glob_fits(glob, end, texts[i]) == fits, "'%s' and '%s'", glob, texts[i]);
+            fitting += fits;
+        }
+    }
+    ck_assert_uint_gt(fitting, 1000);
+}
+END_TEST
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
 
@@ -381,6 +412,9 @@ static Suite *base_suite(void)
     tcase_add_test(parse, other_lists_of_words_are_refused);
     suite_add_tcase(suite, parse);
 
+    TCase *globs = tcase_create("globs");
+    tcase_add_test(globs, globs_fit_as_those_of_the_c_library);
+    suite_add_tcase(suite, globs);
     TCase *texts = tcase_create("text");
     tcase_add_checked_fixture(texts, open_text, close_text);
     tcase_add_test(texts, strings_and_bytes_are_appended);
