@@ -7,33 +7,35 @@
  *     8        return address
  *     0        rbp of the caller
  *    -8        r11 of the caller
- *   -24        rbx and r12 of the caller: while the host is asked, rax and rdi are kept there
- *   -40        struct named_call, which the personality routine finds here: see unwind.c
- *   -48        the address to call
- *   -64        xmm8, while arguments are copied
+ *   -16        rax, rdi and the flags, for the function, then of it
+ *   -48        struct named_call, which the personality routine finds here: see unwind.c
  *   rsp        the copied arguments
  *
- * enter and leave touch no register but rax, their result. The vector register that the copying
- * uses is written by SSE forms, which leave its upper part alone.
+ * enter and leave touch no register but rax, their result, and the flags. They are called before the
+ * arguments are copied and after these are given up, so that they find the stack almost as the caller
+ * left it. The vector register that the copying uses is written by SSE forms, which leave its upper
+ * part alone.
  *
  * The code is cut into pieces, each with unwind information of its own: those in which a scope may
  * be open have the personality routine.
  */
 
 #define R11 -8
-#define RBX -16
-#define R12 -24
-#define CALL -40
+#define RAX -16
+#define RDI -24
+#define FLAGS -32
+#define CALL -48
 #define FUNCTION CALL
 #define TOKEN (CALL + 8)
-#define TARGET -48
-#define XMM8 -64
-#define FRAME 64
+#define FRAME 48
 #define ARGUMENTS 16
 
 /* What is usually copied; and where rsp is then, as far from the arguments as a multiple of 64. */
 #define USUAL 256
-#define USUAL_RSP (ARGUMENTS - 384)
+#define USUAL_RSP (ARGUMENTS - 320)
+
+/* Where a longer copy keeps xmm8. */
+#define XMM8 (-FRAME - 16)
 
 /* Offsets in next/named_host.h, which thunk.c checks. */
 #define FUNCTION_TARGET 0
@@ -46,7 +48,7 @@
 
 #define PAGE 4096
 
-	/* What a C function may overwrite and is not kept in rbx and r12 already. */
+	/* What a C function may overwrite and is not in the frame already. */
 	.macro push_general
 	pushq %rbp
 	.cfi_def_cfa_offset 16
@@ -81,8 +83,6 @@
 	.cfi_startproc
 	.cfi_def_cfa rbp, 16
 	.cfi_offset rbp, -16
-	.cfi_offset rbx, RBX - ARGUMENTS
-	.cfi_offset r12, R12 - ARGUMENTS
 	.endm
 
 	/* The same with a scope that may be open. */
@@ -91,19 +91,31 @@
 	.cfi_personality 0x1b, wrap_personality /* relative to here, 4 bytes */
 	.endm
 
+	/* The flags of arithmetic: pushf and popf take ten times as long. */
+	.macro note_state
+	movq %rax, RAX(%rbp)
+	movq %rdi, RDI(%rbp)
+	lahf
+	seto %al
+	movw %ax, FLAGS(%rbp)
+	.endm
+
+	.macro restore_state
+	movw FLAGS(%rbp), %ax
+	addb $127, %al
+	sahf
+	movq RAX(%rbp), %rax
+	movq RDI(%rbp), %rdi
+	.endm
+
 	/* Back to the caller's frame and registers; its unwind information is to be restored behind the
 	 * jump that follows. */
 	.macro drop_frame
-	movq %rbx, %rax
-	movq %r12, %rdi
-	movq RBX(%rbp), %rbx
-	movq R12(%rbp), %r12
+	restore_state
 	leave
 	.cfi_remember_state
 	.cfi_def_cfa rsp, 8
 	.cfi_restore rbp
-	.cfi_restore rbx
-	.cfi_restore r12
 	.endm
 
 	.text
@@ -111,6 +123,7 @@
 	.hidden wrap_thunk
 	.hidden wrap_host
 	.hidden wrap_personality
+	.hidden wrap_state_compact
 	.hidden wrap_state_mask
 	.hidden wrap_state_bytes
 	.type wrap_thunk, @function
@@ -119,23 +132,26 @@ wrap_thunk:
 	.cfi_startproc
 	endbr64
 	/* rbp comes to lie next to the return address, where those look who follow such frames. */
-	movq %rbx, RBX - 8(%rsp)
-	.cfi_offset rbx, RBX - ARGUMENTS
-	movq -8(%rsp), %rbx
+	movq %rax, RAX - 8(%rsp)
+	movq -8(%rsp), %rax
 	pushq %rbp
 	.cfi_def_cfa_offset 16
 	.cfi_offset rbp, -16
 	movq %rsp, %rbp
 	.cfi_def_cfa_register rbp
-	subq $FRAME, %rsp
-	movq %rbx, R11(%rbp)
-	movq %r12, R12(%rbp)
+	leaq -FRAME(%rsp), %rsp
+	movq %rax, R11(%rbp)
+	movq RAX(%rbp), %rax
 	piece
-	movq %rax, %rbx
-	movq %rdi, %r12
+	note_state
 	movq %r11, FUNCTION(%rbp)
-	movq FUNCTION_TARGET(%r11), %rax
-	movq %rax, TARGET(%rbp)
+	leaq CALL(%rbp), %rdi
+	movq wrap_host(%rip), %rax
+	call *HOST_ENTER(%rax)
+	testb %al, %al
+	je .Lenter_slowly
+	open_piece
+.Lentered:
 
 	/* What lies in the page of the return address can be read. All is copied from the highest
 	 * address down, so that the stack grows page by page. */
@@ -149,8 +165,8 @@ wrap_thunk:
 	cmpq $USUAL, %rax
 	jne .Lcopy_unusual
 	leaq USUAL_RSP(%rbp), %rsp
-	movups %xmm8, XMM8(%rbp)
 .Lcopy_usual:
+	movups %xmm8, -16(%rsp) /* in the red zone: no signal writes over it */
 	.irp offset, 240, 224, 208, 192, 176, 160, 144, 128, 112, 96, 80, 64
 	movups ARGUMENTS + \offset(%rbp), %xmm8
 	movups %xmm8, \offset(%rsp)
@@ -163,22 +179,16 @@ wrap_thunk:
 	movq %rax, \offset(%rsp)
 	movq %rdi, \offset - 8(%rsp)
 	.endr
-	movups XMM8(%rbp), %xmm8
+	movups -16(%rsp), %xmm8
 .Lcopied:
 
-	leaq CALL(%rbp), %rdi
-	movq wrap_host(%rip), %rax
-	call *HOST_ENTER(%rax)
-	testb %al, %al
-	je .Lenter_slowly
-	open_piece
-.Lentered:
-	movq %rbx, %rax
-	movq %r12, %rdi
+	movq FUNCTION_TARGET(%r11), %rax
 	movq R11(%rbp), %r11
-	call *TARGET(%rbp)
-	movq %rax, %rbx
-	movq %rdi, %r12
+	movq %rax, -8(%rsp)
+	restore_state
+	call *-8(%rsp)
+	note_state
+	leaq -FRAME(%rbp), %rsp
 	leaq CALL(%rbp), %rdi
 	movq wrap_host(%rip), %rax
 	call *HOST_LEAVE(%rax)
@@ -192,12 +202,12 @@ wrap_thunk:
 
 	/* Any other number of bytes. */
 .Lcopy_unusual:
-	leaq ARGUMENTS + FRAME + 63(%rax), %rdi
+	testq %rax, %rax
+	je .Lcopied
+	leaq ARGUMENTS - XMM8 + 63(%rax), %rdi
 	andq $-64, %rdi
 	negq %rdi
 	leaq ARGUMENTS(%rbp, %rdi), %rsp
-	testq %rax, %rax
-	je .Lcopied
 	cmpq $USUAL, %rax
 	jb .Lcopy_8
 	movups %xmm8, XMM8(%rbp)
@@ -207,6 +217,7 @@ wrap_thunk:
 	subq $16, %rax
 	cmpq $USUAL, %rax
 	jne .Lcopy_16
+	movups XMM8(%rbp), %xmm8
 	jmp .Lcopy_usual
 .Lcopy_8:
 	movq ARGUMENTS - 8(%rbp, %rax), %rdi
@@ -232,9 +243,11 @@ wrap_thunk:
 	jne .Lentered
 	/* No scope was opened, there are too many: without the frame, recursion takes no more stack
 	 * than it would. */
+	movq FUNCTION_TARGET(%r11), %rax
 	movq R11(%rbp), %r11
+	movq %rax, FUNCTION(%rbp)
 	drop_frame
-	jmp *TARGET - 8(%rsp) /* in the red zone: no signal writes over it */
+	jmp *FUNCTION - 8(%rsp) /* in the red zone */
 	.cfi_restore_state
 .Lleave_slowly:
 	leaq CALL(%rbp), %rdi
@@ -285,8 +298,12 @@ call_keeping_state:
 	movq %rdx, 552(%rsp)
 	movq %rdx, 560(%rsp)
 	movq %rdx, 568(%rsp)
-	xsave64 (%rsp)
-	fninit
+	cmpb $0, wrap_state_compact(%rip)
+	je 3f
+	xsavec64 (%rsp)
+	jmp 4f
+3:	xsave64 (%rsp)
+4:	fninit
 	fldcw (%rsp)
 	call *%rcx
 	movl wrap_state_mask(%rip), %eax

@@ -10,7 +10,7 @@
 
 const struct named_host *wrap_host;
 
-enum { RBP = 6 /* in DWARF */, CALL = -40 /* in the frame, see thunk.S */ };
+enum { RBP = 6 /* in DWARF */, CALL = -48 /* in the frame, see thunk.S */ };
 
 typedef __typeof__(&_Unwind_GetGR) get_register_function;
 

@@ -347,6 +347,74 @@ static void jump_off_signal_stacks(void)
     signal_stacks();
 }
 
+/* ---- little room ----------------------------------------------------------------------------- */
+
+static char *room;
+static int calls_in_handler;
+
+static void handle_in_room(int signal)
+{
+    (void)signal;
+    if (calls_in_handler)
+        w_plain(15);
+}
+
+/* How much of a signal stack a handler takes. */
+static size_t used_room(int calls)
+{
+    enum { SIZE = 16384, PATTERN = 0x77 };
+    memset(room, PATTERN, SIZE);
+    stack_t stack = {.ss_sp = room, .ss_size = SIZE};
+    EXPECT(sigaltstack(&stack, NULL) == 0);
+    calls_in_handler = calls;
+    raise(SIGUSR1);
+    size_t unused = 0;
+    while (unused < SIZE && room[unused] == PATTERN)
+        unused++;
+    return SIZE - unused;
+}
+
+static void *measure_room(void *unused)
+{
+    size_t alone = used_room(0);
+    EXPECT(used_room(1) - alone <= 4096); /* the first call of its thread takes most */
+    return unused;
+}
+
+static void signal_room(void)
+{
+    room = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct sigaction action = {.sa_handler = handle_in_room, .sa_flags = SA_ONSTACK};
+    sigaction(SIGUSR1, &action, NULL);
+    pthread_t thread;
+    EXPECT(pthread_create(&thread, NULL, measure_room, NULL) == 0);
+    pthread_join(thread, NULL);
+}
+
+/* Returns how much of the stack a level takes. */
+WRAPPED size_t w_level(unsigned depth, uintptr_t above)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    __asm__ volatile("" : "+r"(here));
+    if (depth == 0) {
+        free(drawn(40, 16));
+        return above - here;
+    }
+    size_t result = w_level(depth - 1, here);
+    __asm__ volatile("" : "+r"(result)); /* no tail call */
+    return result;
+}
+
+/* The wrapper's own part, as the manual says it: 72 bytes, and what arguments are copied. */
+static void level_room(void)
+{
+    const char *given = getenv("ARENASHIM_STACK");
+    size_t copied = given ? strtoul(given, NULL, 10) : 256;
+    size_t own = 16 + 48; /* of w_level, at most */
+    EXPECT(w_level(1, 0) > 0);
+    EXPECT(w_level(100, 0) <= copied + 72 + own);
+}
+
 /* ---- contexts -------------------------------------------------------------------------------- */
 
 enum { CONTEXTS = 3 };
@@ -847,6 +915,8 @@ static const struct test_case cases[] = {
     {"jump_out_of_marks", jump_out_of_marks},
     {"signal_stacks", signal_stacks},
     {"jump_off_signal_stacks", jump_off_signal_stacks},
+    {"signal_room", signal_room},
+    {"level_room", level_room},
     {"contexts_take_turns", contexts_take_turns},
     {"one_context", one_context},
     {"forks", forks},

@@ -137,6 +137,9 @@ in_both jump_to_a_call 350 300
 in_both jump_out_of_marks 100 150
 in_both signal_stacks 802 0
 in_both jump_off_signal_stacks 802 400
+ARENASHIM_MODULES='+libx*,+foo*' in_both signal_room 1 0
+in_both level_room 103 0
+ARENASHIM_STACK=0 in_both level_room 103 0
 # The entry of a context does not return, and its scope is closed as one that was left.
 in_both one_context 41 20
 for kind in retain reset; do

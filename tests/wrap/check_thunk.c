@@ -66,6 +66,7 @@ static void fill(struct registers *registers, unsigned seed)
     unsigned char *byte = (unsigned char *)registers;
     for (size_t i = 0; i < sizeof *registers; i++)
         byte[i] = (unsigned char)((seed = seed * 1103515245 + 12345) >> 16);
+    registers->general[FLAGS] = REGISTERS_FLAGS(registers->general[FLAGS]);
     /* Rounds down; with flags of exceptions, which Valgrind does not have. */
     registers->mxcsr = 0x3f80 | (track_emulated() ? 0 : seed & 0x3f);
     registers->x87_control = 0x0b7f; /* rounds up */
@@ -102,24 +103,26 @@ static void assert_vectors(const struct registers *found, const struct registers
 static void assert_general(const struct registers *found, const struct registers *loaded,
                            const int *which, size_t count)
 {
+    ck_assert_uint_eq(REGISTERS_FLAGS(found->general[FLAGS]), loaded->general[FLAGS]);
     for (size_t i = 0; i < count; i++)
         ck_assert_msg(found->general[which[i]] == loaded->general[which[i]],
                       "register %d is %lx, not %lx", which[i], found->general[which[i]],
                       loaded->general[which[i]]);
 }
 
-static const int scratch[] = {RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11};
-static const int kept[] = {RBX, RSP, RBP, R12, R13, R14, R15};
+/* All but the two that every function gives back. */
+static const int free_ones[] = {RAX, RCX, RDX, RBX, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15};
 
 static void assert_found_as_loaded(void)
 {
-    assert_general(&registers_seen, &registers_in, scratch, COUNT(scratch));
+    assert_general(&registers_seen, &registers_in, free_ones, COUNT(free_ones));
     assert_vectors(&registers_seen, &registers_in);
     ck_assert_uint_eq(registers_seen.mxcsr, registers_in.mxcsr);
     ck_assert_uint_eq(registers_seen.x87_control, registers_in.x87_control);
     ck_assert_uint_eq(registers_seen.x87_tags, 0xffff);
     ck_assert_uint_eq((registers_in.general[RSP] - 8 - registers_seen.general[RSP]) % 64, 0);
-    assert_general(&registers_out, &registers_in, kept, COUNT(kept));
+    ck_assert_uint_eq(registers_out.general[RSP], registers_in.general[RSP]);
+    ck_assert_uint_eq(registers_out.general[RBP], registers_in.general[RBP]);
     ck_assert_uint_eq(registers_out.mxcsr, registers_in.mxcsr);
     ck_assert_uint_eq(registers_out.x87_control, registers_in.x87_control);
     if (fake_slow)
@@ -134,7 +137,7 @@ START_TEST(every_register_is_kept)
         registers_call(wrapped_registers_target);
         assert_scopes(1);
         assert_found_as_loaded();
-        assert_general(&registers_out, &registers_result, scratch, COUNT(scratch));
+        assert_general(&registers_out, &registers_result, free_ones, COUNT(free_ones));
         assert_vectors(&registers_out, &registers_result);
         ck_assert_uint_ne(registers_out.x87_tags, 0xffff);
         ck_assert_mem_eq(registers_out.x87[0], registers_result.x87[0], 10);
@@ -153,7 +156,7 @@ START_TEST(registers_that_the_function_leaves_alone_stay)
     registers_keep = 0;
     assert_scopes(1);
     assert_found_as_loaded();
-    assert_general(&registers_out, &registers_in, scratch, COUNT(scratch));
+    assert_general(&registers_out, &registers_in, free_ones, COUNT(free_ones));
     assert_vectors(&registers_out, &registers_in);
     ck_assert_uint_eq(registers_out.x87_tags, 0xffff);
 }
@@ -199,7 +202,7 @@ START_TEST(the_host_is_asked_at_the_end_of_a_page)
         assert_found_as_loaded();
         uintptr_t arguments = registers_in.general[RSP];
         bool next_page = (arguments - 8) / 4096 != (arguments + 255) / 4096;
-        ck_assert_uint_eq(fake_asked, next_page);
+        ck_assert_uint_eq(fake_asked, next_page && !passes_on());
         bool cut = next_page && !passes_on();
         ck_assert(!memcmp(registers_seen.stack, registers_in.stack, cut ? 64 : 256));
         ck_assert((memcmp(registers_seen.stack, registers_in.stack, 256) != 0) == cut);
@@ -232,7 +235,7 @@ START_TEST(the_stack_may_end)
         for (size_t space = 0; space <= 512; space += 8)
             registers_call_on(end - space, wrapped_on_small_stack);
         ck_assert_uint_eq(small_calls, 65);
-        ck_assert_uint_eq(fake_asked, 32);
+        ck_assert_uint_eq(fake_asked, passes_on() ? 0 : 32);
         assert_scopes(65);
         munmap(stack, PAGES * PAGE);
     }

@@ -1,8 +1,9 @@
 /* See registers.h. */
 
 #define GENERAL 0
-#define MASKS 128
-#define VECTORS 192
+#define FLAGS 128
+#define MASKS 136
+#define VECTORS 200
 #define MXCSR (VECTORS + 32 * 64)
 #define X87_CONTROL (MXCSR + 4)
 #define X87_TAGS (MXCSR + 6)
@@ -13,6 +14,13 @@
 
 
 	.macro move_in base
+	pushq \base+FLAGS(%rip)
+	popfq
+	movq \base+8*3(%rip), %rbx
+	movq \base+8*12(%rip), %r12
+	movq \base+8*13(%rip), %r13
+	movq \base+8*14(%rip), %r14
+	movq \base+8*15(%rip), %r15
 	movq \base+8*1(%rip), %rcx
 	movq \base+8*2(%rip), %rdx
 	movq \base+8*6(%rip), %rsi
@@ -41,6 +49,8 @@
 	movq %r13, \base+8*13(%rip)
 	movq %r14, \base+8*14(%rip)
 	movq %r15, \base+8*15(%rip)
+	pushfq
+	popq \base+FLAGS(%rip)
 	.endm
 
 	.macro vectors_in base
@@ -140,11 +150,6 @@ registers_call:
 	vectors_in registers_in
 	ldmxcsr registers_in+MXCSR(%rip)
 	fldcw registers_in+X87_CONTROL(%rip)
-	movq registers_in+8*3(%rip), %rbx
-	movq registers_in+8*12(%rip), %r12
-	movq registers_in+8*13(%rip), %r13
-	movq registers_in+8*14(%rip), %r14
-	movq registers_in+8*15(%rip), %r15
 	movq %rsp, registers_in+8*4(%rip)
 	move_in registers_in
 	.cfi_remember_state

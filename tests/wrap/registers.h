@@ -7,7 +7,30 @@
 
 #include <stdint.h>
 
-enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GENERAL };
+enum {
+    RAX,
+    RCX,
+    RDX,
+    RBX,
+    RSP,
+    RBP,
+    RSI,
+    RDI,
+    R8,
+    R9,
+    R10,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
+    FLAGS,
+    GENERAL
+};
+
+/* The flags of arithmetic, and those that are always set. */
+#define REGISTERS_FLAGS(word) (((word)&0x8d5) | 0x202)
+
 enum { STACK_BYTES = 1024 };
 
 struct registers {
@@ -21,7 +44,7 @@ struct registers {
 };
 
 /* What registers_call loads, registers_target finds and loads, registers_call finds. Not loaded by
- * registers_target: rbx, rsp, rbp, r12 to r15, the control words. */
+ * registers_target: rsp, rbp, the control words. */
 extern struct registers registers_in, registers_seen, registers_result, registers_out;
 
 enum { VECTORS_XMM, VECTORS_YMM, VECTORS_ZMM };
