@@ -133,6 +133,9 @@ static void look_at_names(const struct object *object, const struct symbols *sym
 {
     const struct symbol *symbol = symbols->list.items;
     struct match *match = matches->items;
+    const char *refused = matches->count > 0 ? refuse_object(object, symbols) : NULL;
+    for (size_t i = 0; refused && i < matches->count; i++)
+        match[i].refused = refused;
     for (size_t i = 0; i < symbols->list.count; i++) {
         struct match *named = find_match(matches, symbol[i].address);
         if (named && named->symbol.address == symbol[i].address)

@@ -7,6 +7,7 @@
 #include <sys/auxv.h>
 
 #include "base/compiler.h"
+#include "base/numbers.h"
 #include "wrap/spec.h"
 
 /* Texts of the shim's own modules, which are never unloaded. */
@@ -70,6 +71,53 @@ static const struct {
     {"Builtins_*", "it is not called as functions are", false},       /* code of V8 */
     {"uw_init_context*", "it looks at its own return address", true}, /* libgcc's unwinder */
 };
+
+#define OWN_FRAMES(language)                                                                       \
+    "its module holds " language ", whose run-time system knows the frames on its stack"
+
+/* Functions that compilers and run-time systems put into each object that holds their code. */
+static const struct {
+    const char *glob, *reason;
+} languages[] = {
+    {"runtime.morestack*", OWN_FRAMES("Go")},
+    {"caml[A-Z]*", OWN_FRAMES("OCaml")},
+    {"caml_start_program", OWN_FRAMES("OCaml")},
+    {"*zi*_info", OWN_FRAMES("Haskell")}, /* a dot in the name of a module */
+    {"ZCMain_main_info", OWN_FRAMES("Haskell")},
+};
+
+/* Go's linker leaves its name in stripped objects, too. */
+static bool has_note_of_go(const struct object *object)
+{
+    for (size_t i = 0; i < object->header_count; i++) {
+        const ElfW(Phdr) *header = &object->headers[i];
+        uintptr_t at = object->base + header->p_vaddr, end = at + header->p_memsz;
+        if (header->p_type != PT_NOTE || !object_segment(object, at))
+            continue;
+        while (end - at > sizeof(ElfW(Nhdr))) {
+            const ElfW(Nhdr) *note = (const void *)at;
+            if (note->n_namesz == 4 && memcmp(note + 1, "Go\0", 4) == 0)
+                return true;
+            size_t size = sizeof *note + round_up(note->n_namesz, 4) + round_up(note->n_descsz, 4);
+            if (size >= end - at)
+                break;
+            at += size;
+        }
+    }
+    return false;
+}
+
+const char *refuse_object(const struct object *object, const struct symbols *symbols)
+{
+    if (has_note_of_go(object))
+        return OWN_FRAMES("Go");
+    const struct symbol *symbol = symbols->list.items;
+    for (size_t i = 0; i < symbols->list.count; i++)
+        for (size_t k = 0; k < COUNT(languages); k++)
+            if (fnmatch(languages[k].glob, symbol[i].name, 0) == 0)
+                return languages[k].reason;
+    return NULL;
+}
 
 bool refuse_silently(const char *name)
 {

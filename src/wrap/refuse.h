@@ -16,6 +16,9 @@ void refuse_note_own(const struct object *object);
 /* NULL, or why this symbol's function must not be wrapped. */
 const char *refuse_reason(const struct object *object, const struct symbol *symbol);
 
+/* NULL, or why no function of the object must be wrapped. */
+const char *refuse_object(const struct object *object, const struct symbols *symbols);
+
 /* Whether a pattern with globs passes the symbol over silently: what compiler and linker add to
  * every module, and what a pattern for a library's functions does not mean. */
 bool refuse_silently(const char *name);
