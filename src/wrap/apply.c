@@ -85,24 +85,25 @@ static const char *redirect(const struct apply_job *job, const struct object *ob
     return NULL;
 }
 
-static const char *wrap_entry(const struct apply_job *job, const struct patch *patch,
-                              struct named_function *named)
+/* Code that a thread may be running is not overwritten: what it has executed of the first
+ * instructions must not change under it. Of the program nothing runs before its own constructors,
+ * but for what libraries have found by name. */
+static bool may_run(const struct apply_job *job, const struct object *object,
+                    const struct match *match)
 {
-    if (job->outcomes)
-        return NULL;
-    return named ? patch_apply(patch, named, (uintptr_t)wrap_thunk) : "there is no memory";
+    bool is_unknown = object->is_program && match->alias_count == 0 &&
+                      object_value(object, DT_PREINIT_ARRAYSZ) == 0;
+    return job->threads && !is_unknown;
 }
 
-/* Wraps the function, or finds out how it would be. */
-static void wrap(const struct apply_job *job, const struct object *object,
-                 const struct match *match, struct named_function *named, struct outcome *outcome)
+static const char *wrap_by_entry(const struct apply_job *job, const struct object *object,
+                                 const struct match *match, struct named_function *named,
+                                 struct outcome *outcome)
 {
+    if (may_run(job, object, match))
+        return "other threads run already, maybe in its first instructions";
     const struct symbol *symbol = &match->symbol;
     const ElfW(Phdr) *segment = object_segment(object, symbol->address);
-    outcome->how = HOW_NOT;
-    outcome->reason = match->refused;
-    if (match->refused)
-        return;
     uintptr_t text = object->base + segment->p_vaddr;
     struct patch_function function = {
         .start = symbol->address,
@@ -111,26 +112,44 @@ static void wrap(const struct apply_job *job, const struct object *object,
         .text_end = text + segment->p_memsz,
     };
     struct patch patch;
-    outcome->reason = patch_plan(&function, &patch);
-    if (!outcome->reason)
-        outcome->reason = wrap_entry(job, &patch, named);
-    if (!outcome->reason) {
+    const char *reason = patch_plan(&function, &patch);
+    if (!reason && !job->outcomes)
+        reason = named ? patch_apply(&patch, named, (uintptr_t)wrap_thunk) : "there is no memory";
+    if (!reason)
         outcome->how = patch.nops ? HOW_NOPS : HOW_ENTRY;
+    return reason;
+}
+
+/* Wraps the function, or finds out how it would be. */
+static void wrap(const struct apply_job *job, const struct object *object,
+                 const struct match *match, struct named_function *named, struct outcome *outcome)
+{
+    outcome->how = HOW_NOT;
+    outcome->nor = "";
+    outcome->reason = match->refused;
+    if (!outcome->reason)
+        outcome->reason = wrap_by_entry(job, object, match, named, outcome);
+    if (match->refused || !outcome->reason)
         return;
-    }
-    outcome->not_exported = match->alias_count == 0;
-    if (outcome->not_exported)
+    const struct object *objects = job->objects->items;
+    size_t count = job->objects->count;
+    uintptr_t address = match->symbol.address;
+    if (match->alias_count == 0)
+        outcome->nor = ", and it is not exported";
+    else if (bindings_known_otherwise(objects, count, object, address))
+        outcome->nor = ", and it would have two addresses";
+    if (*outcome->nor != '\0')
         return;
     const char *reason = NULL;
     if (!job->outcomes)
-        reason = named ? redirect(job, object, symbol->address, named) : "there is no memory";
+        reason = named ? redirect(job, object, address, named) : "there is no memory";
     if (reason) {
         outcome->reason = reason;
         return;
     }
+    outcome->reason = NULL;
     outcome->how = HOW_GOT;
-    outcome->importers = bindings_importers(job->objects->items, job->objects->count,
-                                            match->aliases, match->alias_count);
+    outcome->importers = bindings_importers(objects, count, match->aliases, match->alias_count);
 }
 
 static void count_failure(struct spec *spec, const char *label, const struct outcome *outcome)
@@ -141,7 +160,7 @@ static void count_failure(struct spec *spec, const char *label, const struct out
     const char *separator = strchr(label, '!');
     spec->failed_name = memory_text(separator + 1, strlen(separator + 1));
     spec->failed_reason = outcome->reason;
-    spec->failed_not_exported = outcome->not_exported;
+    spec->failed_nor = outcome->nor;
 }
 
 /* The first match of a function. */

@@ -34,13 +34,14 @@ struct outcome {
     enum how how;
     size_t importers;   /* HOW_GOT: modules that call it or take its address */
     const char *reason; /* HOW_NOT */
-    bool not_exported;  /* HOW_NOT: which is why the second choice is none, either */
+    const char *nor;    /* HOW_NOT: why the second choice is none, either, or "" */
 };
 
 struct apply_job {
     const struct named_host *host;
     const struct list *specs;   /* of struct spec, whose counts are kept here */
     const struct list *objects; /* of struct object: all that are loaded */
+    bool threads;               /* of the program run already, maybe in what is wrapped */
     struct list *outcomes;      /* of struct outcome; NULL: wrap. Else nothing is changed, and what
                                  * would come of it is appended */
 };

@@ -60,6 +60,88 @@ size_t bindings_importers(const struct object *objects, size_t object_count,
     return found;
 }
 
+/* ---- other addresses ------------------------------------------------------------------------- */
+
+/* Looked at behind what the file holds: the rest may be gigabytes that nobody has touched. */
+#define ZEROED_MAX ((size_t)1 << 20)
+
+/* lea distance(%rip), or the address itself where a program lies at a fixed one. */
+static bool is_in_code(const struct object *object, uintptr_t function)
+{
+    for (size_t i = 0; i < object->header_count; i++) {
+        const ElfW(Phdr) *header = &object->headers[i];
+        if (header->p_type != PT_LOAD || !(header->p_flags & PF_X))
+            continue;
+        uintptr_t start = object->base + header->p_vaddr, end = start + header->p_memsz;
+        for (uintptr_t at = start + 2; at + sizeof(int32_t) <= end; at++) {
+            const unsigned char *before = (const unsigned char *)at - 2;
+            int32_t value;
+            memcpy(&value, (const void *)at, sizeof value);
+            bool is_lea = before[0] == 0x8d && (before[1] & 0xc7) == 0x05;
+            if ((is_lea && at + sizeof value + (uintptr_t)value == function) ||
+                (object->base == 0 && (uint32_t)value == function))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool is_relocated_to(const struct object *object, uintptr_t function)
+{
+    struct relocations tables[2];
+    find_relocations(object, tables);
+    for (size_t i = 0; i < tables[1].count; i++) {
+        const ElfW(Rela) *relocation = &tables[1].first[i];
+        if (ELF64_R_TYPE(relocation->r_info) == R_X86_64_RELATIVE &&
+            object->base + (uintptr_t)relocation->r_addend == function)
+            return true;
+    }
+    return false;
+}
+
+static size_t count_slots(const struct object *object, uintptr_t function)
+{
+    struct relocations tables[2];
+    find_relocations(object, tables);
+    size_t count = 0;
+    for (size_t t = 0; t < 2; t++)
+        for (size_t i = 0; i < tables[t].count; i++) {
+            const ElfW(Rela) *relocation = &tables[t].first[i];
+            count += is_slot(relocation) &&
+                     *(const uintptr_t *)(object->base + relocation->r_offset) == function;
+        }
+    return count;
+}
+
+static size_t count_words(const struct object *object, uintptr_t function)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < object->header_count; i++) {
+        const ElfW(Phdr) *header = &object->headers[i];
+        if (header->p_type != PT_LOAD || !(header->p_flags & PF_W))
+            continue;
+        const uintptr_t *word =
+            (const uintptr_t *)round_up(object->base + header->p_vaddr, sizeof *word);
+        size_t zeroed = header->p_memsz - header->p_filesz;
+        size_t size = header->p_filesz + (zeroed < ZEROED_MAX ? zeroed : ZEROED_MAX);
+        for (size_t k = 0; k < size / sizeof *word; k++)
+            count += word[k] == function;
+    }
+    return count;
+}
+
+bool bindings_known_otherwise(const struct object *objects, size_t object_count,
+                              const struct object *object, uintptr_t function)
+{
+    if (is_in_code(object, function) || is_relocated_to(object, function))
+        return true;
+    for (size_t i = 0; i < object_count; i++)
+        if (object_kind(&objects[i]) != OBJECT_OWN &&
+            count_words(&objects[i], function) > count_slots(&objects[i], function))
+            return true;
+    return false;
+}
+
 /* ---- writing --------------------------------------------------------------------------------- */
 
 /* Whether the dynamic linker has made the page of this address read-only after relocation. */

@@ -21,6 +21,17 @@
 
 #include "wrap/object.h"
 
+/*
+ * Whether somebody has the function's address from elsewhere than the words that are rewritten: its
+ * own module, which then reaches it by a distance or a relocation of its own (-Bsymbolic, protected
+ * symbols), or whoever copied it before. Such an address would differ from those that are handed
+ * out from now on, and a program may compare them. Looks at the module's code and at all modules'
+ * data
+ * (`objects` are all that are loaded), not at the heap.
+ */
+bool bindings_known_otherwise(const struct object *objects, size_t object_count,
+                              const struct object *object, uintptr_t function);
+
 /* How many of the objects name one of the `count` symbols among what they call or take the address
  * of. */
 size_t bindings_importers(const struct object *objects, size_t object_count,

@@ -42,7 +42,7 @@ static void append_how(char cell[CELL_MAX], const struct outcome *outcome)
     case HOW_NOT:
         append(cell, "not: ");
         append(cell, outcome->reason);
-        append(cell, outcome->not_exported ? ", and it is not exported" : "");
+        append(cell, outcome->nor);
         break;
     case HOW_EARLIER:
         append(cell, "by an earlier spec");

@@ -117,5 +117,8 @@ const char *loader_watch(void (*changed)(void))
     if (!make_stack())
         return "there is no memory";
     on_change = changed;
-    return code_write(place, jump, JUMP_BYTES) ? NULL : "the kernel refuses to write to its code";
+    /* Another thread may be about to execute the return: it is replaced last, at once. */
+    return code_write(place + 1, jump + 1, JUMP_BYTES - 1) && code_write(place, jump, 1)
+               ? NULL
+               : "the kernel refuses to write to its code";
 }

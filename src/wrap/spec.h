@@ -33,7 +33,8 @@ struct spec {
     size_t matched;                          /* functions */
     size_t failed;                           /* of them cannot be wrapped */
     const char *failed_name, *failed_reason; /* of the first of them */
-    bool failed_not_exported, failed_said;
+    const char *failed_nor;                  /* as in struct outcome */
+    bool failed_said;
     bool module_seen; /* a module was looked through */
     bool stripped;    /* one that has no symbol table but the dynamic one, or it is unread */
     bool unread;      /* the file of one could not be read */

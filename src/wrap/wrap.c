@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <link.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -50,7 +51,7 @@ static void say_failures(struct spec *spec)
     text_str(&line, spec->failed_name);
     text_str(&line, ": ");
     text_str(&line, spec->failed_reason);
-    text_str(&line, spec->failed_not_exported ? ", and it is not exported" : "");
+    text_str(&line, spec->failed_nor);
     text_end(&line);
 }
 
@@ -109,8 +110,15 @@ static int note_object(struct dl_phdr_info *info, size_t size, void *context)
     return 0;
 }
 
+/* The folder has a link for itself and its parent, and one from each thread. */
+static bool has_threads(void)
+{
+    struct stat tasks;
+    return stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 3;
+}
+
 /* Applies the specs to what was not loaded at the last look. */
-static void look(struct list *outcomes)
+static void look(struct list *outcomes, bool threads)
 {
     struct list now = {0};
     dl_iterate_phdr(note_object, &now);
@@ -118,7 +126,7 @@ static void look(struct list *outcomes)
     for (size_t i = 0; i < objects.count; i++)
         if (!is_in(&now, &before[i]))
             apply_forget(&before[i]);
-    struct apply_job job = {wrap_host, &specs, &now, outcomes};
+    struct apply_job job = {wrap_host, &specs, &now, threads, outcomes};
     for (size_t i = 0; i < now.count; i++)
         if (!is_in(&objects, &object[i]))
             apply_object(&job, &object[i]);
@@ -129,7 +137,7 @@ static void look(struct list *outcomes)
 static void on_change(void)
 {
     int saved_errno = errno;
-    look(NULL);
+    look(NULL, false); /* nobody runs what has just been loaded */
     struct spec *spec = specs.items;
     for (size_t i = 0; i < specs.count; i++)
         say_failures(&spec[i]);
@@ -211,7 +219,7 @@ static void end_strictly(size_t bad)
 static void list_and_end(size_t malformed)
 {
     struct list outcomes = {0};
-    look(&outcomes);
+    look(&outcomes, has_threads());
     bool written = listing_print(&specs, &outcomes);
     bool failed = wrap_host->strict && malformed + count_bad() > 0;
     WRITE_COVERAGE();
@@ -232,7 +240,7 @@ void arenashim_wrap_start(const struct named_host *host)
     dl_iterate_phdr(note_own, NULL);
     if (host->list)
         list_and_end(malformed);
-    look(NULL);
+    look(NULL, has_threads());
     say_all(host->strict);
     if (host->strict && malformed + count_bad() > 0)
         end_strictly(malformed + count_bad());

@@ -56,6 +56,7 @@ if !SANITIZERS
 TESTS += tests/wrap/binaries.sh tests/wrap/calls.sh tests/wrap/names.sh tests/wrap/runtimes.sh
 endif
 EXTRA_DIST += \
+	tests/wrap/addresses.c \
 	tests/wrap/binaries.sh \
 	tests/wrap/calls.c \
 	tests/wrap/calls.cc \
@@ -75,4 +76,5 @@ EXTRA_DIST += \
 	tests/wrap/runtime.go \
 	tests/wrap/runtime.hs \
 	tests/wrap/runtime.ml \
-	tests/wrap/runtimes.sh
+	tests/wrap/runtimes.sh \
+	tests/wrap/running.c

@@ -297,6 +297,36 @@ wrapped '*!_start;k_alias' "$named" calls
 says 'a literal name in any module' "$scopes: '*!_start': cannot wrap _start: the program is \
 started by it"
 
+# Addresses that a program may compare: `looped` would have a second one.
+link=(-L"$tmp" -laddresses "-Wl,-rpath,$tmp")
+for known in NOWHERE CODE DATA COPY; do
+    need libaddresses.so -shared -fPIC -O2 -Wl,-Bsymbolic-functions -DLIBRARY -DKNOWN=$known addresses.c
+    # shellcheck disable=SC2086
+    check "an address known by $known: compiles" $cc -O2 -o "$tmp/addresses" "$here/addresses.c" "${link[@]}"
+    wrapped 'libaddresses.so!looped' "$tmp/addresses"
+    is "an address known by $known: it is the same" "$out" '42 the same'
+    if [ $known = NOWHERE ]; then
+        counted 'an address that only the dynamic linker hands out' '1 libaddresses.so!looped retain 256'
+    else
+        says "an address known by $known: refused" "$scopes: 'libaddresses.so!looped': cannot wrap looped: \
+$loop, and it would have two addresses"
+    fi
+done
+
+# A thread that runs at start, in functions that are named: their code is left alone.
+link=(-L"$tmp" -lrunning "-Wl,-rpath,$tmp")
+need librunning.so -shared -fPIC -O2 -DLIBRARY running.c
+# shellcheck disable=SC2086
+check 'a thread that runs already: compiles' $cc -O2 -o "$tmp/running" "$here/running.c" "${link[@]}"
+for ((i = 0; i < 5; i++)); do
+    wrapped 'librunning.so!r_*;main!own' "$tmp/running"
+    is "a thread that runs already, $i: goes on" "$status:$out" '0:copied 42 goes on'
+    like "a thread that runs already, $i: the program's own function" "$counts" '^1 running!own retain 256$'
+    like "a thread that runs already, $i: what the linker binds" "$counts" 'librunning.so!r_copy retain 256$'
+    says "a thread that runs already, $i: what is refused" "$scopes: 'librunning.so!r_*': cannot wrap \
+r_hidden: other threads run already, maybe in its first instructions, and it is not exported"
+done
+
 # ---- messages ----------------------------------------------------------------------------------
 
 accepted='a spec is [MODULE!]NAME or MODULE!+0xOFFSET, with reset: or retain: before it when wanted'
