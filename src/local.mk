@@ -7,6 +7,8 @@ src_libcore_la_SOURCES = \
 	src/base/compiler.h \
 	src/base/numbers.h \
 	src/base/bits.h \
+	src/base/descriptor.c \
+	src/base/descriptor.h \
 	src/base/text.c \
 	src/base/text.h \
 	src/base/check.c \
@@ -92,6 +94,8 @@ src_libcore_la_SOURCES = \
 	src/scope/named.h \
 	src/report/stats.c \
 	src/report/stats.h \
+	src/report/output.c \
+	src/report/output.h \
 	src/report/report.c \
 	src/report/report.h \
 	src/process/life.c \

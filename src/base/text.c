@@ -1,12 +1,19 @@
 #include "base/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/descriptor.h"
 #include "base/numbers.h"
+
+/* Milliseconds that a reader may let the host wait. */
+#define PATIENCE 2000
 
 /* Writes a number in `base`, with a NUL. */
 static void write_number(char digits[TEXT_NUMBER_SIZE], uint64_t number, unsigned base)
@@ -52,24 +59,26 @@ void text_open(struct text *text, int fd)
     text->length = 0;
 }
 
-/* Of stderr, at the first call of text_stderr. */
-static enum { UNKNOWN, OPEN, CLOSED } at_start;
+static enum { UNKNOWN, NOTED, SILENT } stderr_state;
+static struct descriptor stderr_noted;
+
+void text_note_stderr(void)
+{
+    descriptor_note(&stderr_noted, STDERR_FILENO);
+    __atomic_store_n(&stderr_state, NOTED, __ATOMIC_RELEASE);
+}
 
 void text_silence(void)
 {
-    __atomic_store_n(&at_start, CLOSED, __ATOMIC_RELAXED);
+    __atomic_store_n(&stderr_state, SILENT, __ATOMIC_RELAXED);
 }
 
 int text_stderr(void)
 {
-    int seen = __atomic_load_n(&at_start, __ATOMIC_RELAXED);
-    if (seen == UNKNOWN) {
-        int saved_errno = errno;
-        seen = fcntl(STDERR_FILENO, F_GETFD) < 0 ? CLOSED : OPEN;
-        errno = saved_errno;
-        __atomic_store_n(&at_start, seen, __ATOMIC_RELAXED);
-    }
-    return seen == OPEN ? STDERR_FILENO : -1;
+    int seen = __atomic_load_n(&stderr_state, __ATOMIC_ACQUIRE);
+    if (seen == UNKNOWN)
+        text_note_stderr();
+    return seen == SILENT ? -1 : descriptor_now(&stderr_noted);
 }
 
 void text_message(struct text *text)
@@ -78,19 +87,64 @@ void text_message(struct text *text)
     text_str(text, "arenashim: ");
 }
 
+/* Writes all. Returns 0 or an errno. */
+static int write_all(int fd, const char *bytes, size_t length)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    if (fd < 0)
+        return EBADF;
+    while (length > 0) {
+        if (poll(&ready, 1, PATIENCE) == 0)
+            return ETIMEDOUT;
+        ssize_t written = write(fd, bytes, length);
+        if (written == 0)
+            return ENOSPC; /* a device that takes nothing and says nothing */
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0) {
+            bytes += written;
+            length -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
+/* What a write that failed has sent to this thread, unless one was waiting already. */
+static void take_signal(const sigset_t *waiting, int number)
+{
+    sigset_t own;
+    sigemptyset(&own);
+    sigaddset(&own, number);
+    if (!sigismember(waiting, number))
+        sigtimedwait(&own, NULL, &(struct timespec){0});
+}
+
+/* The host sees nothing of the writing: no signal of a pipe without a reader (SIGPIPE), of a file
+ * at its limit (SIGXFSZ) or of a terminal that is another's (SIGTTOU), no handler that comes
+ * between, and it is not cancelled here. */
+static int write_aside(int fd, const char *bytes, size_t length)
+{
+    sigset_t all, before, waiting;
+    int cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigpending(&waiting);
+    int error = write_all(fd, bytes, length);
+    if (error == EPIPE)
+        take_signal(&waiting, SIGPIPE);
+    else if (error == EFBIG)
+        take_signal(&waiting, SIGXFSZ);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_setcancelstate(cancel, NULL);
+    return error;
+}
+
 bool text_flush(struct text *text)
 {
     int saved_errno = errno;
-    size_t done = 0;
-    while (done < text->length && text->error == 0) {
-        ssize_t written = write(text->fd, text->bytes + done, text->length - done);
-        if (written > 0)
-            done += (size_t)written;
-        else if (written == 0)
-            text->error = ENOSPC; /* a device that takes nothing and says nothing */
-        else if (errno != EINTR)
-            text->error = errno;
-    }
+    if (text->length > 0 && text->error == 0)
+        text->error = write_aside(text->fd, text->bytes, text->length);
     text->length = 0;
     errno = saved_errno;
     return text->error == 0;
@@ -163,6 +217,22 @@ static size_t utf8_length(const unsigned char *at)
         return forms[i].length;
     }
     return 0;
+}
+
+void text_name(struct text *text, const char *string)
+{
+    const unsigned char *at = (const unsigned char *)string;
+    while (*at != '\0') {
+        size_t length = utf8_length(at);
+        bool is_control = *at == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
+        if (length > 0 && !is_control) {
+            text_bytes(text, (const char *)at, length);
+            at += length;
+        } else {
+            text_str(text, *at < 0x10 ? "\\x0" : "\\x");
+            put_hexadecimal(text, *at++);
+        }
+    }
 }
 
 void text_json(struct text *text, const char *string)

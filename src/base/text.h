@@ -1,6 +1,7 @@
 /*
  * Text output by write(2) alone: usable inside malloc, in a signal handler and after stdio is
- * gone. Nothing here allocates, locks or changes errno.
+ * gone. Nothing here allocates, locks or changes errno, raises a signal, or waits for long: what a
+ * reader does not take within 2 seconds is dropped.
  *
  *     struct text line;
  *     text_message(&line);                  starts with "arenashim: "
@@ -37,9 +38,13 @@ bool text_append_bytes(char *string, size_t size, const char *bytes, size_t leng
 /* Starts a text that goes to `fd`; a text for fd -1 is dropped. */
 void text_open(struct text *text, int fd);
 
-/* The descriptor of stderr, or -1 when it was closed at the first call: a file of the program may
- * have that number by now. Start makes the first call, before the program opens files. */
+/* The descriptor of stderr, or -1 when it was closed, or was something else, when it was noted: a
+ * file of the program may have that number by now. */
 int text_stderr(void);
+
+/* Notes what stderr is. Start does so, before the program opens files, or else the first message.
+ */
+void text_note_stderr(void);
 
 /* Makes text_stderr answer -1 from now on, so that messages are dropped. */
 void text_silence(void);
@@ -54,6 +59,10 @@ void text_bytes(struct text *text, const char *bytes, size_t length);
 void text_uint(struct text *text, uint64_t number);
 void text_address(struct text *text, uintptr_t address);
 void text_error(struct text *text, int error);
+
+/* Appends a string that somebody else has made, as it may be printed: control characters, and bytes
+ * that are not valid UTF-8, become "\x1b" and the like. */
+void text_name(struct text *text, const char *string);
 
 /* Appends a string as the inside of a JSON string: quotes, backslashes and control characters are
  * escaped, bytes that are not valid UTF-8 become U+FFFD. */

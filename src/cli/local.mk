@@ -5,6 +5,8 @@ arenashim_SOURCES = \
 	src/base/numbers.h \
 	src/base/parse.c \
 	src/base/parse.h \
+	src/base/descriptor.c \
+	src/base/descriptor.h \
 	src/base/text.c \
 	src/base/text.h \
 	src/settings/values.h \

@@ -73,7 +73,7 @@ static bool is_apart(void)
     struct text line;
     text_message(&line);
     text_str(&line, "loaded into a namespace of its own (dlmopen): this copy is idle: ");
-    text_str(&line, info.dli_fname);
+    text_name(&line, info.dli_fname);
     text_end(&line);
     return true;
 }
@@ -89,9 +89,9 @@ static bool is_second_copy(void)
     struct text line;
     text_message(&line);
     text_str(&line, "loaded twice: ");
-    text_str(&line, first.dli_fname);
+    text_name(&line, first.dli_fname);
     text_str(&line, " serves, and this copy is idle: ");
-    text_str(&line, own.dli_fname);
+    text_name(&line, own.dli_fname);
     text_end(&line);
     return true;
 }
@@ -119,7 +119,7 @@ static void say_bypassed(void)
     text_str(&line, "not in the path: ");
     if (other.dli_fbase != own.dli_fbase) {
         text_str(&line, "malloc is that of ");
-        text_str(&line, other.dli_fname);
+        text_name(&line, other.dli_fname);
         text_str(&line, "; libarenashim.so must be the first in LD_PRELOAD, in a program that "
                         "does not define malloc itself");
     } else if (track_emulated()) {
@@ -232,7 +232,7 @@ bool start_shim(void)
     if (!__atomic_compare_exchange_n(&state, &seen, STARTING, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_ACQUIRE))
         return seen == ROUTING;
-    text_stderr(); /* notes whether it is open */
+    text_note_stderr();
     bool routing = prepare();
     if (!routing)
         fixed.region = fixed.fast = fixed.deleted = (struct region){0};

@@ -4,25 +4,64 @@
 #include "report/report.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
+#include <link.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/numbers.h"
 #include "base/text.h"
 #include "next/fixed.h"
+#include "report/output.h"
 #include "report/stats.h"
-#include "settings/table.h"
 
 /* How many modules the text form names. */
 #define MODULES_NAMED 5
 
 static bool enabled;
 
+/* Whether the object file holds the note of Go's linker. */
+static bool has_go_note(const struct dl_phdr_info *object)
+{
+    static const char name[] = "Go\0";
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_NOTE)
+            continue;
+        uintptr_t at = object->dlpi_addr + segment->p_vaddr, end = at + segment->p_memsz;
+        while (at + sizeof(ElfW(Nhdr)) + sizeof name <= end) {
+            const ElfW(Nhdr) *note = (const void *)at;
+            if (note->n_namesz == sizeof name && memcmp(note + 1, name, sizeof name) == 0)
+                return true;
+            at += sizeof *note + round_up(note->n_namesz, 4) + round_up(note->n_descsz, 4);
+        }
+    }
+    return false;
+}
+
+/* Of the program, which is the first: says so when its runtime leaves the process by a system call
+ * of its own. */
+static int say_no_exit(struct dl_phdr_info *program, size_t size, void *unused)
+{
+    (void)size, (void)unused;
+    if (has_go_note(program)) {
+        struct text line;
+        text_message(&line);
+        text_str(&line,
+                 "there will be no statistics: a Go program ends without the C library's exit");
+        text_end(&line);
+    }
+    return 1;
+}
+
 void report_enable(void)
 {
     enabled = true;
+    if (!fixed.config.stats_at_exit)
+        return;
+    output_note();
+    dl_iterate_phdr(say_no_exit, NULL);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -166,14 +205,14 @@ static void text_modules(struct text *out, const struct stats *stats)
         text_str(out, "      ");
         padded(out, calls, 14);
         text_str(out, "  ");
-        text_str(out, name);
+        text_name(out, name);
         text_str(out, "\n");
         if (!advised && !is_runtime(name))
             advised = name;
     }
     if (advised) {
         text_str(out, "      ARENASHIM_MODULES=+");
-        text_str(out, advised);
+        text_name(out, advised);
         text_str(out, " would route those of that module\n");
     }
 }
@@ -212,10 +251,10 @@ static void text_sites(struct text *out)
         padded(out, sum.overflows, 11);
         padded(out, sum.live_at_end, 13);
         text_str(out, "  ");
-        text_str(out, *site->label ? site->label : "(no label)");
+        text_name(out, *site->label ? site->label : "(no label)");
         if (*site->file) {
             text_str(out, " ");
-            text_str(out, site->file);
+            text_name(out, site->file);
             text_str(out, ":");
             text_uint(out, site->line);
         }
@@ -249,7 +288,7 @@ static void plain(struct text *out, const struct stats *stats)
     text_sites(out);
 }
 
-/* ---- where to -------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 /* Returns 0 or the errno of the write that failed. */
 static int print(int fd, bool at_exit)
@@ -271,70 +310,17 @@ void arenashim_stats_print(int fd)
     print(fd, false);
 }
 
-/* "%{PID}" is nothing in that process and ".PID" with its own in any other: see environment.h.
- * Appends what it stands for, and returns its length; 0 when `at` holds no such thing. */
-static size_t expand_process(const char *at, char name[PATH_MAX])
-{
-    bool is_own;
-    size_t length = setting_mark(at, &is_own);
-    if (length > 0 && !is_own) {
-        char ending[1 + TEXT_NUMBER_SIZE] = ".";
-        text_decimal(ending + 1, (uint64_t)getpid());
-        text_append(name, PATH_MAX, ending);
-    }
-    return length;
-}
-
-/* %p is the process ID, %h the host name, %% a percent sign, and %{PID} as above; anything else
- * stands as it is. */
-static void expand(const char *pattern, char name[PATH_MAX])
-{
-    *name = '\0';
-    while (*pattern) {
-        char part[HOST_NAME_MAX + 1] = {*pattern, '\0'};
-        size_t length = expand_process(pattern, name);
-        if (length > 0) {
-            pattern += length;
-            continue;
-        }
-        if (pattern[0] == '%' && pattern[1] == 'p')
-            text_decimal(part, (uint64_t)getpid());
-        else if (pattern[0] == '%' && pattern[1] == 'h')
-            gethostname(part, sizeof part - 1);
-        else if (pattern[0] != '%' || pattern[1] != '%')
-            pattern--;
-        pattern += 2;
-        text_append(name, PATH_MAX, part);
-    }
-}
-
-static void say_not_written(const char *name, int error)
-{
-    struct text line;
-    text_message(&line);
-    text_str(&line, "the statistics cannot be written to '");
-    text_str(&line, name);
-    text_str(&line, "': ");
-    text_error(&line, error);
-    text_end(&line);
-}
-
 void report_at_exit(void)
 {
     if (!enabled || !fixed.config.stats_at_exit)
         return;
-    if (*fixed.config.stats_file == '\0') {
-        print(text_stderr(), true);
-        return;
-    }
-    int saved_errno = errno;
-    char name[PATH_MAX];
-    expand(fixed.config.stats_file, name);
-    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    int error = fd < 0 ? errno : print(fd, true);
-    if (fd >= 0 && close(fd) != 0 && error == 0)
-        error = errno;
-    if (error != 0)
-        say_not_written(name, error);
+    int saved_errno = errno, cancel;
+    struct output output;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    output_open(&output);
+    if (output.fd >= 0 && output.error == 0)
+        output.error = print(output.fd, true);
+    output_close(&output);
+    pthread_setcancelstate(cancel, NULL);
     errno = saved_errno;
 }

@@ -310,7 +310,7 @@ void modules_describe(struct text *line, uintptr_t address)
     struct module_cache cache = {.next = 0};
     const struct module *module = modules_find(&cache, address);
     if (module) {
-        text_str(line, module->name);
+        text_name(line, module->name);
         text_str(line, "+");
         address -= module->start;
     }

@@ -19,7 +19,7 @@ static void name_value(struct text *line, const char *name, size_t length, const
 {
     text_bytes(line, name, length);
     text_str(line, "='");
-    text_str(line, value);
+    text_name(line, value);
     text_str(line, "'");
 }
 

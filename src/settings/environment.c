@@ -6,11 +6,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
 #include "base/parse.h"
 #include "base/text.h"
+#include "settings/table.h"
 
 extern char **environ;
 
@@ -134,14 +136,31 @@ void environment_spare_others(void)
 
 #define STATS_FILE "ARENASHIM_STATS_FILE"
 
-static bool tells_processes_apart(const char *pattern)
+/* Whether processes have files of their own without a mark. What is no regular file, as a terminal,
+ * a pipe or /dev/null, they share. */
+static bool needs_mark(const char *pattern)
 {
+    struct stat status;
+    bool is_own;
+    if (setting_descriptor(pattern) >= 0 ||
+        (stat(pattern, &status) == 0 && !S_ISREG(status.st_mode)))
+        return false;
     for (const char *at = strchr(pattern, '%'); at; at = strchr(at, '%')) {
-        if (at[1] == 'p' || at[1] == '{')
-            return true;
+        if (at[1] == 'p' || setting_mark(at, &is_own) > 0)
+            return false;
         at += at[1] == '\0' ? 1 : 2;
     }
-    return false;
+    return true;
+}
+
+/* Whether a mark behind the pattern would become "%%{": a percent sign is the last, and means none.
+ */
+static bool ends_in_percent(const char *pattern)
+{
+    const char *at = strchr(pattern, '%');
+    while (at && at[1] != '\0')
+        at = strchr(at + 2, '%');
+    return at != NULL;
 }
 
 /* Appends a mark of this process to the variable: "%{PID}" behind `separator`. The new entry lies
@@ -165,8 +184,9 @@ static const char *mark(const char *variable, const char *separator, char *bytes
 
 static void tell_processes_apart(struct config *config)
 {
-    static char bytes[sizeof STATS_FILE "=" + sizeof config->stats_file];
-    const char *ending = mark(STATS_FILE, "", bytes, sizeof bytes);
+    static char bytes[sizeof STATS_FILE + sizeof config->stats_file]; /* "=" for one NUL */
+    const char *separator = ends_in_percent(config->stats_file) ? "%" : "";
+    const char *ending = mark(STATS_FILE, separator, bytes, sizeof bytes);
     if (ending)
         strcat(config->stats_file, ending);
 }
@@ -191,7 +211,7 @@ void environment_settle(struct config *config)
         environment_spare_others();
     else
         stop_following();
-    if (*config->stats_file != '\0' && !tells_processes_apart(config->stats_file))
+    if (*config->stats_file != '\0' && needs_mark(config->stats_file))
         tell_processes_apart(config);
     if (config->follow && (*config->specs != '\0' || *config->scope_file != '\0') &&
         !config->specs_marked)

@@ -1,5 +1,6 @@
 #include "settings/table.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -132,6 +133,22 @@ size_t setting_mark(const char *text, bool *is_own)
     text_decimal(own, (uint64_t)getpid());
     *is_own = parse_is(text + 2, digits, own);
     return digits + 3;
+}
+
+int setting_descriptor(const char *name)
+{
+    static const char *const directories[] = {"/dev/fd/", "/proc/self/fd/"};
+    if (strcmp(name, "/dev/stdout") == 0)
+        return STDOUT_FILENO;
+    if (strcmp(name, "/dev/stderr") == 0)
+        return STDERR_FILENO;
+    for (size_t i = 0; i < COUNT(directories); i++) {
+        size_t length = strlen(directories[i]), number;
+        if (strncmp(name, directories[i], length) == 0 && parse_size(name + length, &number) &&
+            number <= INT_MAX)
+            return (int)number;
+    }
+    return -1;
 }
 
 /* Whether the `length` bytes of `text` are a mark. */

@@ -61,4 +61,8 @@ extern const struct setting settings[SETTINGS];
  * there is none. */
 size_t setting_mark(const char *text, bool *is_own);
 
+/* The descriptor that a file name such as /dev/stdout, /dev/fd/3 or /proc/self/fd/3 stands for; -1
+ * for any other name. */
+int setting_descriptor(const char *name);
+
 #endif

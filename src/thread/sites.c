@@ -80,9 +80,9 @@ void sites_describe(struct text *line, size_t index)
 {
     const struct site *site = sites_at(index);
     text_str(line, "'");
-    text_str(line, site->label);
+    text_name(line, site->label);
     text_str(line, "' (");
-    text_str(line, *site->file ? site->file : "unknown file");
+    text_name(line, *site->file ? site->file : "unknown file");
     text_str(line, ":");
     text_uint(line, site->line);
     text_str(line, ")");

@@ -83,12 +83,12 @@ static void print(struct text *text, const struct row *row, const size_t widths[
         size_t length = strlen(row->cells[i]);
         for (; length > 0 && blanks > 0; blanks--)
             text_str(text, " ");
-        text_str(text, row->cells[i]);
+        text_name(text, row->cells[i]);
         blanks += widths[i] - length + 2;
     }
     for (; *row->label != '\0' && blanks > 0; blanks--)
         text_str(text, " ");
-    text_str(text, row->label);
+    text_name(text, row->label);
     text_str(text, "\n");
 }
 

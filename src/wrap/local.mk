@@ -6,6 +6,8 @@ noinst_LTLIBRARIES += src/wrap/libwrap.la
 src_wrap_libwrap_la_SOURCES = \
 	src/base/compiler.h \
 	src/base/numbers.h \
+	src/base/descriptor.c \
+	src/base/descriptor.h \
 	src/base/text.c \
 	src/base/text.h \
 	src/base/track.h \

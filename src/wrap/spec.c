@@ -96,13 +96,13 @@ const char *spec_parse(const char *text, size_t length, bool retain, struct spec
 
 void spec_put(struct text *line, const struct spec *spec)
 {
-    text_str(line, spec->source);
+    text_name(line, spec->source);
     if (spec->line > 0) {
         text_str(line, ":");
         text_uint(line, spec->line);
     }
     text_str(line, ": '");
-    text_str(line, spec->text);
+    text_name(line, spec->text);
     text_str(line, "'");
 }
 
@@ -179,7 +179,7 @@ size_t specs_read_file(struct list *specs, const char *file, bool retain)
         struct text line;
         text_message(&line);
         text_str(&line, "ARENASHIM_SCOPE_FILE='");
-        text_str(&line, file);
+        text_name(&line, file);
         text_str(&line, "' cannot be read and is ignored: ");
         text_error(&line, error);
         text_str(&line, "; it takes a file of at most 1M with one spec a line");

@@ -48,7 +48,7 @@ static void say_failures(struct spec *spec)
         text_uint(&line, spec->matched);
         text_str(&line, " functions (arenashim scopes lists them), the first is ");
     }
-    text_str(&line, spec->failed_name);
+    text_name(&line, spec->failed_name);
     text_str(&line, ": ");
     text_str(&line, spec->failed_reason);
     text_str(&line, spec->failed_nor);
@@ -70,10 +70,10 @@ static void say_unmatched(struct spec *spec, bool finally)
         text_str(&line, " of the loaded modules");
     } else if (spec->module_seen) {
         text_str(&line, " of ");
-        text_str(&line, spec->module);
+        text_name(&line, spec->module);
     } else {
         text_str(&line, ": no module ");
-        text_str(&line, spec->module);
+        text_name(&line, spec->module);
         text_str(&line, " is loaded");
     }
     if (spec->module && spec->module_seen && spec->stripped) {
@@ -230,7 +230,7 @@ EXPORT named_start_function arenashim_wrap_start;
 
 void arenashim_wrap_start(const struct named_host *host)
 {
-    text_stderr(); /* notes whether it is open */
+    text_note_stderr();
     if (host->quiet)
         text_silence();
     wrap_host = host;

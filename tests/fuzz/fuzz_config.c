@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/parse.h"
+#include "base/text.h"
 #include "fuzz.h"
 #include "next/next.h"
 #include "route/modules.h"
@@ -54,10 +55,12 @@ static void read_config(struct config *config, char **entries)
     int saved = dup(STDERR_FILENO);
     int file = memfd_create("said", MFD_CLOEXEC);
     REQUIRE(saved >= 0 && file >= 0 && dup2(file, STDERR_FILENO) == STDERR_FILENO);
+    text_note_stderr();
     environ = entries;
     config_read(config);
     environ = saved_environ;
     dup2(saved, STDERR_FILENO);
+    text_note_stderr();
     ssize_t length = pread(file, said, sizeof said - 1, 0);
     close(saved);
     close(file);

@@ -25,9 +25,8 @@ refused() {
     local quoted
     under "$1=$2" "$tmp/simple"
     is "$1='$2': the program's output and status are its own" "$status:$out" "$ran"
-    # As a pattern for [[ =~ ]] the value stands as it is.
-    # shellcheck disable=SC2001
-    quoted=$(sed 's/[][\\.*^$+?(){}|]/\\&/g' <<<"$2")
+    # As a pattern for [[ =~ ]] the value stands as it is, but for a tab.
+    quoted=$(sed 's/[][\\.*^$+?(){}|]/\\&/g; s/\t/\\\\x09/g' <<<"$2")
     one_line "$1='$2': one line" "$1='$quoted' .*takes $3"
     stat_is "$1='$2': the default is used" "$settings" '1048576 0'
     check "$1='$2': routed" test "$(stat .routed_calls)" -gt 0

@@ -10,6 +10,7 @@ TESTS += \
 	tests/preload/marks.sh \
 	tests/preload/misuse.sh \
 	tests/preload/operators.sh \
+	tests/preload/output.sh \
 	tests/preload/overflow.sh \
 	tests/preload/path.sh \
 	tests/preload/programs.sh \
@@ -64,6 +65,8 @@ EXTRA_DIST += \
 	tests/preload/operators.sh \
 	tests/preload/misuse.c \
 	tests/preload/misuse.sh \
+	tests/preload/output.c \
+	tests/preload/output.sh \
 	tests/preload/overflow.c \
 	tests/preload/overflow.cc \
 	tests/preload/overflow.sh \

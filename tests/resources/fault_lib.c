@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -213,6 +214,28 @@ ssize_t read(int file, void *bytes, size_t size)
 int fstat(int file, struct stat *status)
 {
     return HITS(fstat) ? fail(EIO) : REAL(fstat)(file, status);
+}
+
+int stat(const char *name, struct stat *status)
+{
+    return HITS(stat) ? fail(EIO) : REAL(stat)(name, status);
+}
+
+int statx(int directory, const char *name, int flags, unsigned wanted, struct statx *status)
+{
+    if (HITS(statx))
+        return fail(EIO);
+    return (int)syscall(SYS_statx, directory, name, flags, wanted, status);
+}
+
+int ftruncate(int file, off_t size)
+{
+    return HITS(ftruncate) ? fail(EIO) : (int)syscall(SYS_ftruncate, file, size);
+}
+
+int poll(struct pollfd *files, nfds_t files_count, int patience)
+{
+    return HITS(poll) ? fail(ENOMEM) : (int)syscall(SYS_poll, files, files_count, patience);
 }
 
 int access(const char *name, int mode)

@@ -330,36 +330,69 @@ START_TEST(a_write_that_is_cut_goes_on_and_fails)
 END_TEST
 
 static int full_pipe[2];
+static int ticks;
 
-/* The first tick interrupts the write, the second makes room for it. */
-static void drain_at_second_tick(int number)
+static void count_tick(int number)
 {
-    static int ticks;
-    static char drained[65536];
     (void)number;
-    if (++ticks == 2)
-        require(read(full_pipe[0], drained, sizeof drained) > 0);
+    ticks++;
 }
 
+static void *drain_later(void *unused)
+{
+    static char drained[65536];
+    usleep(100000);
+    require(read(full_pipe[0], drained, sizeof drained) > 0);
+    return unused;
+}
+
+/* A reader that comes later is waited for, and no handler comes between. */
 static void write_under_a_timer(void)
 {
     static char filling[65536];
-    struct sigaction action = {.sa_handler = drain_at_second_tick}; /* without SA_RESTART */
+    struct sigaction action = {.sa_handler = count_tick}; /* without SA_RESTART */
     struct itimerval every = {{0, 20000}, {0, 20000}};
+    pthread_t reader;
+    sigset_t alarm;
     require(pipe(full_pipe) == 0);
     require(fcntl(full_pipe[1], F_SETPIPE_SZ, sizeof filling) == sizeof filling);
     require(write(full_pipe[1], filling, sizeof filling) == sizeof filling);
-    sigaction(SIGALRM, &action, NULL);
     text_open(&text, full_pipe[1]);
     text_str(&text, "late");
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    pthread_sigmask(SIG_BLOCK, &alarm, NULL);
+    require(pthread_create(&reader, NULL, drain_later, NULL) == 0);
+    pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
+    sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &every, NULL);
     require(text_flush(&text));
+    require(ticks < 3); /* those that waited are one */
+    pthread_join(reader, NULL);
     require(read(full_pipe[0], filling, sizeof filling) == 4);
 }
 
-START_TEST(an_interrupted_write_goes_on)
+START_TEST(a_slow_reader_is_waited_for)
 {
     ck_assert_fresh("write_under_a_timer");
+}
+END_TEST
+
+static const struct {
+    const char *string, *printed;
+} names[] = {
+    {"", ""},
+    {"plain \"text\" \\", "plain \"text\" \\"},
+    {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
+    {"\n\t\x1b[31m\x7f", "\\x0a\\x09\\x1b[31m\\x7f"},
+    {"\xc2\x9b\xc2\xa0", "\\xc2\\x9b\xc2\xa0"}, /* a control character of two bytes */
+    {"\x9b\xffz\xc3", "\\x9b\\xffz\\xc3"},
+};
+
+START_TEST(names_are_printed_without_control_characters)
+{
+    text_name(&text, names[_i].string);
+    ck_assert_str_eq(finish(), names[_i].printed);
 }
 END_TEST
 
@@ -429,7 +462,8 @@ static Suite *base_suite(void)
     tcase_add_test(texts, a_bad_descriptor_fails_and_keeps_errno);
     tcase_add_test(texts, a_failure_is_remembered);
     tcase_add_test(texts, a_write_that_is_cut_goes_on_and_fails);
-    tcase_add_test(texts, an_interrupted_write_goes_on);
+    tcase_add_test(texts, a_slow_reader_is_waited_for);
+    tcase_add_loop_test(texts, names_are_printed_without_control_characters, 0, COUNT(names));
     tcase_add_loop_test(texts, json_strings_are_escaped, 0, COUNT(json_strings));
     suite_add_tcase(suite, texts);
     return suite;

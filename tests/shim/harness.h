@@ -30,6 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "base/track.h"
 #include "engine/block.h"
 #include "next/next.h"
@@ -339,12 +340,14 @@ UNUSED static void capture_start(struct capture *capture)
     capture->file = memfd_create("stderr", MFD_CLOEXEC);
     require(capture->saved >= 0 && capture->file >= 0);
     require(dup2(capture->file, STDERR_FILENO) == STDERR_FILENO);
+    text_note_stderr();
 }
 
 /* Returns what has been written since. */
 UNUSED static const char *capture_end(struct capture *capture)
 {
     dup2(capture->saved, STDERR_FILENO);
+    text_note_stderr();
     close(capture->saved);
     ssize_t length = pread(capture->file, capture->text, sizeof capture->text - 1, 0);
     require(length >= 0);

@@ -1,0 +1,29 @@
+/*
+ * Where the statistics go at exit: what the host has written stays as it is. A name such as
+ * /dev/stdout stands for the descriptor itself, behind what was written by it, and so does the file
+ * that stdout or stderr is; a file that the host has open otherwise is refused.
+ */
+#ifndef REPORT_OUTPUT_H
+#define REPORT_OUTPUT_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+struct output {
+    int fd;             /* -1: there is none */
+    const char *reason; /* why; NULL: `error` says it */
+    int error;          /* an errno, of writing, too; 0: all is well */
+    bool is_own;        /* `fd` is to be closed */
+    char name[PATH_MAX];
+};
+
+/* Once, at start: notes what the descriptor is that ARENASHIM_STATS_FILE names, if it does. */
+void output_note(void);
+
+/* Opens what ARENASHIM_STATS_FILE names, or stderr. */
+void output_open(struct output *output);
+
+/* Closes it. One line on stderr when something has failed. */
+void output_close(struct output *output);
+
+#endif
