@@ -16,7 +16,8 @@ void check_help(void)
 {
     fputs("Usage: arenashim check [--] PROGRAM [ARGUMENT]...\n"
           "Run PROGRAM with the shim under Valgrind's memcheck, and fail on a leak, an invalid\n"
-          "access, a scope left open, or when no call at all was routed.\n"
+          "access, a scope left open, a misused mark or block, or when no call at all was\n"
+          "routed. Processes that it forks are checked with it, but for leaks.\n"
           "\n"
           "  --help                print this help and exit\n"
           "  --version             print the version and exit\n"

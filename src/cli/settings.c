@@ -43,6 +43,23 @@ const char *setting_accepted(const struct setting *setting)
 
 static bool applied[SETTINGS];
 
+/* The current directory with a slash behind it, of which a percent sign means itself where the
+ * value is a pattern. To be freed; NULL when it cannot be had. */
+static char *directory_of(const struct setting *setting)
+{
+    char *directory = getcwd(NULL, 0);
+    char *made = directory ? malloc(2 * strlen(directory) + 2) : NULL, *to = made;
+    for (const char *from = directory; made && *from != '\0'; from++) {
+        if (*from == '%' && setting->is_pattern)
+            *to++ = '%';
+        *to++ = *from;
+    }
+    if (made)
+        strcpy(to, "/");
+    free(directory);
+    return made;
+}
+
 /* The value to be set: as given, absolute, or behind the ones before. */
 static char *final_value(const struct setting *setting, const char *value, bool further)
 {
@@ -53,10 +70,8 @@ static char *final_value(const struct setting *setting, const char *value, bool 
         length = asprintf(&made, "%s;%s", before, value);
     else if (!setting->is_path || *value == '/')
         length = asprintf(&made, "%s", value);
-    else if ((directory = getcwd(NULL, 0)) != NULL)
-        length = setting->is_pattern && strchr(directory, '%') /* would be a part of it */
-                     ? asprintf(&made, "%s", value)
-                     : asprintf(&made, "%s/%s", directory, value);
+    else if ((directory = directory_of(setting)) != NULL)
+        length = asprintf(&made, "%s%s", directory, value);
     free(directory);
     return length < 0 ? NULL : made;
 }

@@ -213,7 +213,7 @@ test_values() {
     echo f >"$tmp/%p/specs"
     capture sh -c 'cd "$1/%p" && "$0" run --stats-file=a.%p --scope-file=specs --no-follow -- \
         sh -c "echo \$ARENASHIM_STATS_FILE \$ARENASHIM_SCOPE_FILE"' "$arenashim" "$tmp"
-    is 'but where the directory would be taken for a pattern' "$status:$out" "0:a.%p $tmp/%p/specs"
+    is 'a percent sign of the directory means itself' "$status:$out" "0:$tmp/%%p/a.%p $tmp/%p/specs"
     fails 'a name that its directory makes too long' 125 \
         '--stats-file=.*f. is not accepted; it takes a file name of at most 4095 bytes' \
         "$arenashim" run --stats-file="$(printf 'f%.0s' {1..4095})" -- echo started

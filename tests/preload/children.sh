@@ -31,6 +31,15 @@ is 'children, %p in the name: each has a file of its own' "$(scopes_in "$tmp"/re
 parent ARENASHIM_STATS_FILE="$tmp/report.100%%p"
 is 'children, %%p in the name is no process ID' "$(scopes_in "$tmp/report.100%p")" '3 '
 
+
+# Percent signs that mean no process.
+for ending in % %%%%% %x %%p '%{x}'; do
+    parent ARENASHIM_STATS_FILE="$tmp/report$ending"
+    is "children, '$ending' in the name: each has a file of its own" "$(scopes_in "$tmp"/report*)" '1 2 3 '
+    is "children, '$ending' in the name: the parent has the name to itself" \
+        "$(scopes_in "$tmp/report${ending//%%/%}")" '3 '
+done
+
 # The process stays the same when it becomes another program.
 rm -f "$tmp"/report*
 capture env LD_PRELOAD="$shim" ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$tmp/report" \

@@ -1,6 +1,7 @@
 # Run by "make check-valgrind".
 valgrind_tests = tests/valgrind/memcheck.sh tests/valgrind/unit.sh
 EXTRA_DIST += $(valgrind_tests) \
+	tests/valgrind/children.c \
 	tests/valgrind/clean.c \
 	tests/valgrind/freed.c \
 	tests/valgrind/leak.c \

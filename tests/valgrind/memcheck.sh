@@ -88,6 +88,28 @@ is "a leak of a retained block is found" "$status" 99
 like "... as definitely lost" "$output" '100 bytes in 1 blocks are definitely lost'
 like "... with the stack of the allocation" "$output" 'leave \(retained\.c:'
 
+run children/clean
+is "forked children that do nothing wrong give status 0" "$status" 0
+is "... and no report" "$output" ''
+run children/stale
+is "a use after the scope's end in a forked child is found" "$status" 99
+like "... as an invalid read" "$output" '^Invalid read of size 4'
+run children/killed
+is "... in one that is killed, too" "$status" 99
+like "... as an invalid read" "$output" '^Invalid read of size 4'
+run children/left_open
+is "a scope left open in a forked child is found" "$status" 99
+like "... and named" "$output" 'valgrind-check: 1 scopes were left open'
+run children/misuse
+is "a misuse in a forked child is found" "$status" 99
+like "... and named" "$output" 'valgrind-check: 1 marks or blocks were misused'
+
+mkdir "$work/a%b" "$work/a%p"
+for directory in 'a%b' 'a%p'; do
+    run clean ARENASHIM_CAPACITY=64K TMPDIR="$work/$directory"
+    is "temporary files in $directory" "$status:$output" $'0:kept\nkept'
+done
+
 run status
 is "the program's own status is passed on" "$status" 3
 
