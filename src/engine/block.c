@@ -175,6 +175,8 @@ OUT_OF_LINE void *block_resize(void *block, size_t size, uintptr_t caller)
     struct request request = {
         .size = size, .caller = caller, .spare = room_to_grow(thread, old, size)};
     target = block_serve(&request);
+    if (UNLIKELY(!target) && size <= old)
+        return block; /* it is too large, and stays for want of a smaller one */
     return target == BLOCK_PASS ? move_outside(block, size) : move(block, size, target);
 }
 

@@ -141,6 +141,23 @@ static bool bump_in_gap(struct heap *heap, size_t total)
     return false;
 }
 
+/* The smallest piece that is large enough, of whatever class: where there is no other room. */
+static bool bump_in_list(struct heap *heap, size_t total)
+{
+    for (size_t class = total; class <= RETAIN_SHARED; class = retain_total(class)) {
+        uintptr_t block = *retain_list(heap, class);
+        uint64_t header = block ? retain_load(block - BLOCK_HEADER) : 0;
+        if (block && (header & RETAIN_BYTES) >= total) {
+            *retain_list(heap, class) = header >> 16;
+            heap->blocks--;
+            bump_in(heap, block - BLOCK_HEADER, block - BLOCK_HEADER + (header & RETAIN_BYTES),
+                    PAGES_NONE);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Makes the run longer that the room is the end of: within a capacity nothing is left unused.
  * Elsewhere many short runs are better, of which a sweep may give one back. */
 static bool bump_on(struct thread *thread, uint32_t more)
@@ -163,7 +180,8 @@ static bool refill(struct thread *thread, const struct request *request, size_t 
     struct heap *heap = &thread->heap;
     uint32_t needed = pages_for(total + fixed.config.align);
     uint32_t length = retain_run_length(heap, needed);
-    bool sweeps = retain_should_sweep(thread);
+    bool must = retain_must_sweep(thread, needed);
+    bool sweeps = must || retain_should_sweep(thread);
     if (heap->gaps == 0 && !sweeps && bump_on(thread, length))
         return true;
     retain_put_room(heap, heap->cursor, heap->end);
@@ -173,6 +191,8 @@ static bool refill(struct thread *thread, const struct request *request, size_t 
     if (sweeps)
         retain_sweep(thread);
     if (sweeps && bump_in_gap(heap, total))
+        return true;
+    if (must && retain_overflows(thread, needed) && bump_in_list(heap, total))
         return true;
     uint32_t first = retain_take_pages(thread, request, needed, length, PAGES_SHARED);
     if (first == PAGES_NONE)

@@ -7,6 +7,7 @@
 #include "engine/debug.h"
 #include "engine/frees.h"
 #include "engine/retain_heap.h"
+#include "memory/region.h"
 #include "thread/gate.h"
 #include "thread/misuse.h"
 
@@ -150,6 +151,10 @@ bool retain_drain(struct thread *thread)
 
 static void free_remotely(struct thread *owner, const struct retain_block *found)
 {
+    uintptr_t pages = region_page_up(found->block), end = region_page_down(found->end);
+    /* A thread that is gone takes nothing from the stack, and the slot's next may never come. */
+    if (found->large && pages < end && !region_is_claimed(owner->slot))
+        region_discard(pages, end);
     uintptr_t *remote = &owner->heap.remote;
     uint64_t bytes = retain_load(found->block - BLOCK_HEADER) & RETAIN_BYTES;
     uintptr_t seen = __atomic_load_n(remote, __ATOMIC_RELAXED);

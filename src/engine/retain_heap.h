@@ -96,6 +96,13 @@ static inline void retain_put(struct heap *heap, uintptr_t block, size_t total)
     *first = block;
 }
 
+/* Whether a block has more than enough left when `needed` of its bytes are. Room to grow, a third
+ * of a block that has been moved (block.c), is there to be grown into step by step. */
+static inline bool retain_is_rest(size_t bytes, size_t needed)
+{
+    return needed < bytes - bytes / 3;
+}
+
 /* ---- between the files ----------------------------------------------------------------------- */
 
 /* What a header says. */
@@ -147,7 +154,8 @@ void retain_put_room(struct heap *heap, uintptr_t place, uintptr_t end);
  * heap->gaps then. In retain_sweep.c. */
 void retain_sweep(struct thread *thread);
 
-/* Whether a sweep is worth its time. */
+/* Whether a sweep is worth its time, and whether one is to come before so many pages overflow. */
 bool retain_should_sweep(struct thread *thread);
+bool retain_must_sweep(struct thread *thread, uint32_t needed);
 
 #endif

@@ -30,7 +30,8 @@ uintptr_t retain_draw_large(struct thread *thread, const struct request *request
     uint32_t needed = pages_of(request->size + request->spare, offset);
     retain_drain(thread);
     /* What small blocks have left may hold it. */
-    if (!pages_has(pages, needed) && retain_should_sweep(thread))
+    if ((!pages_has(pages, needed) && retain_should_sweep(thread)) ||
+        retain_must_sweep(thread, needed))
         retain_sweep(thread);
     uint32_t first = retain_take_pages(thread, request, needed,
                                        needed + (uint32_t)(spare / PAGE_BYTES), PAGES_LARGE);
@@ -69,10 +70,15 @@ bool retain_resize_large(struct thread *thread, const struct retain_block *found
     struct pages *pages = &thread->heap.pages;
     uint32_t first = pages_index(pages, found->block - BLOCK_HEADER);
     uint32_t count = pages_of(size, found->block - pages_address(pages, first));
-    if (count > pages->table[first].length)
+    uint32_t length = pages->table[first].length;
+    if (count > length)
         return extend(thread, first, count, size);
-    retain_note_peak(thread);
-    pages_shorten(pages, first, count);
+    if (size < RETAIN_SHARED / 2 && length > pages_for(RETAIN_SHARED / 2))
+        return false; /* it moves to where pages are shared */
+    if (retain_is_rest(length, count)) {
+        retain_note_peak(thread);
+        pages_shorten(pages, first, count);
+    }
     return true;
 }
 
@@ -80,7 +86,8 @@ void *retain_move(struct thread *thread, void *block, size_t size)
 {
     struct pages *pages = &thread->heap.pages;
     struct retain_block found;
-    if (fixed.checked || !retain_inspect(&thread->heap, (uintptr_t)block, &found) || !found.large)
+    if (fixed.checked || !retain_inspect(&thread->heap, (uintptr_t)block, &found) || !found.large ||
+        size <= found.end - found.block)
         return NULL;
     uint32_t old = pages_index(pages, found.block - BLOCK_HEADER);
     size_t offset = found.block - pages_address(pages, old);
@@ -92,16 +99,18 @@ void *retain_move(struct thread *thread, void *block, size_t size)
     if (fixed.config.overflow != OVERFLOW_GROW && retain_overflows(thread, needed))
         return NULL; /* it is drawn anew, which counts the overflow */
     /* With room to grow, so that a buffer that grows in small steps moves seldom. */
-    uint32_t first = retain_take_pages(thread, &request, needed, needed + needed / 2, PAGES_LARGE);
+    uint32_t more = needed + needed / 2 <= pages->room ? needed / 2 : 0;
+    uint32_t first = retain_take_pages(thread, &request, needed, needed + more, PAGES_LARGE);
     if (first == PAGES_NONE)
         return NULL;
-    if (!region_move(pages_address(pages, old), pages_address(pages, first), bytes)) {
+    size_t moved = region_move(pages_address(pages, old), pages_address(pages, first), bytes);
+    if (moved == 0) {
         pages_free(pages, first, false);
         return NULL;
     }
     pages_note_moved(pages, first);
     retain_note_peak(thread);
-    pages_free(pages, old, true);
+    pages_free(pages, old, moved == bytes);
     hot.bytes += size - (found.end - found.block);
     return (void *)(pages_address(pages, first) + offset);
 }

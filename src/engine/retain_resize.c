@@ -7,7 +7,7 @@
 #include "engine/debug.h"
 #include "engine/retain_heap.h"
 
-/* Less than this is not worth a block of its own. */
+/* A rest of less is not worth a block of its own. */
 #define SPLIT_LEAST ((size_t)64)
 
 static void set_bytes(const struct retain_block *found, size_t total)
@@ -18,8 +18,8 @@ static void set_bytes(const struct retain_block *found, size_t total)
 /* Makes the end of the block free. Headers lead over what is free before they lead to it. */
 static void shrink(struct heap *heap, const struct retain_block *found, size_t total)
 {
-    uintptr_t end = found->block - BLOCK_HEADER + total;
-    if (end + SPLIT_LEAST > found->end)
+    uintptr_t start = found->block - BLOCK_HEADER, end = start + total;
+    if (end + SPLIT_LEAST > found->end || !retain_is_rest(found->end - start, total))
         return; /* a class's bytes may be more than the block has */
     retain_put_room(heap, end, found->end);
     signal_fence();
@@ -40,7 +40,7 @@ static bool grow(struct heap *heap, const struct retain_block *found, size_t tot
 /* The same for a block of the fast paths. */
 static void shrink_small(struct heap *heap, uint64_t *header, size_t old, size_t total)
 {
-    if (total + SPLIT_LEAST > old)
+    if (total + SPLIT_LEAST > old || !retain_is_rest(old, total))
         return;
     hot.small = 0;
     signal_fence();

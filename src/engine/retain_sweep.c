@@ -71,6 +71,20 @@ bool retain_should_sweep(struct thread *thread)
     return has_free_bytes(heap, heap->shared_pages * PAGE_BYTES / 4);
 }
 
+/* Nothing is refused while there may be room for it. Where what is refused is served elsewhere, a
+ * sweep is worth its time when something has been freed since the last, and now and then. */
+#define REFUSALS 64
+
+bool retain_must_sweep(struct thread *thread, uint32_t needed)
+{
+    struct heap *heap = &thread->heap;
+    if (!retain_is_limited() || heap->shared_pages == 0 || !retain_overflows(thread, needed))
+        return false;
+    if (fixed.config.overflow == OVERFLOW_ERROR || fixed.config.overflow == OVERFLOW_ABORT)
+        return true;
+    return heap->alive + unsettled(thread) < heap->swept_alive || heap->refusals++ % REFUSALS == 0;
+}
+
 static void clear_lists(struct heap *heap)
 {
     for (size_t i = 0; i < RETAIN_EXACT_CLASSES; i++)
@@ -180,6 +194,7 @@ void retain_sweep(struct thread *thread)
         heap->alive = swept.alive - unsettled(thread);
         heap->unsure = false;
     }
+    heap->swept_alive = heap->alive + unsettled(thread);
 }
 
 /* ---- scopes ---------------------------------------------------------------------------------- */
@@ -228,6 +243,9 @@ void retain_start_afresh(struct thread *thread)
     if (adaptive)
         kept = higher(kept, recent * 2);
     heap->peak = 0;
+    /* Little is alive in what is kept beyond that, or it would be used. */
+    if (pages->used * PAGE_BYTES > kept && retain_should_sweep(thread))
+        retain_sweep(thread);
     if ((pages->used + pages->warm) * PAGE_BYTES > kept) {
         size_t target = adaptive ? higher(fixed.config.capacity, heap->kept.bytes) : kept;
         size_t in_use = pages->used * PAGE_BYTES;

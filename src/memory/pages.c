@@ -291,8 +291,11 @@ void pages_note_moved(struct pages *pages, uint32_t first)
 void pages_free(struct pages *pages, uint32_t first, bool clean)
 {
     uint32_t length = pages->table[first].length;
-    CHECK(pages->table[first].kind != PAGES_FREE);
-    leave(pages, first, length, pages->table[first].kind);
+    enum pages_kind kind = pages->table[first].kind;
+    CHECK(kind != PAGES_FREE);
+    if (kind == PAGES_MOVED)
+        region_forget_move();
+    leave(pages, first, length, kind);
     if (clean) {
         pages->warm -= bits_count(pages->dirty, first, first + length);
         bits_clear(pages->dirty, first, first + length);

@@ -1,6 +1,7 @@
 #include "memory/region.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -154,12 +155,25 @@ bool region_discard(uintptr_t start, uintptr_t end)
 }
 
 #ifdef MREMAP_DONTUNMAP
-/* Asked to make it longer, which they cannot, as other memory of the region is behind, kernels say
- * whether it is one mapping. Of several some would have unmapped the target before they refuse. */
-static bool is_one_mapping(uintptr_t start, size_t size)
+/* How much of [start, start + size), from its start on, is one mapping: the kernel moves no more at
+ * once. Asked to make that longer, which it cannot, as other memory of the region is behind, it
+ * says so, and of several mappings that they are. 0 when it says neither. */
+static size_t mapping_length(uintptr_t start, size_t size)
 {
-    return mremap((void *)start, size, size + REGION_GUARD_BYTES, 0) == MAP_FAILED &&
-           errno == ENOMEM;
+    size_t most = size,
+           least = 0; /* what is one is no less than the one, and less than the other */
+    for (size_t length = size; length > least;) {
+        if (mremap((void *)start, length, length + REGION_GUARD_BYTES, 0) != MAP_FAILED)
+            return 0;
+        if (errno == ENOMEM)
+            least = length;
+        else if (errno == EFAULT)
+            most = length;
+        else
+            return 0;
+        length = region_page_down(least + (most - least) / 2);
+    }
+    return least;
 }
 
 static bool map_anew(uintptr_t start, size_t size, int flags)
@@ -171,39 +185,60 @@ static bool map_anew(uintptr_t start, size_t size, int flags)
     return true;
 }
 
-/* What is moved stays a mapping of its own until it is renewed. A process has 65,530. */
+/* What is moved stays a mapping of its own, or several, until it is renewed. A process has 65,530
+ * in all. */
 #define MOVED_MAX 1024
+#define MAPPINGS_MAX 16
 
 static int moved;
 
-bool region_move(uintptr_t from, uintptr_t to, size_t size)
+size_t region_move(uintptr_t from, uintptr_t to, size_t size)
 {
     int saved_errno = errno;
-    bool may = __atomic_load_n(&moved, __ATOMIC_RELAXED) < MOVED_MAX && is_one_mapping(from, size);
-    bool done =
-        may && mremap((void *)from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
-                      (void *)to) != MAP_FAILED;
-    if (done)
+    size_t done = 0;
+    bool may = __atomic_load_n(&moved, __ATOMIC_RELAXED) < MOVED_MAX;
+    for (int mappings = 0; may && done < size && mappings < MAPPINGS_MAX; mappings++) {
+        size_t length = mapping_length(from + done, size - done);
+        if (length == 0)
+            break;
+        if (mremap((void *)(from + done), length, length,
+                   MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+                   (void *)(to + done)) == MAP_FAILED) {
+            /* Memory that is locked may be refused so late that the target is unmapped. */
+            map_anew(to + done, length, MAP_FIXED_NOREPLACE);
+            break;
+        }
+        done += length;
+    }
+    if (done > 0)
         __atomic_fetch_add(&moved, 1, __ATOMIC_RELAXED);
-    else if (may) /* memory that is locked may be refused so late that the target is unmapped */
-        map_anew(to, size, MAP_FIXED_NOREPLACE);
+    if (done > 0 && done < size)
+        memcpy((void *)(to + done), (void *)(from + done), size - done);
     errno = saved_errno;
     return done;
+}
+
+void region_forget_move(void)
+{
+    __atomic_fetch_sub(&moved, 1, __ATOMIC_RELAXED);
 }
 
 bool region_renew(uintptr_t start, uintptr_t end)
 {
     int saved_errno = errno;
     bool done = map_anew(start, end - start, MAP_FIXED);
-    __atomic_fetch_sub(&moved, 1, __ATOMIC_RELAXED);
     errno = saved_errno;
     return done;
 }
 #else
-bool region_move(uintptr_t from, uintptr_t to, size_t size)
+size_t region_move(uintptr_t from, uintptr_t to, size_t size)
 {
     (void)from, (void)to, (void)size;
-    return false;
+    return 0;
+}
+
+void region_forget_move(void)
+{
 }
 
 bool region_renew(uintptr_t start, uintptr_t end)

@@ -87,12 +87,16 @@ bool region_commit(uintptr_t start, uintptr_t end);
  * unchanged when the kernel refuses (locked memory) and false is returned. Page-aligned. */
 bool region_discard(uintptr_t start, uintptr_t end);
 
-/* Moves the pages of [from, from + size) to `to`, where the contents are lost; zeroes are left.
- * False when the kernel refuses, as it does where what is moved lies in several mappings. */
-bool region_move(uintptr_t from, uintptr_t to, size_t size);
+/* Moves the pages of [from, from + size) to `to`, where the contents are lost, and copies those
+ * that the kernel does not move. Returns bytes moved, where zeroes are left; 0: nothing was done.
+ */
+size_t region_move(uintptr_t from, uintptr_t to, size_t size);
 
-/* Gives the pages of [start, end), which region_move has filled, back to the kernel, and makes them
- * one mapping with their neighbours. False when the kernel refuses. */
+/* What one region_move has filled is used no more: there may be so many of them. */
+void region_forget_move(void);
+
+/* Gives the pages of [start, end), some of which region_move has filled, back to the kernel, and
+ * makes them one mapping with their neighbours. False when the kernel refuses. */
 bool region_renew(uintptr_t start, uintptr_t end);
 
 /* Gives committed memory back with the kernel's own tables of it: zeroes are left. False, and it is

@@ -48,6 +48,8 @@ struct heap {
     size_t shared_pages;
     size_t look_at;        /* pages in use from which on to look whether to sweep */
     uint64_t looked_alive; /* blocks alive at the last look */
+    uint64_t swept_alive;  /* blocks alive at the last sweep */
+    unsigned refusals;     /* looks whether to sweep before a request overflows */
     unsigned fruitless;    /* looks since the last that gained much, up to FRUITLESS_MOST */
     size_t peak;           /* most bytes in use since the outermost scope began */
     struct kept kept;

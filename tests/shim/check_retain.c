@@ -409,15 +409,22 @@ START_TEST(zeroed_where_others_have_been)
 }
 END_TEST
 
-START_TEST(fresh_large_calloc_touches_nothing)
+/* Of the pages from the address's next on. */
+static size_t resident_pages(uintptr_t start, size_t size)
 {
     static unsigned char resident[8 * MIB / 4096];
-    unsigned char *block = t_calloc(1, 8 * MIB);
-    uintptr_t start = ((uintptr_t)block + 4095) & ~(uintptr_t)4095;
     size_t pages = 0;
-    require(mincore((void *)start, 8 * MIB - 4096, resident) == 0);
-    for (size_t i = 0; i < COUNT(resident) - 1; i++)
+    require(size <= 8 * MIB);
+    require(mincore((void *)((start + 4095) & ~(uintptr_t)4095), size - 4096, resident) == 0);
+    for (size_t i = 0; i < size / 4096 - 1; i++)
         pages += resident[i] & 1;
+    return pages;
+}
+
+START_TEST(fresh_large_calloc_touches_nothing)
+{
+    unsigned char *block = t_calloc(1, 8 * MIB);
+    size_t pages = resident_pages((uintptr_t)block, 8 * MIB);
     ck_assert_uint_eq(plain ? pages : 0, 0);
     t_free(block);
 }
@@ -499,16 +506,18 @@ START_TEST(a_large_block_moves_with_its_pages)
 }
 END_TEST
 
-/* The kernel moves no more than one of its mappings at once. */
-START_TEST(a_large_block_in_several_mappings_is_copied)
+/* As it is after it has been moved and extended: each is moved by itself. */
+START_TEST(a_large_block_in_several_mappings_moves_all_the_same)
 {
-    unsigned char *block = filled(MIB, 1), *behind = filled(100000, 2);
+    unsigned char *block = filled(5 * MIB, 1), *behind = filled(100000, 2);
     uintptr_t middle = ((uintptr_t)block + MIB / 2) & ~(uintptr_t)4095;
     ck_assert_int_eq(madvise((void *)middle, 64 * KIB, MADV_DONTFORK), 0);
-    unsigned char *moved = t_realloc(block, 2 * MIB);
-    ck_assert(holds_only(moved, MIB, 1) && holds_only(behind, 100000, 2));
+    size_t resident = resident_pages((uintptr_t)block, 5 * MIB);
+    unsigned char *moved = t_realloc(block, 6 * MIB);
+    ck_assert(holds_only(moved, 5 * MIB, 1) && holds_only(behind, 100000, 2));
     ck_assert(retain_holds(moved));
-    memset(moved, 3, 2 * MIB);
+    ck_assert(!plain || resident_pages((uintptr_t)block, 5 * MIB) < resident / 8);
+    memset(moved, 3, 6 * MIB);
     /* Every page of the heap is there. */
     for (uint32_t page = 0; page < heap->pages.count; page++)
         ck_assert(is_readable(pages_address(&heap->pages, page)));
@@ -652,6 +661,47 @@ START_TEST(in_a_pause_a_block_moves_out)
     ck_assert(!block_is_ours(block) && holds_only(block, 100, 1));
     t_free(block);
     ck_assert_uint_eq(alive(), 0);
+}
+END_TEST
+
+/* Nor does a step take away what the next would use. */
+START_TEST(room_to_grow_is_used_step_by_step)
+{
+    static const size_t starts[] = {600, 3000, 40000, 1000000, 5 * MIB};
+    for (size_t i = 0; i < COUNT(starts); i++) {
+        unsigned char *block = filled(starts[i], 1), *behind = NULL;
+        size_t size = starts[i];
+        int moves = 0;
+        for (int step = 0; step < 100; step++) {
+            size += starts[i] / 50;
+            unsigned char *grown = t_realloc(block, size);
+            moves += grown != block;
+            ck_assert_int_eq(grown[starts[i] - 1], 1);
+            block = grown;
+            if (step % 10 == 0) {
+                t_free(behind);
+                behind = filled(100, 2);
+            }
+        }
+        ck_assert(!plain || moves < 8);
+        t_free(block);
+        t_free(behind);
+    }
+}
+END_TEST
+
+START_TEST(a_large_block_that_becomes_small_gives_its_pages_back)
+{
+    enum { BLOCKS = 100 };
+    unsigned char *blocks[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = t_realloc(filled(64 * KIB, i), 21);
+        ck_assert(holds_only(blocks[i], 21, (unsigned char)i));
+    }
+    ck_assert(!plain || heap->pages.used < BLOCKS);
+    for (int i = 0; i < BLOCKS; i++)
+        t_free(blocks[i]);
+    check_heap();
 }
 END_TEST
 
@@ -866,6 +916,29 @@ static void *live_and_leave(void *unused)
     leave_survivors();
     return unused;
 }
+
+static unsigned char *left_large;
+
+static void *leave_large(void *unused)
+{
+    arena_scope_token token = open_kind("leaves", true);
+    left_large = filled(4 * MIB, 5);
+    arena_scope_end(token);
+    return unused;
+}
+
+/* Nobody may come to take it. */
+START_TEST(a_large_block_of_a_thread_that_is_gone_goes_back_when_it_is_freed)
+{
+    in_thread(leave_large, NULL);
+    heap = &hot.thread->heap;
+    ck_assert(holds_only(left_large, 4 * MIB, 5));
+    uintptr_t start = (uintptr_t)left_large;
+    ck_assert_uint_gt(resident_pages(start, 4 * MIB), 1000);
+    t_free(left_large);
+    ck_assert_uint_eq(resident_pages(start, 4 * MIB), 0);
+}
+END_TEST
 
 START_TEST(survivors_outlive_their_thread)
 {
@@ -1121,6 +1194,27 @@ START_TEST(what_recent_scopes_came_to_stays_warm)
         open_scope();
     }
     ck_assert_uint_le(heap->pages.warm, pages_for(7 * MIB));
+}
+END_TEST
+
+/* One block that stays is no reason to keep what lies around it. */
+START_TEST(a_survivor_keeps_no_peak)
+{
+    enum { BLOCKS = 600 };
+    unsigned char *blocks[BLOCKS], *survivor = NULL;
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = filled(20000, i);
+        if (i == BLOCKS / 2)
+            survivor = filled(100, 7);
+    }
+    for (int i = 0; i < BLOCKS; i++)
+        t_free(blocks[i]);
+    close_scope();
+    ck_assert(!plain || pages_touched() < pages_for(3 * MIB));
+    open_scope();
+    ck_assert(holds_only(survivor, 100, 7));
+    t_free(survivor);
+    check_heap();
 }
 END_TEST
 
@@ -1492,6 +1586,60 @@ START_TEST(error_past_a_set_capacity)
 }
 END_TEST
 
+/* What has been freed, in whatever sizes, serves before anything is refused. */
+START_TEST(nothing_is_refused_while_there_is_room)
+{
+    static const size_t drawn[] = {40, 1000, 5000}, wanted[] = {100000, 20000, 3000, 500};
+    enum { BLOCKS = 40000 };
+    static unsigned char *blocks[BLOCKS];
+    fixed.config.capacity_is_set = true;
+    fixed.config.overflow = OVERFLOW_ERROR;
+    for (size_t i = 0; i < COUNT(drawn); i++)
+        for (size_t k = 0; k < COUNT(wanted); k++) {
+            size_t count = 0;
+            while (count < BLOCKS && (blocks[count] = t_malloc(drawn[i])) != NULL)
+                memset(blocks[count], (int)count, drawn[i]), count++;
+            ck_assert_uint_gt(count, 20);
+            size_t stay = k % 2 ? count / 2 : 0; /* the first of them */
+            for (size_t m = stay; m < count; m++)
+                t_free(blocks[m]);
+            unsigned char *block = t_malloc(wanted[k]);
+            ck_assert(!plain || block != NULL);
+            for (size_t m = 0; m < stay; m++) {
+                ck_assert(holds_only(blocks[m], drawn[i], (unsigned char)m));
+                t_free(blocks[m]);
+            }
+            t_free(block);
+            check_heap();
+        }
+}
+END_TEST
+
+START_TEST(a_larger_free_block_serves_where_no_other_room_is)
+{
+    enum { BLOCKS = 20000 };
+    static unsigned char *blocks[BLOCKS];
+    size_t count = 0;
+    fixed.config.capacity_is_set = true;
+    fixed.config.overflow = OVERFLOW_ERROR;
+    while (count < BLOCKS && (blocks[count] = t_malloc(600)) != NULL)
+        memset(blocks[count], (int)count, 600), count++;
+    while (t_malloc(10)) /* in what is left */
+        continue;
+    for (size_t i = 0; i < count; i += 2)
+        t_free(blocks[i]);
+    for (size_t i = 0; i < count / 2; i++) {
+        unsigned char *block = t_malloc(100);
+        ck_assert(!plain || block != NULL);
+        if (block)
+            memset(block, 0xee, 100);
+    }
+    for (size_t i = 1; i < count; i += 2)
+        ck_assert(holds_only(blocks[i], 600, (unsigned char)i));
+    check_heap();
+}
+END_TEST
+
 START_TEST(grow_past_a_set_capacity)
 {
     fixed.config.capacity_is_set = true;
@@ -1635,12 +1783,12 @@ static void work_with_capacities(void)
     require(free.overflows == 0);
     for (size_t i = 0; i < COUNT(policies); i++)
         require(work_in_a_child(seed, free.recommended, policies[i]).overflows == 0);
-    size_t less = free.recommended * 3 / 4 & ~(size_t)4095;
+    /* Up to a quarter of a heap that may grow is free when it is swept. */
+    size_t less = free.recommended * 5 / 8 & ~(size_t)4095;
     require(work_in_a_child(seed, less, OVERFLOW_GROW).overflows > 0);
     require(work_in_a_child(seed, less, OVERFLOW_FALLBACK).overflows > 0);
-    /* What a run with too little recommends is enough, too. */
-    struct came_to little = work_in_a_child(seed, less, OVERFLOW_GROW);
-    require(work_in_a_child(seed, little.recommended, OVERFLOW_ABORT).overflows == 0);
+    /* A run with too little, which sweeps more, recommends more than it had. */
+    require(work_in_a_child(seed, less, OVERFLOW_GROW).recommended > less);
 }
 
 START_TEST(the_recommended_capacity_is_enough)
@@ -1985,7 +2133,7 @@ static Suite *retain_suite(void)
     tcase_add_test(large, a_large_block_that_shrinks_gives_pages_back);
     tcase_add_test(large, a_large_block_grows_into_what_is_free_behind);
     tcase_add_test(large, a_large_block_moves_with_its_pages);
-    tcase_add_test(large, a_large_block_in_several_mappings_is_copied);
+    tcase_add_test(large, a_large_block_in_several_mappings_moves_all_the_same);
     tcase_add_test(large, blocks_move_again_and_again);
 
     TCase *resizing = group(suite, "realloc");
@@ -1997,6 +2145,8 @@ static Suite *retain_suite(void)
     tcase_add_test(resizing, out_of_scope_a_block_moves_out);
     tcase_add_test(resizing, in_a_pause_a_block_moves_out);
     tcase_add_test(resizing, growth_in_small_steps_is_linear);
+    tcase_add_test(resizing, room_to_grow_is_used_step_by_step);
+    tcase_add_test(resizing, a_large_block_that_becomes_small_gives_its_pages_back);
     tcase_add_test(resizing, keep_moves_a_block_out);
 
     TCase *surviving = group(suite, "survivors");
@@ -2011,6 +2161,7 @@ static Suite *retain_suite(void)
     tcase_add_test(others, the_owner_outside_scopes_frees_as_another_would);
     tcase_add_test(others, frees_between_scopes_do_not_pile_up);
     tcase_add_test(others, survivors_outlive_their_thread);
+    tcase_add_test(others, a_large_block_of_a_thread_that_is_gone_goes_back_when_it_is_freed);
     tcase_add_test(others, several_threads_free_while_the_owner_draws);
 
     TCase *kinds = group(suite, "both kinds");
@@ -2024,6 +2175,7 @@ static Suite *retain_suite(void)
     tcase_add_test(afresh, where_something_is_alive_all_of_it_stays);
     tcase_add_test(afresh, the_outermost_that_retains_starts_afresh);
     tcase_add_test(afresh, what_recent_scopes_came_to_stays_warm);
+    tcase_add_test(afresh, a_survivor_keeps_no_peak);
     tcase_add_test(afresh, past_a_set_capacity_memory_goes_back_at_the_outermost_end);
 
     TCase *sweeping = group(suite, "sweep");
@@ -2041,6 +2193,8 @@ static Suite *retain_suite(void)
     tcase_add_test(overflow, fallback_past_a_set_capacity);
     tcase_add_test(overflow, error_past_a_set_capacity);
     tcase_add_test(overflow, grow_past_a_set_capacity);
+    tcase_add_test(overflow, nothing_is_refused_while_there_is_room);
+    tcase_add_test(overflow, a_larger_free_block_serves_where_no_other_room_is);
     tcase_add_test(overflow, growing_large_blocks_overflow_too);
     tcase_add_test(overflow, abort_says_why_and_aborts);
     tcase_add_loop_test(overflow, the_recommended_capacity_is_enough, 0, 9);
