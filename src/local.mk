@@ -70,6 +70,7 @@ src_libcore_la_SOURCES = \
 	src/engine/retain_room.c \
 	src/engine/retain_free.c \
 	src/engine/retain_sweep.c \
+	src/engine/retain_end.c \
 	src/engine/retain_large.c \
 	src/engine/retain_draw.c \
 	src/engine/retain_resize.c \

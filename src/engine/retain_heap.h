@@ -154,6 +154,9 @@ void retain_put_room(struct heap *heap, uintptr_t place, uintptr_t end);
  * heap->gaps then. In retain_sweep.c. */
 void retain_sweep(struct thread *thread);
 
+/* Forgets what is free. */
+void retain_clear_lists(struct heap *heap);
+
 /* Whether a sweep is worth its time, and whether one is to come before so many pages overflow. */
 bool retain_should_sweep(struct thread *thread);
 bool retain_must_sweep(struct thread *thread, uint32_t needed);

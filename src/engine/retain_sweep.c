@@ -1,5 +1,5 @@
 /*
- * Sweeping a heap, and its beginnings and ends.
+ * Sweeping a heap: when it is worth its time, and how.
  *
  * A sweep goes along the headers of all shared pages. It trusts nothing but them: lists and counts
  * are made anew, so that it also puts in order what a fork has left of another thread's heap. They
@@ -8,7 +8,6 @@
  */
 #include "base/numbers.h"
 #include "engine/retain_heap.h"
-#include "thread/gate.h"
 
 /* Smaller pieces go to the lists. */
 #define GAP_LEAST ((size_t)1024)
@@ -85,7 +84,7 @@ bool retain_must_sweep(struct thread *thread, uint32_t needed)
     return heap->alive + unsettled(thread) < heap->swept_alive || heap->refusals++ % REFUSALS == 0;
 }
 
-static void clear_lists(struct heap *heap)
+void retain_clear_lists(struct heap *heap)
 {
     for (size_t i = 0; i < RETAIN_EXACT_CLASSES; i++)
         heap->exact[i].first = 0;
@@ -176,7 +175,7 @@ void retain_sweep(struct thread *thread)
     retain_note_peak(thread);
     retain_put_room(heap, heap->cursor, heap->end);
     heap->cursor = heap->end = 0;
-    clear_lists(heap);
+    retain_clear_lists(heap);
     for (uint32_t first = 0; first < pages->count;) {
         uint32_t next = first + pages->table[first].length;
         if (next < pages->count && pages->table[next].kind == PAGES_FREE)
@@ -195,94 +194,4 @@ void retain_sweep(struct thread *thread)
         heap->unsure = false;
     }
     heap->swept_alive = heap->alive + unsettled(thread);
-}
-
-/* ---- scopes ---------------------------------------------------------------------------------- */
-
-void retain_look_back(struct thread *thread, struct frame *frame)
-{
-    retain_note_peak(thread);
-    if (frame->live <= 0)
-        return;
-    frame->stats->survivors += (uint64_t)frame->live;
-    frame->stats->pinned = higher(frame->stats->pinned, thread->heap.pages.used * PAGE_BYTES);
-}
-
-/* What is not bumped through from the front again before so many pages have been. */
-#define RESTART_PAGES 16
-
-/* Lists that hold what scopes usually need serve the next one without a block being made. So it
- * begins anew where the heap has come to more, and once in a window, to learn what scopes need. */
-static bool is_as_usual(const struct heap *heap, size_t recent)
-{
-    return heap->pages.used * PAGE_BYTES <= recent + recent / 2 + RESTART_PAGES * PAGE_BYTES &&
-           heap->kept.scopes != 0;
-}
-
-static void start_afresh(struct heap *heap)
-{
-    clear_lists(heap);
-    for (size_t i = 0; i < RETAIN_EXACT_CLASSES; i++)
-        heap->exact[i].ahead = 0;
-    heap->cursor = heap->end = 0;
-    heap->shared_pages = heap->look_at = heap->looked_alive = 0;
-    pages_reset(&heap->pages);
-}
-
-void retain_start_afresh(struct thread *thread)
-{
-    struct heap *heap = &thread->heap;
-    struct pages *pages = &heap->pages;
-    retain_drain(thread);
-    size_t recent = kept_note(&heap->kept, heap->peak);
-    if (heap->alive == 0 && !heap->unsure && pages->used > RESTART_PAGES &&
-        !is_as_usual(heap, recent))
-        start_afresh(heap);
-    bool adaptive = !fixed.config.capacity_is_set;
-    size_t kept = fixed.config.capacity;
-    if (adaptive)
-        kept = higher(kept, recent * 2);
-    heap->peak = 0;
-    /* Little is alive in what is kept beyond that, or it would be used. */
-    if (pages->used * PAGE_BYTES > kept && retain_should_sweep(thread))
-        retain_sweep(thread);
-    if ((pages->used + pages->warm) * PAGE_BYTES > kept) {
-        size_t target = adaptive ? higher(fixed.config.capacity, heap->kept.bytes) : kept;
-        size_t in_use = pages->used * PAGE_BYTES;
-        pages_trim(pages, target > in_use ? (uint32_t)((target - in_use) / PAGE_BYTES) : 0);
-    }
-}
-
-/* ---- the life of a thread -------------------------------------------------------------------- */
-
-bool retain_trim(struct thread *thread, size_t pad)
-{
-    retain_drain(thread);
-    retain_sweep(thread);
-    return pages_trim(&thread->heap.pages, (uint32_t)lower(pad / PAGE_BYTES, PAGES_MAX));
-}
-
-void retain_leave(struct thread *thread)
-{
-    struct pages *pages = &thread->heap.pages;
-    size_t capacity = fixed.config.capacity / PAGE_BYTES;
-    retain_drain(thread);
-    if (pages->warm > capacity)
-        pages_trim(pages, (uint32_t)capacity);
-}
-
-void retain_recover(struct thread *thread)
-{
-    struct heap *heap = &thread->heap;
-    clear_lists(heap);
-    if (heap->cursor > heap->end) {
-        heap->cursor = heap->end = 0;
-        heap->run = PAGES_NONE;
-    }
-    pages_recover(&heap->pages);
-    heap->shared_pages = 0;
-    for (uint32_t run = 0; run < heap->pages.count; run += heap->pages.table[run].length)
-        if (heap->pages.table[run].kind == PAGES_SHARED)
-            heap->shared_pages += heap->pages.table[run].length;
-    heap->unsure = true;
 }

@@ -39,12 +39,6 @@ static ALWAYS_INLINE void frame_fill(const struct thread *thread, struct frame *
     signal_fence();
 }
 
-/* Opens a scope of either kind in whatever state the thread is; its depth is below SCOPE_DEPTH_MAX.
- * `stats` are its site's, in the thread's record. One that drops has `module` for the first that
- * takes part, unless that is NULL. */
-arena_scope_token scope_open(struct thread *thread, struct site_stats *stats, bool retains,
-                             const struct module *module);
-
 /* Where a scope starts in the memory that drops: at its top. */
 static ALWAYS_INLINE uintptr_t open_start(const struct thread *thread)
 {
