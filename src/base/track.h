@@ -67,6 +67,13 @@ static inline bool track_active(void)
     return VALGRIND_MAKE_MEM_DEFINED(probe, sizeof probe) + 1 == 0;
 }
 
+/* True when a sanitizer's runtime has plans of its own for all addresses, and ends the process
+ * where something is mapped that is not in them. */
+static inline bool track_plans_addresses(void)
+{
+    return __tsan_acquire != NULL;
+}
+
 static inline void track_hide(const void *start, size_t size)
 {
     VALGRIND_MAKE_MEM_NOACCESS(start, size);

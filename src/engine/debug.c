@@ -105,7 +105,7 @@ static void enter(struct thread *thread, struct quarantined entry)
     /* Between blocks of a scope that is open each entry costs the process two mappings, of which
      * the kernel grants a limited number; elsewhere neighbours are one. */
     if (oldest->end > 0 && (oldest->start >= thread->base || fixed.config.scopes == SCOPES_PROCESS))
-        region_commit(oldest->start, oldest->end);
+        region_permit(oldest->start, oldest->end);
     *oldest = entry;
     thread->quarantine_bytes += entry.end - entry.start;
     forget_contents(thread);
@@ -171,8 +171,7 @@ void debug_goes_round(struct thread *thread)
     thread->quarantine_next = 0;
     thread->quarantine_bytes = 0;
     thread->touched =
-        region_discard(thread->memory, thread->committed) ? thread->memory : thread->committed;
-    region_forbid(thread->memory, thread->committed);
+        region_uncommit(thread->memory, thread->committed) ? thread->memory : thread->committed;
     thread->committed = thread->memory;
     thread_commit(thread, thread->memory + fixed.config.capacity);
 }

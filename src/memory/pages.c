@@ -45,6 +45,9 @@ void pages_init(struct pages *pages, uintptr_t start, uintptr_t end)
     pages->dirty = (uint64_t *)(start + table_bytes(room));
     pages->start = (uintptr_t)pages->dirty + dirty_bytes(room);
     pages->end = pages->start;
+    pages->mapped[0] = start;
+    pages->mapped[1] = (uintptr_t)pages->dirty;
+    pages->mapped[2] = pages->start;
     pages->room = (uint32_t)room;
     for (size_t i = 0; i < PAGES_BINS; i++)
         pages->first[i] = PAGES_NONE;
@@ -150,18 +153,19 @@ bool pages_has(const struct pages *pages, uint32_t count)
 
 static bool commit(struct pages *pages, uint32_t count)
 {
-    uintptr_t table = region_page_up((uintptr_t)&pages->table[pages->committed]);
-    uintptr_t table_end = region_page_up((uintptr_t)&pages->table[count]);
-    uintptr_t bits = region_page_up((uintptr_t)pages->dirty + (pages->committed + 63) / 64 * 8);
-    uintptr_t bits_end = region_page_up((uintptr_t)pages->dirty + (count + 63) / 64 * 8);
-    if ((table < table_end && !region_commit(table, table_end)) ||
-        (bits < bits_end && !region_commit(bits, bits_end)) ||
-        !region_commit(pages_address(pages, pages->committed), pages_address(pages, count)))
-        return false;
-    track_show((void *)table, table_end - table);
-    track_trust((void *)table, table_end - table);
-    track_show((void *)bits, bits_end - bits);
-    track_trust((void *)bits, bits_end - bits);
+    const uintptr_t ends[PAGES_PARTS] = {
+        region_page_up((uintptr_t)&pages->table[count]),
+        region_page_up((uintptr_t)pages->dirty + (count + 63) / 64 * sizeof(uint64_t)),
+        pages_address(pages, count)};
+    for (size_t i = 0; i < PAGES_PARTS; i++) {
+        uintptr_t start = pages->mapped[i];
+        if (!region_grow(&pages->mapped[i], &pages->begun[i], ends[i]))
+            return false;
+        if (i < PAGES_PARTS - 1) { /* the table, the bits */
+            track_show((void *)start, pages->mapped[i] - start);
+            track_trust((void *)start, pages->mapped[i] - start);
+        }
+    }
     pages->committed = count;
     pages->end = pages_address(pages, count);
     return true;

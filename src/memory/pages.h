@@ -25,6 +25,9 @@
 #define PAGES_MAX (((uint32_t)1 << 28) - 1)
 #define PAGES_BINS 64
 
+/* Of the memory: the table, the dirty bits, the pages. */
+#define PAGES_PARTS 3
+
 /* No run. */
 #define PAGES_NONE UINT32_MAX
 
@@ -52,10 +55,12 @@ struct pages {
     uint32_t count;  /* pages in runs */
     uint32_t committed; /* pages that are readable and writable, with their part of the table */
     uintptr_t end;      /* of these */
-    uint32_t used;      /* pages in runs in use */
-    uint32_t warm;      /* dirty pages in free runs */
-    uint32_t kept;      /* warm pages that stay warm when memory grows elsewhere */
-    uint64_t bins;      /* bit set: there is a free run in the bin */
+    uintptr_t mapped[PAGES_PARTS]; /* ends of table, bits and pages as far as they are committed */
+    uintptr_t begun[PAGES_PARTS];  /* see region_grow */
+    uint32_t used;                 /* pages in runs in use */
+    uint32_t warm;                 /* dirty pages in free runs */
+    uint32_t kept;                 /* warm pages that stay warm when memory grows elsewhere */
+    uint64_t bins;                 /* bit set: there is a free run in the bin */
     uint32_t first[PAGES_BINS];
 };
 

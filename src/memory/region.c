@@ -2,25 +2,111 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
+#include "base/numbers.h"
 #include "base/track.h"
 
 #define SLOT_OVERHEAD (REGION_RECORD_BYTES + 2 * REGION_GUARD_BYTES)
 
-/* Valgrind 3.19 refuses reservations of 2^36 bytes and more and slows down with large ones. */
-#define BYTES_EMULATED ((size_t)1 << 33)
-
 /* Of 2^47 bytes of user addresses on x86-64; the host program needs its own. */
-#define BYTES_MAX ((size_t)1 << 45)
+#define BYTES_MAX ((size_t)1 << 44)
 
-/* A region that cannot have slots of the full limit is divided into at least this many. */
-#define SLOTS_WANTED 64
+/* Slots for the full limit are fewer where they are large, but not fewer than these. */
+#define SLOTS_WANTED 4
+
+/* Where addresses are chosen and not reserved: so far below what the kernel hands out, if that is
+ * above what other allocators choose for themselves, else above it; and so far from the program and
+ * its heap. */
+#define BYTES_AWAY ((size_t)1 << 42)
+#define BYTES_BESIDE ((size_t)1 << 40)
+#define LOWEST ((uintptr_t)1 << 45)
+
+/* Where they are reserved: Valgrind 3.19 refuses reservations of 2^36 bytes and more and slows down
+ * with large ones. Such a region is divided into at least so many slots, if need be smaller ones.
+ */
+#define BYTES_EMULATED ((size_t)1 << 33)
+#define SLOTS_RESERVED 64
+
+/* Whether the region is one inaccessible mapping; else its parts are mapped as they are committed.
+ */
+static bool reserved;
 
 static uint64_t claimed[REGION_SLOTS_MAX / 64];
 static int slots_seen;
+
+/* False when the kernel refuses, or something is there that is not the region's. */
+static bool map_anew(uintptr_t start, size_t size, int flags)
+{
+    void *place = mmap((void *)start, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+    if (place == MAP_FAILED)
+        return false;
+    if (place != (void *)start) { /* a kernel before 4.17 */
+        munmap(place, size);
+        return false;
+    }
+    /* Huge pages on sparse arenas would turn megabytes into gigabytes. */
+    madvise(place, size, MADV_NOHUGEPAGE);
+    return true;
+}
+
+static void divide(struct region *region, struct region_wish wish, size_t slots_wanted)
+{
+    size_t least = wish.capacity + SLOT_OVERHEAD;
+    size_t span = region_page_down(region->size / slots_wanted);
+    if (span > wish.limit + SLOT_OVERHEAD)
+        span = wish.limit + SLOT_OVERHEAD;
+    if (span < least)
+        span = least;
+    size_t slots = region->size / span;
+    region->span = span - REGION_RECORD_BYTES;
+    region->slots = slots < REGION_SLOTS_MAX ? (unsigned)slots : REGION_SLOTS_MAX;
+}
+
+/* ---- chosen addresses ------------------------------------------------------------------------ */
+
+static bool lies_beside(const struct region *region, uintptr_t address)
+{
+    return address - (region->start - BYTES_BESIDE) < region->size + 2 * BYTES_BESIDE;
+}
+
+/* Where the kernel puts new mappings; 0 when it does not. */
+static uintptr_t usual_place(void)
+{
+    void *place = mmap(NULL, REGION_GUARD_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (place == MAP_FAILED)
+        return 0;
+    munmap(place, REGION_GUARD_BYTES);
+    return (uintptr_t)place;
+}
+
+/* Chooses addresses that nobody uses, and reserves nothing: a reservation would count for the limit
+ * that a program sets for itself later, and take memory in emulators with tables of their own. */
+static bool choose(struct region *region, struct region_wish wish)
+{
+    uintptr_t place = usual_place();
+    region->size =
+        region_page_down(lower((wish.limit + SLOT_OVERHEAD) * REGION_SLOTS_MAX, BYTES_MAX));
+    if (place == 0)
+        return false;
+    bool below = place > LOWEST + region->size + BYTES_AWAY;
+    region->start =
+        region_page_down(below ? place - BYTES_AWAY - region->size : place + BYTES_AWAY);
+    if (lies_beside(region, (uintptr_t)getauxval(AT_ENTRY)) ||
+        lies_beside(region, (uintptr_t)sbrk(0)))
+        return false;
+    divide(region, wish, SLOTS_WANTED);
+    /* Whether memory can be had there at all. */
+    return map_anew(region->start, REGION_RECORD_BYTES, MAP_FIXED_NOREPLACE) &&
+           munmap((void *)region->start, REGION_RECORD_BYTES) == 0;
+}
+
+/* ---- reserved addresses ---------------------------------------------------------------------- */
 
 static size_t bytes_to_try(struct region_wish wish)
 {
@@ -36,43 +122,46 @@ static size_t bytes_to_try(struct region_wish wish)
     return region_page_down(bytes);
 }
 
-static void divide(struct region *region, struct region_wish wish)
+static void *map_reserved(void *start, size_t size, int flags)
+{
+    void *place =
+        mmap(start, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+    if (place != MAP_FAILED) {
+        madvise(place, size, MADV_NOHUGEPAGE);
+        /* Core files hold what is committed, not the reservation. */
+        madvise(place, size, MADV_DONTDUMP);
+    }
+    return place;
+}
+
+static bool reserve(struct region *region, struct region_wish wish)
 {
     size_t least = wish.capacity + SLOT_OVERHEAD;
-    size_t span = region_page_down(region->size / SLOTS_WANTED);
-    if (span > wish.limit + SLOT_OVERHEAD || region->size / SLOTS_WANTED >= wish.limit)
-        span = wish.limit + SLOT_OVERHEAD;
-    if (span < least)
-        span = least;
-    size_t slots = region->size / span;
-    region->span = span - REGION_RECORD_BYTES;
-    region->slots = slots < REGION_SLOTS_MAX ? (unsigned)slots : REGION_SLOTS_MAX;
+    for (size_t bytes = bytes_to_try(wish); bytes >= least; bytes = region_page_down(bytes / 2)) {
+        void *start = map_reserved(NULL, bytes, 0);
+        if (start == MAP_FAILED)
+            continue;
+        *region = (struct region){.start = (uintptr_t)start, .size = bytes};
+        divide(region, wish, SLOTS_RESERVED);
+        return true;
+    }
+    *region = (struct region){0};
+    return false;
 }
 
 bool region_reserve(struct region *region, struct region_wish wish)
 {
     int saved_errno = errno;
-    size_t least = wish.capacity + SLOT_OVERHEAD;
     *region = (struct region){0};
     if ((size_t)sysconf(_SC_PAGESIZE) > REGION_GUARD_BYTES)
         return false;
-    for (size_t bytes = bytes_to_try(wish); bytes >= least; bytes = region_page_down(bytes / 2)) {
-        void *start =
-            mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (start == MAP_FAILED)
-            continue;
-        /* Asking for huge pages on sparse arenas would turn megabytes into gigabytes. */
-        madvise(start, bytes, MADV_NOHUGEPAGE);
-        /* Core files hold what is committed, not the reservation. */
-        madvise(start, bytes, MADV_DONTDUMP);
-        region->start = (uintptr_t)start;
-        region->size = bytes;
-        divide(region, wish);
-        break;
-    }
+    reserved = track_emulated() || track_plans_addresses() || !choose(region, wish);
+    bool done = !reserved || reserve(region, wish);
     errno = saved_errno;
-    return region->size > 0;
+    return done;
 }
+
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 int region_claim(const struct region *region)
 {
@@ -133,16 +222,50 @@ uintptr_t region_memory_end(const struct region *region, int slot)
     return memories(region) + (size_t)(slot + 1) * region->span - REGION_GUARD_BYTES;
 }
 
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static bool permit(uintptr_t start, uintptr_t end)
+{
+    bool done = mprotect((void *)start, end - start, PROT_READ | PROT_WRITE) == 0;
+    if (done)
+        madvise((void *)start, end - start, MADV_DODUMP);
+    return done;
+}
+
 bool region_commit(uintptr_t start, uintptr_t end)
 {
     int saved_errno = errno;
-    bool done = mprotect((void *)start, end - start, PROT_READ | PROT_WRITE) == 0;
+    bool done = reserved ? permit(start, end) : map_anew(start, end - start, MAP_FIXED_NOREPLACE);
     if (done) {
-        madvise((void *)start, end - start, MADV_DODUMP);
         track_hide((void *)start, end - start);
         track_renew((void *)start, end - start);
     }
     errno = saved_errno;
+    return done;
+}
+
+bool region_uncommit(uintptr_t start, uintptr_t end)
+{
+    int saved_errno = errno;
+    bool done = reserved ? map_reserved((void *)start, end - start, MAP_FIXED) != MAP_FAILED
+                         : munmap((void *)start, end - start) == 0;
+    errno = saved_errno;
+    return done;
+}
+
+bool region_grow(uintptr_t *committed, uintptr_t *begun, uintptr_t end)
+{
+    if (end <= *committed)
+        return true;
+    if (*begun > *committed)
+        region_uncommit(*committed, *begun);
+    *begun = end;
+    signal_fence();
+    bool done = region_commit(*committed, end);
+    signal_fence();
+    if (done)
+        *committed = end;
+    *begun = *committed;
     return done;
 }
 
@@ -156,15 +279,17 @@ bool region_discard(uintptr_t start, uintptr_t end)
 
 #ifdef MREMAP_DONTUNMAP
 /* How much of [start, start + size), from its start on, is one mapping: the kernel moves no more at
- * once. Asked to make that longer, which it cannot, as other memory of the region is behind, it
- * says so, and of several mappings that they are. 0 when it says neither. */
+ * once. Asked to make that longer, it does, where nothing is behind, or says that it cannot, and of
+ * several mappings that they are. 0 when it says neither. */
 static size_t mapping_length(uintptr_t start, size_t size)
 {
     size_t most = size,
            least = 0; /* what is one is no less than the one, and less than the other */
     for (size_t length = size; length > least;) {
-        if (mremap((void *)start, length, length + REGION_GUARD_BYTES, 0) != MAP_FAILED)
-            return 0;
+        if (mremap((void *)start, length, length + REGION_GUARD_BYTES, 0) != MAP_FAILED) {
+            munmap((void *)(start + length), REGION_GUARD_BYTES);
+            return length;
+        }
         if (errno == ENOMEM)
             least = length;
         else if (errno == EFAULT)
@@ -174,15 +299,6 @@ static size_t mapping_length(uintptr_t start, size_t size)
         length = region_page_down(least + (most - least) / 2);
     }
     return least;
-}
-
-static bool map_anew(uintptr_t start, size_t size, int flags)
-{
-    if (mmap((void *)start, size, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0) == MAP_FAILED)
-        return false;
-    madvise((void *)start, size, MADV_NOHUGEPAGE);
-    return true;
 }
 
 /* What is moved stays a mapping of its own, or several, until it is renewed. A process has 65,530
@@ -251,11 +367,7 @@ bool region_renew(uintptr_t start, uintptr_t end)
 bool region_replace(uintptr_t start, uintptr_t end)
 {
     int saved_errno = errno;
-    size_t size = end - start;
-    bool done = mmap((void *)start, size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
-    if (done)
-        madvise((void *)start, size, MADV_NOHUGEPAGE);
+    bool done = map_anew(start, end - start, MAP_FIXED);
     errno = saved_errno;
     return done;
 }
@@ -265,5 +377,12 @@ void region_forbid(uintptr_t start, uintptr_t end)
     int saved_errno = errno;
     mprotect((void *)start, end - start, PROT_NONE);
     madvise((void *)start, end - start, MADV_DONTDUMP);
+    errno = saved_errno;
+}
+
+void region_permit(uintptr_t start, uintptr_t end)
+{
+    int saved_errno = errno;
+    permit(start, end);
     errno = saved_errno;
 }

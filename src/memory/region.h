@@ -1,6 +1,8 @@
 /*
- * The region: one reservation of address space in which all arenas lie, so that "is this pointer
- * ours?" is one range check. It is inaccessible and costs no memory until parts are committed.
+ * The region: a range of addresses in which all arenas lie, so that "is this pointer ours?" is one
+ * range check. Nothing is mapped there until parts are committed: the range lies far from where the
+ * kernel puts mappings of its own choice. Where such a range cannot be had it is one inaccessible
+ * mapping.
  *
  * It is divided into slots, one per thread that has an arena; each is a record and memory:
  *
@@ -8,7 +10,7 @@
  *
  * The record holds the shim's own state of the thread, away from the program's stray writes.
  * Records lie side by side, so that they are one mapping: a fork copies what there are. Nothing
- * here allocates or locks; slots are claimed and released by compare-and-swap.
+ * here allocates or locks; slots are claimed and released by one atomic instruction.
  */
 #ifndef SHIM_REGION_H
 #define SHIM_REGION_H
@@ -59,9 +61,9 @@ struct region_wish {
     size_t limit;    /* nor larger */
 };
 
-/* Reserves address space, as much as the wish needs for REGION_SLOTS_MAX slots, at most 1/8 of
- * what RLIMIT_AS leaves; half of it whenever the kernel refuses. False, with *region all 0, when
- * not even one slot can be had. */
+/* Chooses or reserves addresses, as many as the wish needs for REGION_SLOTS_MAX slots or fewer. Of
+ * a reservation at most 1/8 of what RLIMIT_AS leaves; half of it whenever the kernel refuses.
+ * False, with *region all 0, when not even one slot can be had. */
 bool region_reserve(struct region *region, struct region_wish wish);
 
 /* Claims a free slot; -1 when there is none. The same slots are handed out again and again, lowest
@@ -79,9 +81,16 @@ uintptr_t region_record(const struct region *region, int slot);
 uintptr_t region_memory(const struct region *region, int slot);
 uintptr_t region_memory_end(const struct region *region, int slot);
 
-/* Makes [start, end) readable, writable and part of core files, and tells a checker that no block
- * is in it and that nobody has used it. False when the kernel refuses. Page-aligned. */
+/* Maps [start, end), which is not committed, readable and writable, and tells a checker that no
+ * block is in it and that nobody has used it. False when the kernel refuses. Page-aligned. */
 bool region_commit(uintptr_t start, uintptr_t end);
+
+/* Commits from *committed up to `end`, and moves *committed there. A signal handler may jump out at
+ * any time: the next call, with the same *begun, commits anew what such a one has left. */
+bool region_grow(uintptr_t *committed, uintptr_t *begun, uintptr_t end);
+
+/* Takes that back. False, and nothing has changed, when the kernel refuses. */
+bool region_uncommit(uintptr_t start, uintptr_t end);
 
 /* Gives the pages of [start, end) back to the kernel; they read as zeroes afterwards, or are
  * unchanged when the kernel refuses (locked memory) and false is returned. Page-aligned. */
@@ -103,7 +112,9 @@ bool region_renew(uintptr_t start, uintptr_t end);
  * unchanged, when the kernel refuses. */
 bool region_replace(uintptr_t start, uintptr_t end);
 
-/* Makes [start, end) inaccessible again, and takes it out of core files. Page-aligned. */
+/* Makes committed memory inaccessible, and takes it out of core files; and the reverse.
+ * Page-aligned. */
 void region_forbid(uintptr_t start, uintptr_t end);
+void region_permit(uintptr_t start, uintptr_t end);
 
 #endif

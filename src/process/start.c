@@ -139,6 +139,23 @@ static bool may_retain(const struct config *config)
            (config->scopes != SCOPES_NONE && config->end != END_RESET);
 }
 
+/* There may be fewer addresses than the user wants. Checked blocks take more than the limit says.
+ */
+static void say_limit(struct region_wish wish)
+{
+    size_t room = region_memory_end(&fixed.region, 0) - region_memory(&fixed.region, 0);
+    if (!fixed.config.limit_is_set || fixed.checked || room >= wish.limit)
+        return;
+    struct text line;
+    text_message(&line);
+    text_str(&line, "ARENASHIM_LIMIT: an arena may grow to ");
+    text_uint(&line, region_page_down(fixed.retains ? room / 2 : room));
+    text_str(&line, " bytes, and not to ");
+    text_uint(&line, fixed.config.limit);
+    text_str(&line, ": there are not as many addresses");
+    text_end(&line);
+}
+
 bool start_routing(void)
 {
     fixed.region = fixed.fast = fixed.deleted = (struct region){0};
@@ -172,6 +189,7 @@ bool start_routing(void)
         text_end(&line);
         return false;
     }
+    say_limit(wish);
     track_roots((void *)fixed.region.start, fixed.region.size);
     fixed.bias = BLOCK_BIAS(fixed.config.align);
     fixed.mask = BLOCK_MASK(fixed.config.align);

@@ -52,7 +52,8 @@ static void settle_sizes(struct config *config)
         text_end(&line);
         config->limit = 0;
     }
-    if (config->limit == 0)
+    config->limit_is_set = config->limit != 0;
+    if (!config->limit_is_set)
         config->limit = higher(config->capacity, default_limit);
 }
 

@@ -45,6 +45,7 @@ struct config {
     size_t capacity;      /* bytes of an arena kept warm; a multiple of the page size */
     bool capacity_is_set; /* by the user; else an arena keeps what its scopes come to, if more */
     size_t limit;         /* bytes an arena may grow to; likewise, and >= capacity */
+    bool limit_is_set;    /* by the user */
     size_t align;         /* every routed block is aligned to this */
     enum overflow_policy overflow;
     enum stats_format stats;

@@ -78,14 +78,10 @@ bool thread_commit(struct thread *thread, uintptr_t end)
     uintptr_t wanted = region_page_up(end > step ? end : step);
     if (wanted > thread->memory_end)
         wanted = thread->memory_end;
-    if (!region_commit(thread->committed, wanted)) {
-        wanted = region_page_up(end);
-        if (!region_commit(thread->committed, wanted))
-            return false;
-    }
-    thread->committed = wanted;
+    bool done = region_grow(&thread->committed, &thread->begun, wanted) ||
+                region_grow(&thread->committed, &thread->begun, region_page_up(end));
     thread_set_limits(thread);
-    return true;
+    return done;
 }
 
 COLD void thread_touch(struct thread *thread, uintptr_t end)
@@ -232,11 +228,9 @@ static bool slot_init(int slot)
         track_show(thread, sizeof *thread);
         track_trust(thread, sizeof *thread);
         record_init(thread, slot);
+        __atomic_store_n(&made[slot], true, __ATOMIC_RELEASE);
     }
-    if (thread->committed < warm && !thread_commit(thread, warm))
-        return false;
-    __atomic_store_n(&made[slot], true, __ATOMIC_RELEASE);
-    return true;
+    return thread->committed >= warm || thread_commit(thread, warm);
 }
 
 void thread_renew(const struct thread *thread)
@@ -379,13 +373,14 @@ void thread_abolish(struct thread *thread, bool lasts)
     int slot = thread->slot;
     thread_touch(thread, thread->committed); /* where its scopes ended only it knew */
     thread_renew(thread);
-    /* With the record goes the knowledge of what is zero: so all memory goes, or nothing. A checker
-     * knows the record as a pool. */
-    if (!lasts && !fixed.checked && !fixed.retains &&
-        region_discard(thread->memory, region_page_up(thread->touched)) &&
-        region_discard((uintptr_t)thread, (uintptr_t)thread + REGION_RECORD_BYTES)) {
+    /* A checker knows the record as a pool. */
+    if (!lasts && !fixed.checked && !fixed.retains) {
+        uintptr_t memory = thread->memory, committed = thread->committed;
         made[slot] = false;
-        region_release(slot);
+        /* Else the slot is lost: what lies there is not as a new thread must find it. */
+        if (region_uncommit((uintptr_t)thread, (uintptr_t)thread + REGION_RECORD_BYTES) &&
+            (committed == memory || region_uncommit(memory, committed)))
+            region_release(slot);
         return;
     }
     if (lasts) {

@@ -53,6 +53,7 @@ struct thread {
     uintptr_t nominal_end;  /* the end of the capacity that is set, or the default */
     uintptr_t limit_end;    /* where it may grow to */
     uintptr_t committed;    /* [memory, committed) is readable and writable */
+    uintptr_t begun;        /* see region_grow */
     uintptr_t touched;      /* memory from here or hot.cursor on, whichever is higher, is zero */
     uintptr_t peak;         /* highest cursor that was stepped back from since the last settling */
     size_t spilled;         /* bytes that overflow sent to the next allocator in open scopes */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Programs in little address space. The region is one large reservation, which ulimit -v counts and
-# ulimit -d does not, until parts of it are made writable: where it cannot be had the program works
-# with a smaller one, at the worst with routing off after one clear line.
+# Programs in little address space, from their start or because they limit themselves. What arenas
+# have counts, and nothing else: where that cannot be had the program works without, after one clear
+# line.
 #
 # shellcheck disable=SC2154
 # shellcheck source=/dev/null
@@ -44,12 +44,11 @@ try() {
 }
 
 # From where the loader just manages to hundreds of gigabytes.
-no_region='routing is off: the system refuses the address space for one arena of 1048576 bytes'
 no_arena='a thread gets no arena: '
 program=("$tmp/simple")
 for kilobytes in 4000 6000 8000 10000 12000 14000 16000 20000 24000 32000 48000 64000 100000 \
     200000 500000 1000000 4000000 16000000 64000000 256000000 2000000000 unlimited; do
-    try -v "$kilobytes" "$no_region|$no_arena"
+    try -v "$kilobytes" "$no_arena"
 done
 try -v 500000 none
 check 'half a gigabyte is enough to route' test "$(stat .routed_calls)" -gt 0
@@ -58,7 +57,7 @@ for kilobytes in 500 1000 2000 4000 8000 16000 64000 unlimited; do
         skip 'ulimit -d 500' 'counting lines needs memory at exit'
         continue
     fi
-    try -d "$kilobytes" "$no_region|$no_arena"
+    try -d "$kilobytes" "$no_arena"
 done
 
 # Threads with an arena each; where there are too few, some do without.
@@ -71,7 +70,7 @@ for kilobytes in 350000 400000 1000000; do
     try -d "$kilobytes" "$no_arena"
 done
 
-# The program's own share: the reservation leaves it room, and makes do with what the program leaves.
+# The program's own share.
 program=("$tmp/simple" 0 700)
 try -v 1000000 none
 check 'the program can draw most of its address space' test -z "$err"
@@ -83,8 +82,8 @@ check 'a program that fills its address space is routed' test -z "$err"
 # A large capacity in little space: refused as a whole, and said with its size.
 program=("$tmp/simple")
 export ARENASHIM_CAPACITY=1G
-try -v 500000 'routing is off: .* one arena of 1073741824 bytes'
-one_line 'a capacity that cannot be had: one line' 'routing is off: .* one arena of 1073741824 bytes'
+try -v 500000 "$no_arena"
+one_line 'a capacity that cannot be had: one line' "$no_arena"
 unset ARENASHIM_CAPACITY
 
 # Without address space randomization, and with an unlimited stack, the maps are laid out otherwise.
@@ -102,7 +101,41 @@ for personality in -R '-R -L'; do
     check "setarch $personality, ulimit -s unlimited: routed" test "$(stat .routed_calls)" -gt 0
 done
 
-# The reservation costs no memory: what is resident differs by little.
+# A program that limits itself later, in each kind of scopes, has all that the limit leaves.
+need limited -O2 limited.c
+for end in reset retain; do
+    for megabytes in 64 1000; do
+        under ARENASHIM_END=$end "$tmp/limited" "$megabytes"
+        routed "a program that limits itself to $megabytes MB, $end"
+        capture env LD_PRELOAD="$shim" ARENASHIM_SCOPES=process ARENASHIM_END=$end "$tmp/limited" "$megabytes"
+        is "a program that limits itself to $megabytes MB, as one scope, $end" "$status:$out:$err" '0::'
+    done
+done
+# shellcheck disable=SC2016
+capture env LD_PRELOAD="$shim" bash -c 'ulimit -v 100000; numbers=$(seq 20000); echo ${#numbers}'
+is 'a shell that limits itself' "$status:$out:$err" 0:108893:
+if have prlimit; then
+    # shellcheck disable=SC2016
+    capture env LD_PRELOAD="$shim" ARENASHIM_SCOPES=process bash -c 'prlimit --pid $$ --as=100000000
+        numbers=$(seq 20000); echo ${#numbers}'
+    is 'a shell that is limited by another process' "$status:$out:$err" 0:108893:
+else
+    skip 'a shell that is limited by another process' 'prlimit is not installed'
+fi
+
+# An emulator that keeps tables of its own for all that is mapped: a reservation would take it gigabytes.
+if [ "$(uname -m)" != x86_64 ] || ! have qemu-x86_64; then
+    skip 'in an emulator' 'qemu-x86_64 is not installed'
+else
+    rm -f "$tmp/stats"
+    # shellcheck disable=SC2016
+    capture bash -c 'ulimit -d 400000 && exec "$@"' bash qemu-x86_64 -E LD_PRELOAD="$shim" \
+        -E ARENASHIM_STATS=json -E ARENASHIM_STATS_FILE="$tmp/stats" "$tmp/simple"
+    is 'in an emulator: the program works, quietly' "$status:$out:$err" "$ran:"
+    check 'in an emulator: routed' test "$(stat .routed_calls)" -gt 0
+fi
+
+# Addresses cost no memory: what is resident differs by little.
 resident() {
     # shellcheck disable=SC2016
     capture env LD_PRELOAD="$1" bash -c 'while read -r name size rest; do

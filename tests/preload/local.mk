@@ -54,6 +54,7 @@ EXTRA_DIST += \
 	tests/preload/late.c \
 	tests/preload/layers.sh \
 	tests/preload/order.sh \
+	tests/preload/limited.c \
 	tests/preload/limits.sh \
 	tests/preload/marks.c \
 	tests/preload/marks.cc \

@@ -101,14 +101,10 @@ static void leave_in_one_scope(char **argv)
 /* Pages from `start` on, one neighbour after the other, that are resident. */
 static size_t resident_from(uintptr_t start, size_t pages)
 {
-    unsigned char *is_resident =
-        mmap(NULL, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char is_resident;
     size_t sum = 0;
-    EXPECT(is_resident != MAP_FAILED);
-    EXPECT(mincore((void *)start, pages * 4096, is_resident) == 0);
-    for (size_t i = 0; i < pages; i++)
-        sum += is_resident[i] & 1;
-    munmap(is_resident, pages);
+    for (size_t i = 0; i < pages; i++) /* where nothing is mapped mincore fails */
+        sum += mincore((void *)(start + i * 4096), 4096, &is_resident) == 0 && (is_resident & 1);
     return sum * 4096;
 }
 

@@ -147,18 +147,22 @@ static pthread_barrier_t barrier;
 
 static void *scopes_later(void *unused)
 {
+    scopes(NULL);
+    pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);
     scopes(NULL);
     pthread_barrier_wait(&barrier);
     return unused;
 }
 
-/* The arenas have theirs. */
+/* What arenas have had they have, and they take nothing that the limit does not allow. */
 static void address_space(void)
 {
     pthread_t thread;
     pthread_barrier_init(&barrier, NULL, 2);
     EXPECT(pthread_create(&thread, NULL, scopes_later, NULL) == 0);
+    pthread_barrier_wait(&barrier);
+    scopes(NULL);
     limit(RLIMIT_AS, status_of("VmSize:"));
     EXPECT(opaque(malloc(64 * MIB)) == NULL);
     scopes(NULL);
@@ -203,6 +207,8 @@ static void mappings(void)
         page += 2;
     if (page >= pages)
         give_up();
+    for (int i = 0; i < 1000; i++) /* the few that are left, none like the last */
+        mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);
     ARENA_SCOPE("grown") {

@@ -97,7 +97,7 @@ never='_ITM_.* __cxa_finalize __gmon_start__ __errno_location __environ environ 
     program_invocation(_short)?_name abort basename dlsym fnmatch getauxval getpid mem[a-z]+
     secure_getenv str[a-z_]+ raise sigemptyset __[lt]san_[a-z_]+ __libc_stack_end _exit dlerror
     pthread_self stpcpy syscall dl_iterate_phdr pthread_setcancelstate pthread_sigmask sig(add|fill)set
-    sigismember sigpending sigtimedwait ftrylockfile fflush_unlocked funlockfile stdout'
+    sigismember sigpending sigtimedwait ftrylockfile fflush_unlocked funlockfile stdout sbrk'
 not_made_to_fail() {
     # shellcheck disable=SC2086
     comm -23 <(nm -D --undefined-only "$shim" | sed 's/.* //; s/@.*//' | sort -u) \
@@ -113,17 +113,13 @@ fi
 
 # The program does not notice.
 count_routed=yes
-for function in mmap madvise getrlimit; do
-    every "$function"
-    is "$function fails: as many calls are routed" "$least" "$calls"
-done
-for function in madvise getrlimit; do
-    every "$function" FAULT_ALWAYS=yes
-    is "$function fails from there on: as many calls are routed" "$least" "$calls"
-done
+every madvise
+is 'madvise fails: as many calls are routed' "$least" "$calls"
+every madvise FAULT_ALWAYS=yes
+is 'madvise fails from there on: as many calls are routed' "$least" "$calls"
 
 # One refusal costs one arena, for one scope, or the calls that did not fit.
-for function in mprotect pthread_setspecific _dl_find_object; do
+for function in mmap mprotect pthread_setspecific _dl_find_object; do
     every "$function"
     check "$function fails: most calls are routed ($least of $calls)" \
         test "$((least * 2))" -gt "$calls"
@@ -142,8 +138,13 @@ for function in pthread_key_create __register_atfork; do
 done
 with FAULT_IN=mmap FAULT_AT=1 FAULT_ALWAYS=yes
 one_line 'mmap always fails: one line' "$no_region"
-with FAULT_IN=mprotect FAULT_AT=1 FAULT_ALWAYS=yes
-one_line 'mprotect always fails: one line' "$no_arena"
+# The first two ask where the region may be.
+with FAULT_IN=mmap FAULT_AT=3 FAULT_ALWAYS=yes
+one_line 'no memory is mapped: one line' "$no_arena"
+with FAULT_IN=mmap FAULT_AT=2 ARENASHIM_LIMIT=1024G
+one_line 'fewer addresses than the limit: one line' \
+    'ARENASHIM_LIMIT: an arena may grow to [0-9]+ bytes, and not to 1099511627776: there are not as many addresses'
+check 'fewer addresses than the limit: routed' test "$(routed_calls)" -gt 0
 with FAULT_IN=sysconf FAULT_AT=1 FAULT_ALWAYS=yes FAULT_AS=large
 is 'pages of 64 KiB: the program works' "$status:$out" "$ran"
 one_line 'pages of 64 KiB: one line' "$no_region"
@@ -169,13 +170,13 @@ is 'scopes that retain: the program works, quietly' "$status:$out:$err" "$ran:"
 calls=$(routed_calls)
 check "scopes that retain: calls are routed ($calls)" test "$calls" -gt 0
 count_routed=yes
-for function in mprotect madvise mremap; do
+for function in mmap madvise mremap; do
     every "$function" ARENASHIM_END=retain
     check "$function fails, in scopes that retain: most calls are routed ($least of $calls)" \
         test "$((least * 2))" -gt "$calls"
 done
 count_routed=
-for function in mprotect madvise mremap _dl_find_object; do
+for function in mmap munmap madvise mremap _dl_find_object; do
     every "$function" ARENASHIM_END=retain FAULT_ALWAYS=yes
 done
 

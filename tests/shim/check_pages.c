@@ -10,6 +10,7 @@
 
 enum { ROOM = 3000, OPERATIONS = 60000 };
 
+static struct region region;
 static struct pages pages;
 static uintptr_t memory;
 static size_t memory_size;
@@ -17,9 +18,8 @@ static size_t memory_size;
 static void set_up(void)
 {
     memory_size = ROOM * (PAGE_BYTES + sizeof(struct page) + 1) + 4 * PAGE_BYTES;
-    void *map = mmap(NULL, memory_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    ck_assert(map != MAP_FAILED);
-    memory = (uintptr_t)map;
+    ck_assert(region_reserve(&region, (struct region_wish){memory_size, memory_size}));
+    memory = region_memory(&region, 0);
     pages = (struct pages){0};
     pages_init(&pages, memory, memory + memory_size);
     checker_silence(true); /* there are no blocks in this memory */
@@ -28,7 +28,18 @@ static void set_up(void)
 static void tear_down(void)
 {
     checker_silence(false);
-    munmap((void *)memory, memory_size);
+    munmap((void *)region.start, region.size);
+}
+
+/* From that page on the kernel gives no memory: there is other memory already, or none to be made
+ * accessible. */
+static void refuse_from(uint32_t page)
+{
+    size_t size = memory + memory_size - pages_address(&pages, page);
+    munmap((void *)pages_address(&pages, page), size);
+    if (!track_emulated() && !SANITIZED)
+        mmap((void *)pages_address(&pages, page), size, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 }
 
 static uint32_t take(uint32_t count)
@@ -245,7 +256,7 @@ START_TEST(what_is_refused_by_the_kernel_is_not_there)
     /* The first step can be had, nothing behind it. */
     take(1);
     uint32_t committed = pages.committed;
-    munmap(at(committed), memory + memory_size - pages_address(&pages, committed));
+    refuse_from(committed);
     for (uint32_t i = 1; i < committed; i++)
         take(1);
     ck_assert_uint_eq(pages_take(&pages, 1, PAGES_LARGE), PAGES_NONE);
@@ -263,7 +274,7 @@ START_TEST(a_step_that_is_refused_is_made_smaller)
 {
     take(1);
     uint32_t committed = pages.committed;
-    munmap(at(committed + 2), memory + memory_size - pages_address(&pages, committed + 2));
+    refuse_from(committed + 2);
     ck_assert_uint_eq(take(committed + 1), 1);
     ck_assert_uint_eq(pages.committed, committed + 2);
     dirty(committed, 2);

@@ -1,5 +1,5 @@
 /*
- * Unit tests of region.h: the reservation under address space limits from tiny to none, the
+ * Unit tests of region.h: addresses under limits on address space, the
  * geometry of slots, claims by one and by many threads, and what commit, discard and forbid do.
  */
 #include "harness.h"
@@ -81,7 +81,8 @@ START_TEST(slots_too_large_for_all_are_fewer_or_smaller)
     if (track_active() || SANITIZED)
         return;
     ck_assert(region_reserve(&region, wish));
-    ck_assert_uint_ge(region.slots, 64);
+    ck_assert_uint_ge(region.slots, 4);
+    ck_assert_uint_eq(region_memory_end(&region, 0) - region_memory(&region, 0), wish.limit);
     give_back(&region);
 }
 END_TEST
@@ -103,97 +104,30 @@ static void limit_address_space(size_t bytes)
     require(setrlimit(RLIMIT_AS, &limit) == 0);
 }
 
-/* Every limit gives a sound region of at most 1/8 of it, or none and zeroes. */
-static void reserve_within(size_t bytes)
+/* Whatever the limit, now or later, addresses count only where memory is. */
+static void limit_later(void)
 {
     struct region region;
-    limit_address_space(bytes);
-    bool reserved = region_reserve(&region, usual);
-    size_t least = usual.capacity + REGION_RECORD_BYTES + 2 * REGION_GUARD_BYTES;
-    require(reserved == (bytes / 8 >= least));
-    if (reserved) {
-        require(region.size <= bytes / 8);
-        check_geometry(&region, usual);
-    } else {
-        require(region.start == 0 && region.size == 0 && region.span == 0 && region.slots == 0);
-    }
-}
-
-static void reserve_within_8m(void)
-{
-    reserve_within(8 * MIB);
-}
-
-static void reserve_within_16m(void)
-{
-    reserve_within(16 * MIB);
-}
-
-static void reserve_within_100m(void)
-{
-    reserve_within(100000000);
-}
-
-static void reserve_within_1g(void)
-{
-    reserve_within(1024 * MIB);
-}
-
-static void reserve_within_100g(void)
-{
-    reserve_within(100 * 1024 * MIB);
+    limit_address_space(1024 * MIB);
+    require(region_reserve(&region, usual));
+    require(region.slots == REGION_SLOTS_MAX);
+    check_geometry(&region, usual);
+    uintptr_t memory = region_memory(&region, 0);
+    void *own = mmap(NULL, 960 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    require(own != MAP_FAILED);
+    errno = ERANGE;
+    require(!region_commit(memory, memory + 128 * MIB));
+    require(errno == ERANGE && !is_readable(memory));
+    require(region_commit(memory, memory + MIB));
+    limit_address_space(16 * MIB);
+    require(!region_commit(memory + MIB, memory + 2 * MIB));
+    require(region_uncommit(memory, memory + MIB) && !is_readable(memory));
 }
 
 START_TEST(limits_on_address_space)
 {
-    if (track_active() || SANITIZED)
-        return;
-    ck_assert_fresh("reserve_within_8m");
-    ck_assert_fresh("reserve_within_16m");
-    ck_assert_fresh("reserve_within_100m");
-    ck_assert_fresh("reserve_within_1g");
-    ck_assert_fresh("reserve_within_100g");
-}
-END_TEST
-
-/* 1/8 of the limit is 128 MiB, but only some 60 MiB are left. */
-static void halve_when_refused(void)
-{
-    struct region region;
-    limit_address_space(1024 * MIB);
-    require(mmap(NULL, 960 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
-    errno = ERANGE;
-    require(region_reserve(&region, usual));
-    require(errno == ERANGE);
-    require(region.size == 32 * MIB);
-    check_geometry(&region, usual);
-}
-
-static void start_without_address_space(void)
-{
-    static struct capture capture;
-    next_resolve();
-    config_read(&fixed.config);
-    fixed.config.capacity = 16 * MIB;
-    limit_address_space(64 * MIB);
-    capture_start(&capture);
-    require(!start_routing());
-    require(strcmp(capture_end(&capture),
-                   "arenashim: routing is off: the system refuses the address space for one arena "
-                   "of 16777216 bytes (at most 1/8 of ulimit -v is taken)\n") == 0);
-}
-
-START_TEST(a_refused_reservation_is_tried_smaller)
-{
     if (!track_active() && !SANITIZED)
-        ck_assert_fresh("halve_when_refused");
-}
-END_TEST
-
-START_TEST(without_address_space_routing_stays_off)
-{
-    if (!track_active() && !SANITIZED)
-        ck_assert_fresh("start_without_address_space");
+        ck_assert_fresh("limit_later");
 }
 END_TEST
 
@@ -302,15 +236,46 @@ START_TEST(commit_gives_zeroed_memory_and_nothing_beside_it)
 }
 END_TEST
 
-START_TEST(a_refused_commit_is_false_and_keeps_errno)
+START_TEST(a_refused_discard_is_false_and_keeps_errno)
 {
     uintptr_t beyond = one.start + one.size - 4096;
-    ck_assert_int_eq(munmap((void *)beyond, 4096), 0);
+    munmap((void *)beyond, 4096);
     errno = ERANGE;
-    ck_assert(!region_commit(beyond, beyond + 4096));
     ck_assert(!region_discard(beyond, beyond + 4096));
     region_forbid(beyond, beyond + 4096);
     ck_assert_int_eq(errno, ERANGE);
+}
+END_TEST
+
+START_TEST(what_is_not_the_regions_is_left_alone)
+{
+    unsigned char *other = mmap((void *)(pages + 4096), 4096, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (other == MAP_FAILED) /* the region is reserved */
+        return;
+    if ((uintptr_t)other == pages + 4096) {
+        *other = 7;
+        errno = ERANGE;
+        ck_assert(!region_commit(pages, pages + 8192));
+        ck_assert_int_eq(errno, ERANGE);
+        ck_assert(*other == 7 && !is_readable(pages));
+    }
+    munmap(other, 4096);
+}
+END_TEST
+
+START_TEST(memory_that_is_uncommitted_can_be_committed_anew)
+{
+    for (int round = 0; round < 2; round++) {
+        errno = ERANGE;
+        ck_assert(region_commit(pages, pages + 8192));
+        track_show((void *)pages, 8192);
+        ck_assert(holds_only((void *)pages, 8192, 0));
+        memset((void *)pages, 7, 8192);
+        ck_assert(region_uncommit(pages, pages + 8192));
+        ck_assert_int_eq(errno, ERANGE);
+        ck_assert(!is_readable(pages) && !is_readable(pages + 8191));
+    }
 }
 END_TEST
 
@@ -366,8 +331,6 @@ static Suite *region_suite(void)
     tcase_add_test(reservation, slots_too_large_for_all_are_fewer_or_smaller);
     tcase_add_test(reservation, a_fresh_region_is_inaccessible);
     tcase_add_test(reservation, limits_on_address_space);
-    tcase_add_test(reservation, a_refused_reservation_is_tried_smaller);
-    tcase_add_test(reservation, without_address_space_routing_stays_off);
     suite_add_tcase(suite, reservation);
 
     TCase *claims = tcase_create("claims");
@@ -380,7 +343,9 @@ static Suite *region_suite(void)
     TCase *memory = tcase_create("memory");
     tcase_add_checked_fixture(memory, reserve_one, give_back_one);
     tcase_add_test(memory, commit_gives_zeroed_memory_and_nothing_beside_it);
-    tcase_add_test(memory, a_refused_commit_is_false_and_keeps_errno);
+    tcase_add_test(memory, a_refused_discard_is_false_and_keeps_errno);
+    tcase_add_test(memory, what_is_not_the_regions_is_left_alone);
+    tcase_add_test(memory, memory_that_is_uncommitted_can_be_committed_anew);
     tcase_add_test(memory, discard_zeroes_and_leaves_neighbours);
     tcase_add_test(memory, locked_memory_is_not_discarded);
     tcase_add_test(memory, forbidden_memory_is_inaccessible);
@@ -391,13 +356,7 @@ static Suite *region_suite(void)
 int main(int argc, char **argv)
 {
     static const struct fresh cases[] = {
-        {"reserve_within_8m", reserve_within_8m},
-        {"reserve_within_16m", reserve_within_16m},
-        {"reserve_within_100m", reserve_within_100m},
-        {"reserve_within_1g", reserve_within_1g},
-        {"reserve_within_100g", reserve_within_100g},
-        {"halve_when_refused", halve_when_refused},
-        {"start_without_address_space", start_without_address_space},
+        {"limit_later", limit_later},
         {"claim_in_order", claim_in_order},
         {"claim_all", claim_all},
         {NULL, NULL},
