@@ -256,6 +256,14 @@ void debug_start(void)
 {
     if (!debug_has(DEBUG_QUARANTINE))
         return;
+    if (fixed.config.end == END_RETAIN ||
+        (fixed.config.scopes != SCOPES_NONE && fixed.config.end != END_RESET)) {
+        struct text line;
+        text_message(&line);
+        text_str(&line, "ARENASHIM_DEBUG=quarantine: scopes that retain drop nothing that could be "
+                        "put away");
+        text_end(&line);
+    }
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigemptyset(&action.sa_mask);
     sigaction(SIGSEGV, &action, &outer_action);

@@ -218,9 +218,9 @@ static ALWAYS_INLINE bool drop_resize_newest(void *block, size_t size, uintptr_t
 }
 
 /*
- * Zeroes a block just drawn and returns it, except what lies in memory that nobody has written
- * since the kernel handed it out: a large calloc costs no more memory than what the program touches
- * of it.
+ * Zeroes `size` bytes, all that may be used, of a block just drawn and returns it, except what lies
+ * in memory that nobody has written since the kernel handed it out: a large calloc costs no more
+ * memory than what the program touches of it.
  */
 static ALWAYS_INLINE void *drop_zero(void *block, size_t size)
 {

@@ -84,7 +84,7 @@ static void *draw(struct thread *thread, const struct request *request, const st
     hot.calls++;
     hot.bytes += request->size;
     if (request->zeroed)
-        drop_zero(block, request->size);
+        drop_zero(block, fixed.checked ? request->size : place->end - place->block);
     return block;
 }
 

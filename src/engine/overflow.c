@@ -16,7 +16,7 @@ static void *draw_outside(const struct request *request)
                                : fixed.next.malloc(request->size);
     void *block = fixed.next.memalign(alignment, request->size);
     if (block && request->zeroed)
-        memset(block, 0, request->size);
+        memset(block, 0, fixed.next.malloc_usable_size(block));
     return block;
 }
 

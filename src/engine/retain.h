@@ -28,6 +28,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/compiler.h"
 #include "engine/request.h"
@@ -79,6 +80,13 @@ static ALWAYS_INLINE void *retain_take(size_t total, size_t size)
     signal_fence();
     h->small = RETAIN_SMALL;
     return (void *)block;
+}
+
+/* Zeroes all that may be used of a block that has been drawn by the functions here. */
+static ALWAYS_INLINE void *retain_zero(void *block)
+{
+    size_t total = *retain_header((uintptr_t)block) & RETAIN_BYTES;
+    return memset(block, 0, total - BLOCK_HEADER);
 }
 
 /* The fast path of free, for a block of the region below hot.start: one of the innermost scope,

@@ -264,7 +264,7 @@ void *retain_draw(struct thread *thread, const struct request *request)
     hot.bytes += request->size;
     if (UNLIKELY(fixed.checked))
         enter_checked(thread, block, request);
-    if (request->zeroed && (fixed.checked || !large))
-        memset((void *)block, 0, request->size); /* large ones are zero where they have to be */
+    if (request->zeroed && (fixed.checked || !large)) /* large ones are zero by now */
+        memset((void *)block, 0, retain_usable((void *)block));
     return (void *)block;
 }

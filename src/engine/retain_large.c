@@ -45,7 +45,7 @@ uintptr_t retain_draw_large(struct thread *thread, const struct request *request
     retain_note_peak(thread);
     retain_store(block - BLOCK_HEADER, hot.mark | RETAIN_LARGE);
     if (request->zeroed && !fixed.checked)
-        pages_zero(pages, block, request->size);
+        pages_zero(pages, block, retain_usable((void *)block));
     return block;
 }
 

@@ -45,7 +45,7 @@ static OUT_OF_LINE void *calloc_slowly(size_t count, size_t size, uintptr_t call
         request.size = SIZE_MAX; /* refused by whoever serves it */
     void *block = retain_take_any(request.size);
     if (LIKELY(block != NULL))
-        return memset(block, 0, request.size);
+        return retain_zero(block);
     block = block_serve(&request);
     return block == BLOCK_PASS ? fixed.next.calloc(count, size) : block;
 }
@@ -56,7 +56,7 @@ static OUT_OF_LINE HOT void *calloc_in_scope(size_t count, size_t size, uintptr_
     if (LIKELY(!__builtin_mul_overflow(count, size, &bytes) && (ptrdiff_t)bytes >= 0)) {
         void *block = retain_take(total_bytes(bytes), bytes);
         if (LIKELY(block != NULL))
-            return memset(block, 0, bytes);
+            return retain_zero(block);
     }
     return calloc_slowly(count, size, caller);
 }
@@ -68,7 +68,7 @@ EXPORT HOT TAIL_CALLS void *calloc(size_t count, size_t size)
     if (LIKELY(!__builtin_mul_overflow(count, size, &bytes) && (ptrdiff_t)bytes >= 0)) {
         void *block = drop_take(bytes, &total, caller);
         if (LIKELY(block != NULL))
-            return drop_zero(block, bytes);
+            return drop_zero(block, total - BLOCK_HEADER);
     }
     return in_scope() ? calloc_in_scope(count, size, caller) : fixed.outside.calloc(count, size);
 }

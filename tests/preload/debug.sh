@@ -25,6 +25,10 @@ for switches in poison quarantine verify poison,verify poison,quarantine verify,
     under ARENASHIM_DEBUG=$switches "$tmp/debug" jumps
     routed "$switches: handlers jump out of scopes"
     under ARENASHIM_DEBUG=$switches ARENASHIM_SCOPES=process "$tmp/debug" threads
+    if [[ $switches = *quarantine* ]]; then
+        one_line "$switches, the process a scope: one line" 'quarantine: scopes that retain drop nothing'
+        err=''
+    fi
     routed "$switches, the process a scope: threads"
 done
 

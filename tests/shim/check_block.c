@@ -733,13 +733,26 @@ END_TEST
 
 /* ---- zeroing --------------------------------------------------------------------------------- */
 
-/* Fails when a calloc of `size` bytes here gives anything but zeroes; leaves it dirty. */
+/* Fails when a calloc of `size` bytes here gives anything but zeroes, in all that may be used of
+ * it; leaves it dirty. */
 static void *check_zeroed(size_t size)
 {
     unsigned char *block = t_calloc(1, size);
-    require(block && holds_only(block, size, 0));
-    return memset(block, 0xee, size);
+    require(block && t_usable(block) >= size && holds_only(block, t_usable(block), 0));
+    return memset(block, 0xee, t_usable(block));
 }
+
+START_TEST(zeroed_to_the_end_of_what_may_be_used)
+{
+    for (size_t size = 1; size < 5000; size += 7) {
+        void *block = check_zeroed(size);
+        t_free(block);
+        check_zeroed(size);
+    }
+    t_free(memset(t_malloc(3 * CAPACITY), 0xee, 3 * CAPACITY));
+    check_zeroed(2 * CAPACITY + 1);
+}
+END_TEST
 
 START_TEST(zeroed_after_the_newest_was_freed)
 {
@@ -1198,6 +1211,7 @@ static Suite *block_suite(void)
 
     TCase *zeroing = group(suite, "zeroing");
     tcase_add_test(zeroing, zeroed_after_the_newest_was_freed);
+    tcase_add_test(zeroing, zeroed_to_the_end_of_what_may_be_used);
     tcase_add_test(zeroing, zeroed_where_a_block_was_larger);
     tcase_add_test(zeroing, zeroed_where_a_block_grew_in_place);
     tcase_add_test(zeroing, zeroed_where_an_inner_scope_was);

@@ -118,6 +118,22 @@ START_TEST(every_form_is_routed)
 }
 END_TEST
 
+START_TEST(calloc_zeroes_all_that_may_be_used)
+{
+    static const size_t sizes[] = {1,    10,    25,    500,   1000,   1025,
+                                   5000, 30000, 32761, 40000, 100001, MIB};
+    for (size_t i = 0; i < 2 * COUNT(sizes); i++) {
+        size_t size = sizes[i % COUNT(sizes)];
+        for (int round = 0; round < 3; round++) {
+            unsigned char *block = t_calloc(1, size);
+            ck_assert(retain_holds(block) && holds_only(block, t_usable(block), 0));
+            memset(block, 0xee, t_usable(block));
+            t_free(block);
+        }
+    }
+}
+END_TEST
+
 START_TEST(out_of_scope_and_in_a_pause_calls_go_on)
 {
     arena_scope_pause();
@@ -2110,6 +2126,7 @@ static Suite *retain_suite(void)
     Suite *suite = suite_create("retain");
     TCase *routing = group(suite, "routing");
     tcase_add_test(routing, every_form_is_routed);
+    tcase_add_test(routing, calloc_zeroes_all_that_may_be_used);
     tcase_add_test(routing, out_of_scope_and_in_a_pause_calls_go_on);
     tcase_add_test(routing, a_pause_is_of_its_scope_alone);
     tcase_add_test(routing, what_nobody_can_have_is_refused);

@@ -143,12 +143,12 @@ CALL static void *t_calloc(size_t count, size_t size)
     size_t total;
     void *block = request.size == SIZE_MAX ? NULL : drop_take(request.size, &total, request.caller);
     if (block) {
-        drop_zero(block, request.size);
+        drop_zero(block, total - BLOCK_HEADER);
         return block;
     }
     block = t_take(request.size, request.caller);
     if (block)
-        return memset(block, 0, request.size);
+        return memset(block, 0, block_usable(block));
     block = t_request(&request);
     return block == BLOCK_PASS ? fixed.next.calloc(count, size) : block;
 }
