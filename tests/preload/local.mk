@@ -19,6 +19,7 @@ TESTS += \
 	tests/preload/redis.sh \
 	tests/preload/retain.sh \
 	tests/preload/routing.sh \
+	tests/preload/sandbox.sh \
 	tests/preload/stack.sh \
 	tests/preload/stats.sh \
 	tests/preload/threads.sh \
@@ -85,6 +86,8 @@ EXTRA_DIST += \
 	tests/preload/routing.cc \
 	tests/preload/routing.sh \
 	tests/preload/routing_lib.c \
+	tests/preload/sandbox.c \
+	tests/preload/sandbox.sh \
 	tests/preload/secure.c \
 	tests/preload/security.c \
 	tests/preload/security.cc \
