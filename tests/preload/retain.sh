@@ -153,7 +153,7 @@ is 'ARENASHIM_DEBUG=log: a line for each scope' "$(wc -l <"$tmp/err")" 11
 like '... with its survivors' "$(head -n 1 "$tmp/err")" \
     "^arenashim: scope 'counted' \(.*retain\.c:[0-9]+\) ends at depth 1 of arena 0: 3 blocks survive, [0-9]+ bytes in use$"
 like '... each its own' "$(tail -n 1 "$tmp/err")" "'freeing' .* depth 1 of arena 0: 0 blocks survive"
-for debug in poison verify poison,verify,quarantine; do
+for debug in poison verify poison,verify; do
     for case in realloc_everywhere any_order 'use_again thread' 'use_again child' 'leave_one_each 10000'; do
         # shellcheck disable=SC2086
         retain ARENASHIM_DEBUG=$debug ARENASHIM_CAPACITY=16M "$tmp/cases" $case
