@@ -14,7 +14,8 @@
 
 #include <arenashim/scope.h>
 
-/* A function whose every call is a scope. Made once, never moved or freed. */
+/* A function whose every call is a scope. Never moved or freed: when the function is unloaded, the
+ * record serves another. */
 struct named_function {
     uintptr_t target;       /* what a wrapped call goes on to: the function's own code */
     size_t stack_bytes;     /* of arguments on the stack that a wrapped call passes on; of 16 */

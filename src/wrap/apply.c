@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/track.h"
 #include "wrap/bindings.h"
+#include "wrap/code.h"
 #include "wrap/match.h"
 #include "wrap/names.h"
 #include "wrap/patch.h"
@@ -13,42 +14,90 @@
 
 /* ---- records --------------------------------------------------------------------------------- */
 
+/* Of a function that is wrapped, or was: then it serves another. */
 struct record {
     struct named_function *function;
+    char *label;
+    size_t label_bytes;
+    uintptr_t place;    /* the stub at its entry; 0: none */
+    uintptr_t redirect; /* the stub for what is bound to it, which stays with the record; 0: none */
     bool unloaded;
 };
 
 static struct list records;
+static size_t unloaded; /* of them */
 
 void apply_forget(const struct object *object)
 {
     struct record *record = records.items;
-    for (size_t i = 0; i < records.count; i++)
-        if (record[i].function->module_start == object->start)
-            record[i].unloaded = true;
+    for (size_t i = 0; i < records.count; i++) {
+        if (record[i].unloaded || record[i].function->module_start != object->start)
+            continue;
+        if (record[i].place != 0)
+            code_release(record[i].place);
+        record[i].place = 0;
+        record[i].unloaded = true;
+        unloaded++;
+    }
 }
 
-/* A record for a function; that of an unloaded function of the same name serves again, so that a
- * library which comes and goes is one site. NULL when there is no memory. */
-static struct named_function *take_record(const char *label)
+/* That of an unloaded function: of the same name, so that a library which comes and goes is one
+ * site, else of any. NULL: there is none. Those of one library come again in the same order. */
+static struct record *find_unloaded(const char *label)
 {
-    struct record *record = records.items;
-    for (size_t i = 0; i < records.count; i++) {
-        if (record[i].unloaded && strcmp(record[i].function->site.label, label) == 0) {
-            record[i].unloaded = false;
-            return record[i].function;
+    static size_t next;
+    struct record *record = records.items, *other = NULL;
+    for (size_t i = 0; unloaded > 0 && i < records.count; i++) {
+        size_t at = (next + i) % records.count;
+        if (!record[at].unloaded)
+            continue;
+        other = &record[at];
+        if (strcmp(other->label, label) == 0) {
+            next = at + 1;
+            break;
         }
     }
+    return other;
+}
+
+static bool set_label(struct record *record, const char *label)
+{
+    size_t bytes = strlen(label) + 1;
+    if (record->label && strcmp(record->label, label) == 0)
+        return true;
+    if (record->label_bytes < bytes) {
+        char *room = memory_take(bytes);
+        if (!room)
+            return false;
+        record->label = room;
+        record->label_bytes = bytes;
+    }
+    record->function->site.label = strcpy(record->label, label);
+    record->function->site_number = 0;
+    return true;
+}
+
+/* A record for a function; NULL when there is no memory. */
+static struct record *take_record(const char *label)
+{
+    struct record *record = find_unloaded(label);
+    if (record) {
+        if (!set_label(record, label))
+            return NULL;
+        record->unloaded = false;
+        unloaded--;
+        record->function->module = NULL; /* where it was before */
+        return record;
+    }
     struct named_function *function = memory_take(sizeof *function);
-    const char *copy = memory_text(label, strlen(label));
-    record = function && copy ? list_add(&records, sizeof *record) : NULL;
+    struct record fresh = {.function = function};
+    record = function && set_label(&fresh, label) ? list_add(&records, sizeof *record) : NULL;
     if (!record)
         return NULL;
     /* Threads of the program fill in the shim's notes, each the same. */
     track_trust(function, sizeof *function);
-    function->site.label = copy;
-    record->function = function;
-    return function;
+    *record = fresh;
+    return record;
 }
 
 /* ---- wrapping -------------------------------------------------------------------------------- */
@@ -70,12 +119,14 @@ static void make_label(const struct object *object, const struct symbol *symbol,
 }
 
 static const char *redirect(const struct apply_job *job, const struct object *object,
-                            uintptr_t function, struct named_function *named)
+                            uintptr_t function, struct record *record)
 {
-    uintptr_t stub = patch_stub(named, (uintptr_t)wrap_thunk);
+    if (record->redirect == 0)
+        record->redirect = patch_stub(record->function, (uintptr_t)wrap_thunk);
+    uintptr_t stub = record->redirect;
     if (stub == 0)
         return "there is no memory";
-    named->target = function;
+    record->function->target = function;
     if (!bindings_redirect(object, function, stub))
         return "its symbol table cannot be written";
     const struct object *objects = job->objects->items;
@@ -97,7 +148,7 @@ static bool may_run(const struct apply_job *job, const struct object *object,
 }
 
 static const char *wrap_by_entry(const struct apply_job *job, const struct object *object,
-                                 const struct match *match, struct named_function *named,
+                                 const struct match *match, struct record *record,
                                  struct outcome *outcome)
 {
     if (may_run(job, object, match))
@@ -114,7 +165,10 @@ static const char *wrap_by_entry(const struct apply_job *job, const struct objec
     struct patch patch;
     const char *reason = patch_plan(&function, &patch);
     if (!reason && !job->outcomes)
-        reason = named ? patch_apply(&patch, named, (uintptr_t)wrap_thunk) : "there is no memory";
+        reason = record ? patch_apply(&patch, record->function, (uintptr_t)wrap_thunk)
+                        : "there is no memory";
+    if (!reason && record)
+        record->place = patch.stub;
     if (!reason)
         outcome->how = patch.nops ? HOW_NOPS : HOW_ENTRY;
     return reason;
@@ -122,13 +176,13 @@ static const char *wrap_by_entry(const struct apply_job *job, const struct objec
 
 /* Wraps the function, or finds out how it would be. */
 static void wrap(const struct apply_job *job, const struct object *object,
-                 const struct match *match, struct named_function *named, struct outcome *outcome)
+                 const struct match *match, struct record *record, struct outcome *outcome)
 {
     outcome->how = HOW_NOT;
     outcome->nor = "";
     outcome->reason = match->refused;
     if (!outcome->reason)
-        outcome->reason = wrap_by_entry(job, object, match, named, outcome);
+        outcome->reason = wrap_by_entry(job, object, match, record, outcome);
     if (match->refused || !outcome->reason)
         return;
     const struct object *objects = job->objects->items;
@@ -142,7 +196,7 @@ static void wrap(const struct apply_job *job, const struct object *object,
         return;
     const char *reason = NULL;
     if (!job->outcomes)
-        reason = named ? redirect(job, object, address, named) : "there is no memory";
+        reason = record ? redirect(job, object, address, record) : "there is no memory";
     if (reason) {
         outcome->reason = reason;
         return;
@@ -168,17 +222,18 @@ static void settle(const struct apply_job *job, const struct object *object,
                    const struct match *match, struct outcome *outcome, char label[LABEL_MAX])
 {
     struct spec *spec = (struct spec *)job->specs->items + match->spec;
-    struct named_function *named = NULL;
+    struct record *record = NULL;
     make_label(object, &match->symbol, label);
     if (!match->refused && !job->outcomes)
-        named = take_record(label);
-    if (named) {
+        record = take_record(label);
+    if (record) {
+        struct named_function *named = record->function;
         named->stack_bytes = job->host->stack;
         named->module_start = object->start;
         named->module_size = object->end - object->start;
         named->retain = spec->retain;
     }
-    wrap(job, object, match, named, outcome);
+    wrap(job, object, match, record, outcome);
     outcome->offset = match->symbol.address - object->base;
     outcome->size = match->symbol.size;
 }

@@ -21,6 +21,7 @@
 static struct mapping {
     uintptr_t start;
     size_t used;
+    size_t places; /* filled and not given back; with the last of them the mapping goes */
 } mappings[MAPPINGS_MAX];
 static size_t mapping_count;
 
@@ -55,7 +56,7 @@ static struct mapping *map_near(uintptr_t near)
                 break;
             uintptr_t address = up ? middle + step : middle - step;
             if (map_at(address)) {
-                *mapping = (struct mapping){address, 0};
+                *mapping = (struct mapping){.start = address};
                 mapping_count++;
                 return mapping;
             }
@@ -86,10 +87,26 @@ bool code_fill(uintptr_t place, const void *code, size_t size)
 {
     if (!code_write(place, code, size))
         return false;
-    for (size_t i = 0; i < mapping_count; i++)
-        if (mappings[i].start + mappings[i].used == place)
-            mappings[i].used += (size + 15) & ~(size_t)15;
+    for (size_t i = 0; i < mapping_count; i++) {
+        if (mappings[i].start + mappings[i].used != place)
+            continue;
+        mappings[i].used += (size + 15) & ~(size_t)15;
+        mappings[i].places++;
+    }
     return true;
+}
+
+void code_release(uintptr_t place)
+{
+    int saved = errno;
+    for (size_t i = 0; i < mapping_count; i++) {
+        if (place - mappings[i].start >= mappings[i].used || --mappings[i].places > 0)
+            continue;
+        munmap((void *)mappings[i].start, MAPPING_BYTES);
+        mappings[i] = mappings[--mapping_count];
+        break;
+    }
+    errno = saved;
 }
 
 uintptr_t code_alone(const void *code, size_t size)

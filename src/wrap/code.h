@@ -21,6 +21,9 @@ uintptr_t code_place(uintptr_t near);
 /* Writes code to a place found last, which is taken then. False: as code_write. */
 bool code_fill(uintptr_t place, const void *code, size_t size);
 
+/* Gives a filled place back: nothing runs there, or comes there, any more. */
+void code_release(uintptr_t place);
+
 /* Code in a mapping of its own, anywhere, for when code_fill fails; 0: there is no memory. */
 uintptr_t code_alone(const void *code, size_t size);
 

@@ -141,7 +141,7 @@ static bool write_jump(const struct patch *patch, uintptr_t stub)
            code_write(patch->entry, code, patch->length);
 }
 
-const char *patch_apply(const struct patch *patch, struct named_function *named, uintptr_t thunk)
+const char *patch_apply(struct patch *patch, struct named_function *named, uintptr_t thunk)
 {
     uintptr_t stub = code_place(patch->entry);
     if (stub == 0)
@@ -162,7 +162,12 @@ const char *patch_apply(const struct patch *patch, struct named_function *named,
     /* A call may come as soon as the jump is there. */
     __atomic_store_n(&named->target, patch->nops ? patch->entry + patch->length : stub + STUB_BYTES,
                      __ATOMIC_RELEASE);
-    return write_jump(patch, stub) ? NULL : UNWRITABLE;
+    if (!write_jump(patch, stub)) {
+        code_release(stub);
+        return UNWRITABLE;
+    }
+    patch->stub = stub;
+    return NULL;
 }
 
 uintptr_t patch_stub(struct named_function *named, uintptr_t thunk)

@@ -30,6 +30,7 @@ struct patch {
     size_t length;                         /* bytes that are overwritten: whole instructions */
     unsigned char before[PATCH_BYTES_MAX]; /* what is there now */
     bool nops;                             /* they were nops left for this purpose */
+    uintptr_t stub; /* once applied: the place to give back when the function is unloaded */
 };
 
 /* Looks at a function, changes nothing. NULL when its entry can be patched, else the reason, for
@@ -53,7 +54,7 @@ size_t patch_copy(const struct patch *patch, uintptr_t address, unsigned char ou
  * overwritten bytes must not exist. A caller that jumps to the function for its own end (a tail
  * call) does call it from now on, and uses up stack.
  */
-const char *patch_apply(const struct patch *patch, struct named_function *named, uintptr_t thunk);
+const char *patch_apply(struct patch *patch, struct named_function *named, uintptr_t thunk);
 
 /* An address that, called, goes to `thunk` as above, anywhere in memory; 0 when there is no memory.
  * For callers that are redirected otherwise. */

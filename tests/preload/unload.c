@@ -26,6 +26,22 @@ char *work(void)
     return NULL;
 }
 
+/* Scopes that drop, by their names. */
+void call_one(char *(*function)(void));
+void call_two(char *(*function)(void));
+void call_one(char *(*function)(void))
+{
+    if (function)
+        function();
+    memset(malloc(64), 1, 64);
+}
+void call_two(char *(*function)(void))
+{
+    if (function)
+        function();
+    memset(malloc(64), 2, 64);
+}
+
 #elif defined(KEEPING)
 
 char *work(void);
@@ -164,6 +180,24 @@ static void thread(void)
     in_another_thread(another_thread);
 }
 
+static void call(const char *name, char *(*function)(void))
+{
+    ((void (*)(char *(*)(void)))dlsym(first, name))(function);
+}
+
+/* The library of named functions is loaded again, elsewhere. */
+static void named_elsewhere(void)
+{
+    call("call_one", NULL);
+    call("call_two", NULL);
+    exchange();
+    first = load(files[0], RTLD_NOW);
+    call("call_one", NULL);
+    call("call_two", (char *(*)(void))dlsym(second, "work"));
+    call("call_one", NULL);
+    call("call_two", NULL);
+}
+
 /* Many loads of one library, at addresses that change. */
 static void many(void)
 {
@@ -198,7 +232,7 @@ int main(int argc, char **argv)
         {"by_thread", by_thread}, {"in_a_pause", in_a_pause},
         {"thread", thread},       {"in_an_inner_scope", in_an_inner_scope},
         {"many", many},           {"by_a_library", by_a_library},
-        {"crowd", crowd},
+        {"crowd", crowd},         {"named_elsewhere", named_elsewhere},
     };
     if (argc != 5)
         return 2;

@@ -166,7 +166,7 @@ static const char *plan(const char *start, const char *end, struct patch *patch)
     return reason;
 }
 
-static const char *apply(const struct patch *patch, struct named_function *named)
+static const char *apply(struct patch *patch, struct named_function *named)
 {
     errno = ERANGE;
     const char *reason = patch_apply(patch, named, THUNK);

@@ -14,23 +14,41 @@
 #include "scope/named.h"
 
 #define FUNCTIONS_MAX 5000
+#define LABEL_MAX 400
 
-static const struct named_function *functions[FUNCTIONS_MAX];
-static unsigned long calls[FUNCTIONS_MAX];
+/* From 1 on; what two threads have entered at once is without a label once. */
+static struct {
+    char label[LABEL_MAX]; /* the record may serve another function later */
+    unsigned long calls;
+    size_t stack_bytes;
+    bool retain;
+} counted[FUNCTIONS_MAX];
+static size_t used;
 static size_t open_calls;
+
+/* The function's number; a new label has none. */
+static inline size_t number_of(struct named_function *function)
+{
+    size_t number = __atomic_load_n(&function->site_number, __ATOMIC_ACQUIRE);
+    if (number != 0)
+        return number;
+    size_t fresh = __atomic_add_fetch(&used, 1, __ATOMIC_RELAXED) % FUNCTIONS_MAX;
+    const volatile char *label =
+        function->site.label; /* no call of memcpy: it has vector registers */
+    for (size_t i = 0; i < LABEL_MAX - 1 && label[i]; i++)
+        counted[fresh].label[i] = label[i];
+    counted[fresh].stack_bytes = function->stack_bytes;
+    counted[fresh].retain = function->retain;
+    if (__atomic_compare_exchange_n(&function->site_number, &number, fresh, false, __ATOMIC_RELEASE,
+                                    __ATOMIC_ACQUIRE))
+        return fresh;
+    counted[fresh].label[0] = '\0';
+    return number;
+}
 
 NAMED_QUIET static bool enter(struct named_call *call)
 {
-    size_t i = 0;
-    const struct named_function *seen = NULL;
-    while (i < FUNCTIONS_MAX - 1 &&
-           !__atomic_compare_exchange_n(&functions[i], &seen, call->function, false,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED) &&
-           seen != call->function) {
-        seen = NULL;
-        i++;
-    }
-    __atomic_fetch_add(&calls[i], 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&counted[number_of(call->function)].calls, 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&open_calls, 1, __ATOMIC_RELAXED);
     call->token = 1;
     return true;
@@ -73,9 +91,10 @@ __attribute__((destructor)) static void report(void)
     FILE *file = getenv("HOST_COUNTS") ? fopen(getenv("HOST_COUNTS"), "w") : NULL;
     if (!file)
         return;
-    for (size_t i = 0; i < FUNCTIONS_MAX && functions[i]; i++)
-        fprintf(file, "%lu %s %s %zu\n", calls[i], functions[i]->site.label,
-                functions[i]->retain ? "retain" : "reset", functions[i]->stack_bytes);
+    for (size_t i = 1; i <= used && i < FUNCTIONS_MAX; i++)
+        if (counted[i].label[0] != '\0')
+            fprintf(file, "%lu %s %s %zu\n", counted[i].calls, counted[i].label,
+                    counted[i].retain ? "retain" : "reset", counted[i].stack_bytes);
     if (open_calls > 0)
         fprintf(file, "open: %zu\n", open_calls);
     fclose(file);

@@ -53,7 +53,7 @@ tests_wrap_check_names_LDADD = src/wrap/libwrap.la $(CHECK_LIBS)
 
 # They preload a library, before which a sanitizer's cannot stand.
 if !SANITIZERS
-TESTS += tests/wrap/binaries.sh tests/wrap/calls.sh tests/wrap/names.sh tests/wrap/runtimes.sh
+TESTS += tests/wrap/binaries.sh tests/wrap/calls.sh tests/wrap/names.sh tests/wrap/reload.sh tests/wrap/runtimes.sh
 endif
 EXTRA_DIST += \
 	tests/wrap/addresses.c \
@@ -73,6 +73,8 @@ EXTRA_DIST += \
 	tests/wrap/named.cc \
 	tests/wrap/named_lib.c \
 	tests/wrap/names.sh \
+	tests/wrap/reload.c \
+	tests/wrap/reload.sh \
 	tests/wrap/runtime.go \
 	tests/wrap/runtime.hs \
 	tests/wrap/runtime.ml \

@@ -20,8 +20,8 @@ echo 'int k_looped(int); int use_looped(int n) { return k_looped(n); }' >"$tmp/u
 # Libraries stand behind what needs them, where build takes no options.
 link=(-L"$tmp" -lnamed "-Wl,-rpath,$tmp")
 
-# wrapped SPECS [VARIABLE=VALUE]... COMMAND...: runs it, sets `counts` to the lines of host_lib.c in
-# the order of the names.
+# wrapped SPECS [VARIABLE=VALUE]... COMMAND...: runs it, sets `counts` to the lines of host_lib.c, in
+# the order of the names, with the calls of each function summed.
 wrapped() {
     local specs=$1
     shift
@@ -29,7 +29,10 @@ wrapped() {
     capture env LD_PRELOAD="$host" HOST_WRAP="$wrap" HOST_COUNTS="$tmp/counts" \
         ARENASHIM_SCOPES="$specs" "$@"
     counts=
-    [ ! -e "$tmp/counts" ] || counts=$(sort -k2 "$tmp/counts")
+    [ ! -e "$tmp/counts" ] || counts=$(awk '
+        /^[0-9]/ { calls = $1; sub(/^[0-9]+ /, ""); sum[$0] += calls; next }
+        { print }
+        END { for (function_ in sum) print sum[function_], function_ }' "$tmp/counts" | sort -k2)
 }
 
 # counted DESCRIPTION LINE...: the last run succeeded, said nothing, and called just these.
