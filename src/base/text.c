@@ -52,6 +52,15 @@ bool text_append(char *string, size_t size, const char *more)
     return text_append_bytes(string, size, more, strlen(more));
 }
 
+bool text_same(const char *a, const char *b)
+{
+    while (*a == *b && *a != '\0') {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
 void text_open(struct text *text, int fd)
 {
     text->fd = fd;

@@ -120,7 +120,7 @@ static int number_of(const char *name)
 {
     int count = modules_names();
     for (int i = 0; i < count; i++)
-        if (modules_name(i) && strcmp(names[i].text, name) == 0)
+        if (modules_name(i) && text_same(names[i].text, name))
             return i;
     do {
         if (count == MODULE_NAMES_MAX)

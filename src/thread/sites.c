@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/track.h"
+
 static struct site sites[SITES_MAX];
 static size_t entered;
 
@@ -21,7 +23,10 @@ static char *room_for(size_t size)
     int saved_errno = errno;
     void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     errno = saved_errno;
-    return pages == MAP_FAILED ? NULL : pages;
+    if (pages == MAP_FAILED)
+        return NULL;
+    track_trust(pages, size);
+    return pages;
 }
 
 static const char *copy(const char *string)
@@ -40,7 +45,7 @@ static bool is_ready(const struct site *site)
 
 bool sites_equal(const struct site *a, const struct site *b)
 {
-    return a->line == b->line && strcmp(a->label, b->label) == 0 && strcmp(a->file, b->file) == 0;
+    return a->line == b->line && text_same(a->label, b->label) && text_same(a->file, b->file);
 }
 
 size_t sites_find(const arena_scope_site *key)

@@ -211,6 +211,51 @@ static void many(void)
     second = load(files[1], RTLD_NOW);
 }
 
+/* Libraries of ever new names, none of which takes part: CLOSER is a folder of them. */
+static void strangers(void)
+{
+    char name[1000];
+    ARENA_SCOPE("program")
+        for (int i = 0; i < 520; i++) {
+            snprintf(name, sizeof name, "%s/%d.so", files[2], i);
+            void *library = load(name, RTLD_NOW);
+            work(library);
+            dlclose(library);
+        }
+    second = load(files[1], RTLD_NOW);
+}
+
+/* Threads that use the library come and go while another library does. */
+static volatile int stop;
+
+static void *use_and_exit(void *unused)
+{
+    for (int i = 0; i < 20; i++)
+        work(first);
+    return unused;
+}
+
+static void *come_and_go(void *unused)
+{
+    while (!stop)
+        in_another_thread(use_and_exit);
+    return unused;
+}
+
+static void crossing(void)
+{
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        if (pthread_create(&threads[i], NULL, come_and_go, NULL) != 0)
+            exit(2);
+    for (int i = 0; i < 1000; i++)
+        dlclose(load(files[2], RTLD_NOW));
+    stop = 1;
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    second = load(files[1], RTLD_NOW);
+}
+
 /* More libraries at once than the table holds: CLOSER is a folder of them. */
 static void crowd(void)
 {
@@ -232,7 +277,8 @@ int main(int argc, char **argv)
         {"by_thread", by_thread}, {"in_a_pause", in_a_pause},
         {"thread", thread},       {"in_an_inner_scope", in_an_inner_scope},
         {"many", many},           {"by_a_library", by_a_library},
-        {"crowd", crowd},         {"named_elsewhere", named_elsewhere},
+        {"crowd", crowd},         {"strangers", strangers},
+        {"crossing", crossing},   {"named_elsewhere", named_elsewhere},
     };
     if (argc != 5)
         return 2;

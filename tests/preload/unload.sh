@@ -62,4 +62,19 @@ one_line 'more libraries at once than can take part: one line' \
     'calls of [0-9]+\.so are not routed, nor those of further modules: at most 512 '
 # The program, the shim and the dynamic linker may take part, too.
 stat_is 'more libraries at once than can take part: the others are routed' '.routed_calls > 500' true
+
+for i in {0..519}; do
+    cp "$tmp/keeping.so" "$tmp/crowd/$i.so"
+done
+under "$tmp/unload" strangers "$tmp/marked.so" "$tmp/keeping.so" "$tmp/crowd"
+routed 'libraries of ever new names'
+stat_is 'libraries of ever new names: those without one are counted together' \
+    '.passed_in_scope.modules | map(select(.name | test("^([0-9]+[.]so|.further modules.)$"))) |
+     "\(map(.calls) | add) \(map(select(.name == "(further modules)")) | length) \(length > 500)"' \
+    '520 1 true'
+
+under "$tmp/unload" crossing "$tmp/marked.so" "$tmp/keeping.so" "$tmp/closer.so"
+routed 'threads come and go while libraries do'
+stat_is 'threads come and go while libraries do: no call is lost' \
+    '"\(.routed_calls - .scopes) \(.passed_in_scope.total) \(.misuses)"' '1 0 0'
 done_testing
