@@ -95,7 +95,7 @@ every() {
 # (dlsym of malloc), and addresses of variables. Everything else stands in fault_lib.c.
 never='_ITM_.* __cxa_finalize __gmon_start__ __errno_location __environ environ __progname
     program_invocation(_short)?_name abort basename dlsym fnmatch getauxval getpid mem[a-z]+
-    secure_getenv str[a-z_]+ raise sigemptyset __[lt]san_[a-z_]+ __libc_stack_end _exit dlerror
+    secure_getenv sched_yield str[a-z_]+ raise sigemptyset __[lt]san_[a-z_]+ __libc_stack_end _exit dlerror
     pthread_self stpcpy syscall dl_iterate_phdr pthread_setcancelstate pthread_sigmask sig(add|fill)set
     sigismember sigpending sigtimedwait ftrylockfile fflush_unlocked funlockfile stdout sbrk'
 not_made_to_fail() {
