@@ -135,18 +135,18 @@ static inline void track_renew(const void *start, size_t size)
     VALGRIND_HG_CLEAN_MEMORY(start, size); /* drd takes the same request */
 }
 
-/* The end of one owner of an arena, and the beginning of the next, which comes after it. For the
- * thread sanitizer, which cannot be told that memory begins anew. */
-static inline void track_hand_over(void *arena)
+/* The end of one owner of an arena, or of an entry of a table, and the beginning of the next, which
+ * comes after it. For the thread sanitizer, which cannot be told that memory begins anew. */
+static inline void track_hand_over(void *place)
 {
     if (__tsan_release)
-        __tsan_release(arena);
+        __tsan_release(place);
 }
 
-static inline void track_take_over(void *arena)
+static inline void track_take_over(void *place)
 {
     if (__tsan_acquire)
-        __tsan_acquire(arena);
+        __tsan_acquire(place);
 }
 
 /* Pointers in this memory, as far as it is readable, keep blocks from being leaks. */

@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/glob.h"
 #include "base/text.h"
+#include "base/track.h"
 #include "next/fixed.h"
 #include "next/named_host.h"
 
@@ -175,6 +176,7 @@ static struct module *take_entry(void)
         while (seen <= i && !__atomic_compare_exchange_n(&used, &seen, i + 1, false,
                                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED))
             continue;
+        track_take_over(module);
         return module;
     }
     return NULL;
@@ -183,9 +185,11 @@ static struct module *take_entry(void)
 static void give_back(struct module *module)
 {
     size_t size = size_of(module);
-    if (size != 0 && __atomic_compare_exchange_n(&module->size, &size, 0, false, __ATOMIC_RELEASE,
-                                                 __ATOMIC_RELAXED))
-        __atomic_store_n(&module->taken, false, __ATOMIC_RELEASE);
+    if (size == 0 || !__atomic_compare_exchange_n(&module->size, &size, 0, false, __ATOMIC_RELEASE,
+                                                  __ATOMIC_RELAXED))
+        return;
+    track_hand_over(module);
+    __atomic_store_n(&module->taken, false, __ATOMIC_RELEASE);
 }
 
 static int entries(void)
@@ -243,15 +247,20 @@ static struct module *enter(const struct dl_find_object *object)
 {
     const char *path = object->dlfo_link_map->l_name;
     struct module *module = take_entry();
-    if (!module) {
+    static unsigned full; /* modules_unloads when a sweep had left no entry */
+    if (!module && full != modules_unloads) {
         modules_sweep(); /* for those that nobody has told of */
         module = take_entry();
+        full = modules_unloads;
     }
     if (!module) {
         say_full(basename(path));
         return NULL;
     }
-    *module = (struct module){.taken = true, .start = (uintptr_t)object->dlfo_map_start};
+    /* One by one: that it is taken must not be undone for an instant. */
+    module->start = (uintptr_t)object->dlfo_map_start;
+    module->marked = module->included = module->excluded = false;
+    module->name[0] = '\0';
     module->identity = object->dlfo_link_map;
     module->path = hash(path);
     module->is_main = *path == '\0';
