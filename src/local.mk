@@ -81,14 +81,14 @@ src_libcore_la_SOURCES = \
 	src/scope/token.h \
 	src/scope/open.c \
 	src/scope/open.h \
+	src/scope/stack.c \
+	src/scope/stack.h \
 	src/scope/close.c \
 	src/scope/close.h \
 	src/scope/process.c \
 	src/scope/process.h \
 	src/scope/automatic.c \
 	src/scope/automatic.h \
-	src/scope/stack.c \
-	src/scope/stack.h \
 	src/scope/calls.c \
 	src/scope/calls.h \
 	src/scope/named.c \

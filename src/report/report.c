@@ -153,6 +153,7 @@ static void json(struct text *out, const struct stats *stats)
     member(out, ",\n  ", "high_water_bytes", stats->high_water);
     member(out, ",\n  ", "recommended_capacity_bytes", stats_recommended_capacity(stats));
     member(out, ",\n  ", "left_open", stats->left_open);
+    member(out, ",\n  ", "other_stacks", stats->other_stacks);
     member(out, ",\n  ", "misuses", stats->misuses);
     json_sites(out);
     text_str(out, "\n}\n");
@@ -284,6 +285,9 @@ static void plain(struct text *out, const struct stats *stats)
     row(out, "capacity", fixed.config.capacity, " bytes");
     row(out, "recommended capacity", stats_recommended_capacity(stats), " bytes");
     row(out, "scopes left open", stats->left_open, "");
+    if (stats->other_stacks > 0)
+        row(out, "on other stacks", stats->other_stacks,
+            " calls with reset, which opened no scope");
     row(out, "misuses", stats->misuses, "");
     text_sites(out);
 }

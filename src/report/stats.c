@@ -101,6 +101,7 @@ static void add_thread(struct stats *stats, const struct thread *thread)
     stats->high_water = higher(stats->high_water, thread->high_water);
     stats->need = higher(stats->need, thread->need);
     stats->left_open += thread->left_open;
+    stats->other_stacks += thread->other_stacks;
     for (size_t i = 0; i < sites_count(); i++)
         add_site(&stats->all_sites, &thread->sites[i]);
     add_modules(stats, thread);

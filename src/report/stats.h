@@ -26,6 +26,7 @@ struct stats {
     uint64_t high_water;
     uint64_t need;
     uint64_t left_open;
+    uint64_t other_stacks;
     uint64_t misuses;
 };
 

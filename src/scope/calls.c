@@ -6,6 +6,7 @@
 
 #include "scope/close.h"
 #include "scope/open.h"
+#include "scope/stack.h"
 
 static OUT_OF_LINE NAMED_QUIET void settle_quietly(struct thread *thread)
 {
@@ -35,6 +36,8 @@ static OUT_OF_LINE NAMED_QUIET bool enter_dropping(struct named_call *call,
                                                    const struct module *module)
 {
     struct thread *thread = hot.thread;
+    if (UNLIKELY(!stack_is_own(thread, (uintptr_t)call)))
+        return false;
     struct site_stats *stats = &thread->sites[call->function->site_number - 1];
     call->token = scope_open(thread, stats, false, module).id;
     signal_fence();

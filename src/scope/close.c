@@ -11,6 +11,7 @@
 #include "memory/region.h"
 #include "next/fixed.h"
 #include "scope/open.h"
+#include "scope/stack.h"
 #include "thread/gate.h"
 #include "thread/misuse.h"
 
@@ -198,16 +199,31 @@ void scope_close_down_to(struct thread *thread, uint64_t depth)
     }
 }
 
-/*
- * Whether a jump has left the call whose record lies at `record`, when code runs at `stack`. The
- * addresses of a signal stack say nothing about how deep the thread's own is: its records are left
- * when it is not in use any more, or is in use further up.
- */
-static bool is_left(uintptr_t record, uintptr_t stack, const stack_t *signal_stack)
+/* Which stack an address belongs to. That of another one (a coroutine's, one that a library has
+ * made for itself, a signal stack that is disarmed while it is in use) says nothing else. */
+enum stack { OWN, SIGNAL, OTHER };
+
+static enum stack stack_of(const struct thread *thread, uintptr_t address,
+                           const stack_t *signal_stack)
 {
-    bool runs_there = signal_stack->ss_flags & SS_ONSTACK;
-    bool lies_there = record - (uintptr_t)signal_stack->ss_sp < signal_stack->ss_size;
-    return lies_there == runs_there ? record <= stack : lies_there;
+    if (address - (uintptr_t)signal_stack->ss_sp < signal_stack->ss_size)
+        return SIGNAL;
+    return stack_is_own(thread, address) ? OWN : OTHER;
+}
+
+/*
+ * Whether a jump has left the call whose record lies at `record`, when code runs at `stack`. On one
+ * stack the addresses tell; a signal stack's calls are left when the thread is back on its own. A
+ * call on another stack may only wait to go on, so that it counts as left if nothing is lost then.
+ */
+static bool is_left(const struct thread *thread, uintptr_t record, uintptr_t stack,
+                    const stack_t *signal_stack, bool all_retain)
+{
+    enum stack lies = stack_of(thread, record, signal_stack);
+    enum stack runs = stack_of(thread, stack, signal_stack);
+    if (lies == OTHER)
+        return all_retain && (runs == OWN || (runs == OTHER && record <= stack));
+    return lies == runs ? record <= stack : lies == SIGNAL && runs == OWN;
 }
 
 COLD bool scope_close_left(struct thread *thread, uintptr_t stack)
@@ -217,13 +233,22 @@ COLD bool scope_close_left(struct thread *thread, uintptr_t stack)
         return false;
     if (sigaltstack(NULL, &signal_stack) != 0 || (signal_stack.ss_flags & SS_DISABLE))
         signal_stack = (stack_t){0};
-    uint64_t left = 0;
-    while (left < thread->depth && (thread->frames[left].call == 0 ||
-                                    !is_left(thread->frames[left].call, stack, &signal_stack)))
-        left++;
+    stack_find(thread);
+    /* Marks that were opened in a call that is left are left, too. */
+    uint64_t left = thread->depth;
+    bool all_retain = true;
+    for (uint64_t i = thread->depth; i-- > 0;) {
+        const struct frame *frame = &thread->frames[i];
+        all_retain = all_retain && frame->retains;
+        if (frame->call == 0)
+            continue;
+        if (!is_left(thread, frame->call, stack, &signal_stack, all_retain))
+            break;
+        left = i;
+    }
     thread->left_open += thread->depth - left;
     scope_close_down_to(thread, left);
-    return signal_stack.ss_flags & SS_ONSTACK;
+    return stack_of(thread, stack, &signal_stack) != OWN;
 }
 
 void scope_abandon(struct thread *thread)

@@ -83,9 +83,10 @@ void scope_close_innermost(struct thread *thread);
  * open by a jump. */
 void scope_close_down_to(struct thread *thread, uint64_t depth);
 
-/* Ends the scopes of wrapped calls that a longjmp has left: those whose record lies at or below
- * `stack`, an address in the frame of a function that runs now, or on a signal stack that is not in
- * use. True when it had to look, and the thread is on a signal stack. */
+/* Ends the scopes of wrapped calls that a longjmp has left: those whose record lies on the stack of
+ * `stack`, an address in the frame of a function that runs now, at or below that, or on a signal
+ * stack that is not in use; and some on other stacks, if they retain. True when it had to look, and
+ * the thread is not on its own stack. */
 bool scope_close_left(struct thread *thread, uintptr_t stack);
 
 /* Ends all scopes of an exiting thread, counting those that it began as left open. What lies in a

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,32 +18,55 @@
 
 /* ---- the slow forms of enter and leave ------------------------------------------------------- */
 
+/* Whether calls that drop may be scopes here. On a stack that the thread leaves and comes back to
+ * (a coroutine's) they do not end in the order in which they began, and what one drops another
+ * uses. A signal handler returns before what it has interrupted goes on. */
+static bool may_drop(struct thread *thread, const struct named_call *call)
+{
+    stack_t signal_stack;
+    stack_find(thread);
+    return stack_is_own(thread, (uintptr_t)call) ||
+           (sigaltstack(NULL, &signal_stack) == 0 && (signal_stack.ss_flags & SS_ONSTACK));
+}
+
 void named_enter_slowly(struct named_call *call)
 {
     int saved_errno = errno;
     struct thread *thread = scope_thread();
     call->token = 0;
     if (thread) {
-        bool on_signal_stack = scope_close_left(thread, (uintptr_t)call);
+        bool elsewhere = scope_close_left(thread, (uintptr_t)call);
         struct named_function *function = call->function;
         const struct module *module = scope_mark_module(thread, function->module_start);
         if (!__atomic_load_n(&function->site_number, __ATOMIC_RELAXED))
             __atomic_store_n(&function->site_number, sites_find(&function->site) + 1,
                              __ATOMIC_RELAXED);
         __atomic_store_n(&function->module, module, __ATOMIC_RELEASE);
-        if (thread->depth < SCOPE_DEPTH_MAX) {
+        if (!function->retain && !may_drop(thread, call)) {
+            thread->other_stacks++;
+        } else if (thread->depth < SCOPE_DEPTH_MAX) {
             struct site_stats *stats = &thread->sites[function->site_number - 1];
             call->token = scope_open(thread, stats, function->retain, module).id;
             open_note_call(thread, (uintptr_t)call, module);
             /* So that the next begin looks here again, wherever it is. */
-            if (on_signal_stack)
+            if (elsewhere)
                 thread->call = 0;
         }
     }
     errno = saved_errno;
 }
 
-/* The scope may have ended: with an outer one, or as one that seemed to have been left. */
+/* Whether all scopes from that depth on retain. */
+static bool all_retain(const struct thread *thread, uint64_t depth)
+{
+    while (depth < thread->depth && thread->frames[depth].retains)
+        depth++;
+    return depth == thread->depth;
+}
+
+/* The scope may have ended: with an outer one, or as one that seemed to have been left. Inner ones
+ * have been left by a jump, but those of a call on another stack may be the thread's own, which
+ * goes on: then it stays open until it counts as left. */
 void named_leave_slowly(struct named_call *call)
 {
     int saved_errno = errno;
@@ -50,8 +74,10 @@ void named_leave_slowly(struct named_call *call)
     for (uint64_t depth = thread ? thread->depth : 0; depth > 0; depth--) {
         if (thread->frames[depth - 1].token != call->token)
             continue;
-        thread->left_open += thread->depth - depth;
-        scope_close_down_to(thread, depth - 1);
+        if (all_retain(thread, depth) || may_drop(thread, call)) {
+            thread->left_open += thread->depth - depth;
+            scope_close_down_to(thread, depth - 1);
+        }
         break;
     }
     call->token = 0;

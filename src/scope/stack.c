@@ -9,6 +9,7 @@
 #include "scope/stack.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -119,4 +120,63 @@ GENERAL_REGISTERS size_t named_stack_bytes(const struct named_function *function
         LIKELY(arguments >= known.from && end <= known.to))
         return function->stack_bytes;
     return readable_bytes(arguments, end);
+}
+
+/* ---- the thread's own stack ------------------------------------------------------------------ */
+
+/* A hexadecimal number of /proc/self/maps that is being read. */
+static bool is_digit(char byte, uintptr_t *number)
+{
+    unsigned digit = byte <= '9' ? (unsigned)(byte - '0') : (unsigned)(byte - 'a') + 10;
+    if (digit > 15)
+        return false;
+    *number = *number << 4 | digit;
+    return true;
+}
+
+/* Where the mapping that holds the address starts; the address when it is in none. By system calls
+ * alone: those of the C library can be cancelled. */
+static uintptr_t mapping_start(uintptr_t address)
+{
+    long file = syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    char bytes[256];
+    long count;
+    uintptr_t numbers[2] = {0, 0};
+    int field = 0; /* start, end, the rest of the line */
+    uintptr_t found = address;
+    while (file >= 0 && found == address &&
+           (count = syscall(SYS_read, file, bytes, sizeof bytes)) > 0) {
+        for (long i = 0; i < count && found == address; i++) {
+            if (bytes[i] == '\n') {
+                numbers[0] = numbers[1] = 0;
+                field = 0;
+            } else if (field < 2 && !is_digit(bytes[i], &numbers[field]) && ++field == 2 &&
+                       address - numbers[0] < numbers[1] - numbers[0]) {
+                found = numbers[0];
+            }
+        }
+    }
+    if (file >= 0)
+        syscall(SYS_close, file);
+    return found;
+}
+
+void stack_find(struct thread *thread)
+{
+    if (thread->stack_size != 0)
+        return;
+    int kept = errno;
+    uintptr_t end, start;
+    if (pthread_self() == first_thread) {
+        end = (uintptr_t)__libc_stack_end;
+        start = end - FIRST_STACK;
+    } else {
+        /* The C library puts the descriptor at its end. */
+        end = (uintptr_t)pthread_self();
+        start = mapping_start(end);
+    }
+    thread->stack_start = start;
+    signal_fence();
+    thread->stack_size = end - start;
+    errno = kept;
 }

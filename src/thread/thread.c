@@ -261,6 +261,7 @@ static void adopt(int slot)
     if (pthread_setspecific(exit_key, thread) == 0) {
         thread->words = &hot;
         __atomic_store_n(&thread->owned, true, __ATOMIC_RELEASE);
+        thread->stack_start = thread->stack_size = 0;
         track_take_over(thread);
         thread_renew(thread);
         if (thread->epoch != sites_epoch)
@@ -337,6 +338,7 @@ void thread_clear_statistics(struct thread *thread)
     thread->freed = 0;
     thread->ignored_frees = 0;
     thread->left_open = 0;
+    thread->other_stacks = 0;
     thread->high_water = 0;
     thread->need = 0;
     thread->late_frees = 0;

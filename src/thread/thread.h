@@ -58,12 +58,14 @@ struct thread {
     uintptr_t peak;         /* highest cursor that was stepped back from since the last settling */
     size_t spilled;         /* bytes that overflow sent to the next allocator in open scopes */
     size_t used;            /* bytes of live blocks in open scopes, where blocks are checked */
-    uintptr_t newest;     /* the newest block of the open scopes, where blocks are checked, or 0 */
-    unsigned trims;       /* of what malloc_trim asked for, done */
-    uint64_t fast_begins; /* begin's fast path serves below this depth: SCOPE_DEPTH_MAX, or 0
-                           * where begin has more to do */
-    uintptr_t call;       /* where the record of the innermost wrapped call lies; UINTPTR_MAX:
-                           * there is none; 0: look for calls that a jump has left */
+    uintptr_t newest;      /* the newest block of the open scopes, where blocks are checked, or 0 */
+    unsigned trims;        /* of what malloc_trim asked for, done */
+    uint64_t fast_begins;  /* begin's fast path serves below this depth: SCOPE_DEPTH_MAX, or 0
+                            * where begin has more to do */
+    uintptr_t call;        /* where the record of the innermost wrapped call lies; UINTPTR_MAX:
+                            * there is none; 0: look for calls that a jump has left */
+    uintptr_t stack_start; /* of the owner's own stack, once a call has asked: scope/stack.h */
+    uintptr_t stack_size;
     uintptr_t gap_top;    /* in a gap that a sweep has found: the top of the arena; else 0 */
     uintptr_t gap_start;  /* of this gap; open_limit is its end */
     uintptr_t gaps;       /* gaps to come; 0: none */
@@ -83,6 +85,8 @@ struct thread {
     uint64_t freed;         /* blocks freed by their owner in a scope */
     uint64_t ignored_frees; /* frees of dropped blocks from elsewhere, or after their scope */
     uint64_t left_open;
+    uint64_t
+        other_stacks;    /* calls on a stack that is not the thread's own, which opened no scope */
     uint64_t late_frees; /* frees of retained blocks by others than the scope that drew them */
     uint64_t high_water; /* largest arena, in bytes */
     uint64_t need;       /* largest capacity that would have held everything, in bytes */

@@ -426,17 +426,19 @@ static void yield(int self)
     swapcontext(&contexts[self], &main_context);
 }
 
+/* A call that drops is no scope here. */
 WRAPPED void w_yields(int self, int depth)
 {
-    void *block = drawn(100, (unsigned)self);
+    EXPECT(arena_scope_active() == !resets);
+    void *block = opaque(malloc(100));
+    fill(block, 100, (unsigned)self);
     yield(self);
-    EXPECT(resets || filled(block, 100, (unsigned)self));
+    EXPECT(filled(block, 100, (unsigned)self));
     if (depth > 0)
         w_yields(self, depth - 1);
     yield(self);
-    EXPECT(resets || filled(block, 100, (unsigned)self));
-    if (!resets)
-        free(block);
+    EXPECT(filled(block, 100, (unsigned)self));
+    free(block);
 }
 
 /* The entry of a context. */
@@ -485,6 +487,74 @@ static void one_context(void)
             swapcontext(&main_context, &contexts[0]);
     }
     w_plain(14);
+}
+
+/* ---- other stacks inside a call -------------------------------------------------------------- */
+
+/* Draws where a handler or a coroutine runs: from the scope around when this is none. */
+WRAPPED void w_elsewhere(void)
+{
+    void *block = drawn(200, 17);
+    EXPECT(filled(block, 200, 17));
+    free(block);
+}
+
+static void handle_elsewhere(int signal)
+{
+    (void)signal;
+    w_elsewhere();
+}
+
+static void enter_elsewhere(int self)
+{
+    w_elsewhere();
+    yield(self);
+    w_elsewhere();
+}
+
+/* What it has drawn stays, whatever comes and goes on other stacks. */
+WRAPPED void w_stays(char *memory)
+{
+    void *block = drawn(64, 18);
+    for (int i = 0; i < 10; i++) {
+        raise(SIGUSR1);
+        getcontext(&contexts[0]);
+        contexts[0].uc_stack = (stack_t){.ss_sp = memory, .ss_size = STACK_BYTES};
+        contexts[0].uc_link = &main_context;
+        makecontext(&contexts[0], (void (*)(void))enter_elsewhere, 1, 0);
+        swapcontext(&main_context, &contexts[0]);
+        w_plain(19);
+        swapcontext(&main_context, &contexts[0]);
+        EXPECT(arena_scope_active() && filled(block, 64, 18));
+    }
+    free(block);
+}
+
+static void *stays(void *memory)
+{
+    enum { AUTODISARM = 1U << 31 };
+    stack_t stack = {
+        .ss_sp = (char *)memory + STACK_BYTES, .ss_size = STACK_BYTES, .ss_flags = (int)AUTODISARM};
+    EXPECT(sigaltstack(&stack, NULL) == 0);
+    w_stays(memory);
+    return NULL;
+}
+
+/* Below the thread's own stack and above it: static memory, and pages that lie higher than those of
+ * a thread that is started later. The first thread's stack lies above both. */
+static void other_stacks(void)
+{
+    static char below[2 * STACK_BYTES];
+    char *above =
+        mmap(NULL, 2 * STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct sigaction action = {.sa_handler = handle_elsewhere, .sa_flags = SA_ONSTACK};
+    sigaction(SIGUSR1, &action, NULL);
+    for (int i = 0; i < 2; i++) {
+        pthread_t thread;
+        stays(below);
+        EXPECT(pthread_create(&thread, NULL, stays, i ? above : below) == 0);
+        pthread_join(thread, NULL);
+    }
 }
 
 /* ---- fork ------------------------------------------------------------------------------------ */
@@ -919,6 +989,7 @@ static const struct test_case cases[] = {
     {"level_room", level_room},
     {"contexts_take_turns", contexts_take_turns},
     {"one_context", one_context},
+    {"other_stacks", other_stacks},
     {"forks", forks},
     {"vforks", vforks},
     {"loads", loads},

@@ -140,17 +140,27 @@ in_both jump_off_signal_stacks 802 400
 ARENASHIM_MODULES='+libx*,+foo*' in_both signal_room 1 0
 in_both level_room 103 0
 ARENASHIM_STACK=0 in_both level_room 103 0
-# The entry of a context does not return, and its scope is closed as one that was left.
-in_both one_context 41 20
-for kind in retain reset; do
+# in_each CASE SCOPES LEFT_OPEN RESET_SCOPES RESET_LEFT_OPEN OTHER_STACKS: where calls run on other stacks,
+# where those that drop are no scopes, which is counted. LEFT_OPEN '': how many is chance.
+in_each() {
     unset WRAPPED_RESET
-    [ $kind = retain ] || export WRAPPED_RESET=1
-    run_calls $kind contexts_take_turns
-    routed "contexts_take_turns, $kind"
-    scopes "contexts_take_turns, $kind" '^calls!w_' 600
-    stat_is "contexts_take_turns, $kind: misuses" .misuses 0
-done
-unset WRAPPED_RESET
+    run_calls retain "$1"
+    routed "$1, retain"
+    scopes "$1, retain" '^calls!w_' "$2"
+    [ -z "$3" ] || ends "$1, retain" "$3"
+    stat_is "$1, retain: misuses" .misuses 0
+    export WRAPPED_RESET=1
+    run_calls reset "$1"
+    routed "$1, reset"
+    scopes "$1, reset" '^calls!w_' "$4"
+    ends "$1, reset" "$5"
+    stat_is "$1, reset: calls on other stacks" .other_stacks "$6"
+    unset WRAPPED_RESET
+}
+# The entry of a context does not return, and its scope is closed as one that was left.
+in_each one_context 41 20 1 0 40
+in_each contexts_take_turns 600 '' 420 0 180
+in_each other_stacks 164 0 44 0 120
 rm -f "$tmp"/stats.*
 in_both forks 20 0
 is 'forks: each child has one scope of its own' \
