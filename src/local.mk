@@ -121,7 +121,8 @@ libarenashim_la_SOURCES = \
 	src/process/interpose.c \
 	src/process/interpose.h \
 	src/process/interpose_cxx.c \
-	src/process/load.c
+	src/process/load.c \
+	src/process/find_object.c
 libarenashim_la_CFLAGS = $(shim_cflags)
 libarenashim_la_LIBADD = src/libcore.la
 libarenashim_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \

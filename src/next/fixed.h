@@ -7,6 +7,8 @@
 
 #include <sys/types.h>
 
+struct dl_find_object;
+
 #include "memory/region.h"
 #include "next/allocator.h"
 #include "next/named_host.h"
@@ -28,7 +30,8 @@ struct fixed {
     bool checked;      /* memcheck watches, or ARENASHIM_DEBUG is set: see header.h */
     uintptr_t wrapper; /* the malloc that calls ours, when that is not the first; else 0 */
     struct operators operators;
-    pid_t (*fork)(void); /* _Fork */
+    pid_t (*fork)(void);                                              /* _Fork */
+    int (*find_object)(void *address, struct dl_find_object *result); /* _dl_find_object */
     struct config config;
     struct named_host named;
     struct next_allocator behind_boot; /* next.c: what `next` calls on when it guards the buffer */

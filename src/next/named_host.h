@@ -36,6 +36,23 @@ struct named_call {
     uint64_t token;                  /* of the scope; 0: none was opened */
 };
 
+/*
+ * Copies of code, which no object file describes, and what unwinders are told of them. They lie in
+ * mappings of NAMED_CODE_BYTES at multiples of that; a bit for each NAMED_CODE_GRAIN bytes tells
+ * where one begins. The shim finds them for unwinders (process/find_object.c).
+ */
+#define NAMED_CODE_MAX 256
+#define NAMED_CODE_BYTES ((uintptr_t)64 << 10)
+#define NAMED_CODE_GRAIN 16
+#define NAMED_CODE_WORDS (NAMED_CODE_BYTES / NAMED_CODE_GRAIN / 64)
+struct named_code {
+    uintptr_t start;  /* of the mapping that it serves, or served; 0: it is the first without */
+    uint64_t *copies; /* NAMED_CODE_WORDS */
+};
+struct named_copy {
+    uint32_t bytes; /* from here to its end; what follows is read as an .eh_frame_hdr */
+};
+
 /* On functions that keep every register but the one with their result: the compiler saves what they
  * use, which is all of the caller's as soon as they call another function. They must be compiled
  * for general registers only, and no function that is not may be inlined into them. */
@@ -63,8 +80,9 @@ struct named_host {
     size_t (*stack_bytes)(const struct named_function *function, uintptr_t arguments);
     const char *specs; /* ARENASHIM_SCOPES without `thread` and `process`; "" when there are none */
     const char *file;  /* ARENASHIM_SCOPE_FILE: further specs, one a line; "" when there is none */
-    size_t stack;      /* ARENASHIM_STACK: bytes of stack arguments passed on */
-    bool retain;       /* how scopes end whose spec does not say so (ARENASHIM_END) */
+    struct named_code *code; /* NAMED_CODE_MAX of them, filled by src/wrap */
+    size_t stack;            /* ARENASHIM_STACK: bytes of stack arguments passed on */
+    bool retain;             /* how scopes end whose spec does not say so (ARENASHIM_END) */
     bool quiet; /* the settings are inherited: what is wrong with the specs another process has said
                  */
     bool strict; /* ARENASHIM_SCOPE_STRICT: a spec that cannot be applied ends the process */

@@ -86,6 +86,8 @@ void named_leave_slowly(struct named_call *call)
 
 /* ---- start ----------------------------------------------------------------------------------- */
 
+static struct named_code code[NAMED_CODE_MAX];
+
 void named_settle(const struct config *config)
 {
     fixed.named = (struct named_host){
@@ -96,6 +98,7 @@ void named_settle(const struct config *config)
         .stack_bytes = named_stack_bytes,
         .specs = config->specs,
         .file = config->scope_file,
+        .code = code,
         .stack = config->stack,
         .retain = config->end != END_RESET,
         .quiet = config->specs_inherited,

@@ -7,6 +7,7 @@
 #include "base/track.h"
 #include "wrap/bindings.h"
 #include "wrap/code.h"
+#include "wrap/describe.h"
 #include "wrap/match.h"
 #include "wrap/names.h"
 #include "wrap/patch.h"
@@ -33,8 +34,10 @@ void apply_forget(const struct object *object)
     for (size_t i = 0; i < records.count; i++) {
         if (record[i].unloaded || record[i].function->module_start != object->start)
             continue;
-        if (record[i].place != 0)
+        if (record[i].place != 0) {
+            describe_forget(wrap_host->code, record[i].place);
             code_release(record[i].place);
+        }
         record[i].place = 0;
         record[i].unloaded = true;
         unloaded++;
@@ -167,8 +170,10 @@ static const char *wrap_by_entry(const struct apply_job *job, const struct objec
     if (!reason && !job->outcomes)
         reason = record ? patch_apply(&patch, record->function, (uintptr_t)wrap_thunk)
                         : "there is no memory";
-    if (!reason && record)
+    if (!reason && record) {
         record->place = patch.stub;
+        describe_publish(job->host->code, patch.stub);
+    }
     if (!reason)
         outcome->how = patch.nops ? HOW_NOPS : HOW_ENTRY;
     return reason;

@@ -15,7 +15,7 @@
 /* A place for at most CODE_PLACE_MAX bytes of code, aligned to 16, from which a 32-bit distance
  * reaches `near` and what lies around it. The same place is found again until it is filled. 0:
  * there is no memory. */
-#define CODE_PLACE_MAX 256
+#define CODE_PLACE_MAX 512
 uintptr_t code_place(uintptr_t near);
 
 /* Writes code to a place found last, which is taken then. False: as code_write. */

@@ -240,7 +240,7 @@ static size_t move_counted(const struct instruction *instruction, uintptr_t addr
 static size_t move_call(const struct instruction *instruction, uintptr_t address,
                         unsigned char *out)
 {
-    const size_t push = 6;
+    const size_t push = INSTRUCTION_PUSH;
     size_t jump;
     if (instruction->form == FORM_CALL) {
         jump = instruction_jump(instruction->target, address + push, out + push);

@@ -61,6 +61,9 @@ size_t instruction_filler(uintptr_t address, uintptr_t end);
  * the original one would.
  */
 #define INSTRUCTION_MOVED_MAX 32
+#define INSTRUCTION_PUSH                                                                           \
+    6 /* bytes that a moved call begins with, which push where it returns to                       \
+       */
 size_t instruction_move(const struct instruction *instruction, uintptr_t address,
                         unsigned char out[INSTRUCTION_MOVED_MAX]);
 

@@ -18,6 +18,8 @@ src_wrap_libwrap_la_SOURCES = \
 	src/wrap/branches.h \
 	src/wrap/code.c \
 	src/wrap/code.h \
+	src/wrap/describe.c \
+	src/wrap/describe.h \
 	src/wrap/instruction.c \
 	src/wrap/instruction.h \
 	src/wrap/loader.c \

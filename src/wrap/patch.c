@@ -5,6 +5,7 @@
 
 #include "base/track.h"
 #include "wrap/code.h"
+#include "wrap/describe.h"
 #include "wrap/instruction.h"
 
 #define TOO_SHORT "it is too short for a jump"
@@ -143,10 +144,12 @@ static bool write_jump(const struct patch *patch, uintptr_t stub)
 
 const char *patch_apply(struct patch *patch, struct named_function *named, uintptr_t thunk)
 {
-    uintptr_t stub = code_place(patch->entry);
-    if (stub == 0)
+    uintptr_t place = code_place(patch->entry);
+    if (place == 0)
         return "there is no memory near it";
-    unsigned char code[STUB_BYTES + PATCH_COPY_MAX];
+    unsigned char all[DESCRIPTION_BYTES + STUB_BYTES + PATCH_COPY_MAX];
+    unsigned char *code = all + DESCRIPTION_BYTES;
+    uintptr_t stub = place + DESCRIPTION_BYTES;
     size_t length = 0;
     write_stub(code, named, thunk);
     if (!patch->nops) {
@@ -156,7 +159,16 @@ const char *patch_apply(struct patch *patch, struct named_function *named, uintp
     }
     if (memcmp((const void *)patch->entry, patch->before, patch->length) != 0)
         return "its code has changed meanwhile";
-    if (!code_fill(stub, code, STUB_BYTES + length))
+    const struct described described = {
+        .entry = patch->entry,
+        .before = patch->before,
+        .length = patch->nops ? 0 : patch->length,
+        .stub = stub,
+        .copy = stub + STUB_BYTES,
+        .end = stub + STUB_BYTES + length,
+    };
+    describe(&described, all);
+    if (!code_fill(place, all, DESCRIPTION_BYTES + STUB_BYTES + length))
         return UNWRITABLE;
 
     /* A call may come as soon as the jump is there. */

@@ -6,9 +6,9 @@
  *
  * Unwinding: the jump, and the copy, lie outside of any function that an unwinder knows. Nothing is
  * called from there: a call among the first instructions returns to the function itself. So no
- * return address ever points to a copy, and backtraces and exceptions pass as before; only a
- * signal, or a debugger's stop, within the few copied instructions sees a frame that is in no
- * function.
+ * return address ever points to a copy, and backtraces and exceptions pass as before. What a signal
+ * handler needs that throws, or looks back, from within the few copied instructions, lies in front
+ * of the stub: describe.h. To a debugger, which does not ask there, the frame is in no function.
  *
  * Calls are made by one thread at a time. None allocates or touches errno.
  */

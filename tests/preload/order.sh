@@ -14,7 +14,7 @@ trap 'rm -rf "$tmp"' EXIT
 LINES_MOST=420
 
 # What these define has the C library's names: a call by such a name is the C library's.
-PUBLIC='process/interpose process/interpose_cxx process/load'
+PUBLIC='process/interpose process/interpose_cxx process/load process/find_object'
 
 # mapped ROOT: the files of the map, in its order
 mapped() {

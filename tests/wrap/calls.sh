@@ -229,6 +229,21 @@ else
     not_ok 'C++ compiles' "$err"
 fi
 
+# Copied instructions have tables for unwinders.
+if build faults -O2 -fnon-call-exceptions faults.cc; then
+    for kind in retain reset; do
+        named "$kind:main!w_*" "$tmp/faults" faults
+        routed "handlers that throw, $kind"
+        scopes "handlers that throw, $kind" '^faults!w_' 100
+        ends "handlers that throw, $kind" 0
+        named "$kind:main!w_*" "$tmp/faults" every_instruction
+        routed "callers are told from every instruction, $kind"
+        scopes "callers are told from every instruction, $kind" '^faults!w_' 3
+    done
+else
+    not_ok 'functions that throw from faults compile' "$err"
+fi
+
 # ---- tools -------------------------------------------------------------------------------------
 
 run_calls retain traces

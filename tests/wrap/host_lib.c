@@ -102,7 +102,9 @@ __attribute__((destructor)) static void report(void)
 
 __attribute__((constructor)) static void start(void)
 {
+    static struct named_code code[NAMED_CODE_MAX];
     static struct named_host host = {
+        .code = code,
         .enter = enter,
         .enter_slowly = enter_slowly,
         .leave = leave,

@@ -62,6 +62,7 @@ EXTRA_DIST += \
 	tests/wrap/calls.cc \
 	tests/wrap/calls.sh \
 	tests/wrap/classes.c \
+	tests/wrap/faults.cc \
 	tests/wrap/kept.c \
 	tests/wrap/linked.c \
 	tests/wrap/queries.sql \
