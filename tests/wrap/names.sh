@@ -300,6 +300,22 @@ wrapped '*!_start;k_alias' "$named" calls
 says 'a literal name in any module' "$scopes: '*!_start': cannot wrap _start: the program is \
 started by it"
 
+# Functions that look how much room is left on a stack that grows in pieces.
+cat >"$tmp/split.c" <<'EOF'
+__attribute__((noinline)) int split_small(int n) { int m = n; __asm__ volatile("" : "+m"(m)); return m; }
+__attribute__((noinline)) int split_large(int n) { int m[2000]; m[n] = n; __asm__ volatile("" : "+m"(m[n])); return m[n]; }
+int main(void) { return split_small(1) - split_large(1); }
+EOF
+for protection in none full; do
+    need split -O2 -fsplit-stack -fcf-protection=$protection "$tmp/split.c"
+    for name in split_small split_large; do
+        wrapped "main!$name" "$tmp/split"
+        says "split stacks, protection $protection: $name" "$scopes: 'main!$name': cannot wrap $name: it makes \
+room on a stack that grows in pieces (split stack)"
+        is "split stacks, protection $protection: $name: the program runs" "$status" 0
+    done
+done
+
 # Addresses that a program may compare: `looped` would have a second one.
 link=(-L"$tmp" -laddresses "-Wl,-rpath,$tmp")
 for known in NOWHERE CODE DATA COPY; do
