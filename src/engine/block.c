@@ -10,6 +10,8 @@
 /* Whether a block that the fast path took for ours is not: it seems so of all before start. */
 static bool is_foreign(const void *block)
 {
+    if (UNLIKELY(fixed.region.start == 0))
+        block_note_arrival();
     return fixed.region.start == 0 || !block_is_ours(block);
 }
 

@@ -17,6 +17,15 @@
 /* A request of this size in a thread without a record is counted in hot.calls: see start.c. */
 #define BLOCK_PROBE ((size_t)4099)
 
+/* hot.cursor while start.c asks whether calls arrive: those that take a block are counted in
+ * hot.freed. */
+#define BLOCK_PROBED ((uintptr_t)1)
+
+static inline void block_note_arrival(void)
+{
+    hot.freed += hot.cursor == BLOCK_PROBED;
+}
+
 /* True when the pointer lies in the region: in an arena, of whatever thread. Also true of every
  * pointer before start. */
 static ALWAYS_INLINE bool block_is_ours(const void *block)

@@ -34,6 +34,8 @@ struct fixed {
     int (*find_object)(void *address, struct dl_find_object *result); /* _dl_find_object */
     struct config config;
     struct named_host named;
+    void (*libc_free)(void *); /* the C library's, whichever allocator is the next */
+    void *(*libc_realloc)(void *, size_t);
     struct next_allocator behind_boot; /* next.c: what `next` calls on when it guards the buffer */
 };
 

@@ -175,6 +175,9 @@ void next_resolve(void)
 #define NEXT_FIND(result, name, parameters) found.name = (result(*) parameters)find(#name);
     NEXT_FUNCTIONS(NEXT_FIND)
 #undef NEXT_FIND
+    /* Not every C library has them: then nobody calls ours. */
+    fixed.libc_free = (void (*)(void *))dlsym(RTLD_NEXT, "__libc_free");
+    fixed.libc_realloc = (void *(*)(void *, size_t))dlsym(RTLD_NEXT, "__libc_realloc");
     /* Two threads may come here before the first constructor; both store the same values. */
     if (__atomic_load_n(&boot_used, __ATOMIC_RELAXED) > 0) {
         fixed.behind_boot = found;
@@ -271,6 +274,24 @@ int next_first_malloc_trim(size_t pad)
         return 0;
     next_resolve();
     return fixed.next.malloc_trim(pad);
+}
+
+/* ---- the C library's own names --------------------------------------------------------------- */
+
+void next_libc_free(void *block)
+{
+    if (is_resolving() || boot_has(block))
+        return;
+    next_resolve();
+    fixed.libc_free(block);
+}
+
+void *next_libc_realloc(void *block, size_t size)
+{
+    if (is_resolving())
+        return boot_realloc(block, size);
+    next_resolve();
+    return boot_has(block) ? boot_aware_realloc(block, size) : fixed.libc_realloc(block, size);
 }
 
 /* ---- what is settled at start ---------------------------------------------------------------- */

@@ -32,6 +32,10 @@ void next_early_free(void *block);
 void *next_early_realloc(void *block, size_t size);
 size_t next_early_usable_size(void *block);
 
+/* __libc_free and __libc_realloc, for blocks that are not ours; any time. */
+void next_libc_free(void *block);
+void *next_libc_realloc(void *block, size_t size);
+
 /* Looks all entries up, unless that has happened. Any thread, at any time before fixed_seal(). */
 void next_resolve(void);
 

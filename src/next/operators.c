@@ -66,23 +66,6 @@ static const enum operator_delete delete_calls[DELETE_VARIANTS] = {
 /* The C++ runtimes, by the name under which they are loaded. */
 static const char *const runtimes[] = {"libstdc++.so.6", "libc++abi.so.1", "libc++.so.1"};
 
-/* A symbol of the C++ runtime in this process, NULL when there is none. The runtime may have been
- * loaded out of the global scope (a plug-in written in C++), so it is asked by its name. */
-static void *find_in_runtime(const char *name)
-{
-    for (size_t i = 0; i < COUNT(runtimes); i++) {
-        void *runtime = dlopen(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
-        if (!runtime)
-            continue;
-        void *symbol = dlsym(runtime, name);
-        dlclose(runtime);
-        if (symbol)
-            return symbol;
-    }
-    /* dlopen itself may be short of memory. */
-    return dlsym(RTLD_NEXT, name);
-}
-
 struct definition {
     void *function; /* NULL: the runtime's, the shim's or none */
     bool in_front;
@@ -102,6 +85,27 @@ static bool is_replacement(void *function)
     return strncmp(object, "libstdc++.", 10) != 0 && strncmp(object, "libc++", 6) != 0;
 }
 
+/* A symbol of the C++ runtime in this process, NULL when there is none. The runtime may have been
+ * loaded out of the global scope (a plug-in written in C++), so it is asked by its name, past a
+ * dlopen in front of this library, which may be what is waiting for an answer. */
+static void *find_in_runtime(const char *name)
+{
+    void *symbol = dlsym(RTLD_NEXT, name);
+    if (symbol && !is_replacement(symbol))
+        return symbol;
+    void *open = dlsym(RTLD_NEXT, "dlopen");
+    for (size_t i = 0; open && i < COUNT(runtimes); i++) {
+        void *runtime = ((void *(*)(const char *, int))open)(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
+        if (!runtime)
+            continue;
+        symbol = dlsym(runtime, name);
+        dlclose(runtime);
+        if (symbol)
+            return symbol;
+    }
+    return NULL;
+}
+
 static struct definition find_definition(const char *name)
 {
     void *function = dlsym(RTLD_DEFAULT, name);
@@ -116,9 +120,12 @@ static bool is_nothrow(enum operator_new variant)
     return new_calls[variant] != variant && strstr(new_names[variant], "nothrow");
 }
 
-/* Each variant that nobody defines comes to the first one on its way that somebody does. A throwing
- * form passes its arguments on as they are; for the others the runtime catches what is thrown. */
-static void resolve_news(struct operators *operators)
+/*
+ * Each variant that nobody defines comes to the first one on its way that somebody does. A throwing
+ * form passes its arguments on as they are; for the others the runtime catches what is thrown. With
+ * `by_malloc` the runtime's own are for those that come to none.
+ */
+static void resolve_news(struct operators *operators, bool by_malloc)
 {
     struct definition defined[NEW_VARIANTS];
     for (size_t i = 0; i < NEW_VARIANTS; i++)
@@ -129,20 +136,23 @@ static void resolve_news(struct operators *operators)
             at = new_calls[at];
         void *function = defined[at].function;
         operators->news_in_front |= defined[at].in_front ? 1U << i : 0;
-        void *own = function && at != i && is_nothrow(i) ? find_in_runtime(new_names[i]) : NULL;
+        void *own = NULL;
+        if (function ? at != i && is_nothrow(i) : by_malloc)
+            own = find_in_runtime(new_names[i]);
         operators->new_variants[i] = (operator_new_function *)(own ? own : function);
     }
 }
 
-static void resolve_deletes(struct operators *operators)
+/* `last` is for those that come to none, where there is such a one in front or with `by_malloc`. */
+static void resolve_deletes(struct operators *operators, void *last, bool by_malloc)
 {
     struct definition defined[DELETE_VARIANTS];
     for (size_t i = 0; i < DELETE_VARIANTS; i++) {
         defined[i] = find_definition(delete_names[i]);
         operators->deletes_in_front = operators->deletes_in_front || defined[i].in_front;
     }
-    /* Where one stands in front, free() is for those that come to none. */
-    void *last = operators->deletes_in_front ? dlsym(RTLD_DEFAULT, "free") : NULL;
+    if (!operators->deletes_in_front && !by_malloc)
+        last = NULL;
     for (enum operator_delete i = 0; i < DELETE_VARIANTS; i++) {
         enum operator_delete at = i;
         while (!defined[at].function && delete_calls[at] != at)
@@ -152,13 +162,22 @@ static void resolve_deletes(struct operators *operators)
     }
 }
 
+/*
+ * Where malloc is somebody else's in front of the shim, in which the runtime's operators would
+ * draw, they go on to do so where the shim does not serve. Where free alone is, it sees all that is
+ * deleted.
+ */
 void operators_resolve(struct operators *operators)
 {
-    struct operators found = {.resolved = true};
     if (operators->resolved)
         return;
-    resolve_news(&found);
-    resolve_deletes(&found);
+    struct operators found = {.resolved = true};
+    void *first_free = dlsym(RTLD_DEFAULT, "free");
+    bool has_malloc = is_replacement(dlsym(RTLD_DEFAULT, "malloc"));
+    bool by_malloc = has_malloc && find_in_runtime(new_names[NEW]);
+    found.deletes_in_front = is_replacement(first_free) && !has_malloc;
+    resolve_news(&found, by_malloc);
+    resolve_deletes(&found, first_free, by_malloc);
     if (!operators->resolved) /* another thread may have been here, and sealed them */
         *operators = found;
 }

@@ -10,7 +10,7 @@
  * new[] calls new, a sized delete the plain one, a nothrow form the throwing one. Then the shim
  * must not answer a form itself that comes to a replaced one: the program's has something to say to
  * each block. The program's stand in front of the shim, so what it replaces itself is never seen
- * here.
+ * here. The same holds of malloc and free, to which the runtime's operators come in the end.
  *
  * The functions are called with the arguments of the longest variant. The C calling conventions of
  * the supported machines pass these in registers, where a shorter variant ignores them.
@@ -62,7 +62,7 @@ struct operators {
     operator_delete_function *delete_variants[DELETE_VARIANTS];
     unsigned news_in_front; /* bits of variants that come to one in front of the shim, in scopes,
                              * too; all until it is known */
-    bool deletes_in_front;  /* there is such a one; then no entry is NULL */
+    bool deletes_in_front;  /* one of these, or free, stands there; then no entry is NULL */
     bool resolved;
 };
 #define OPERATORS_UNRESOLVED                                                                       \

@@ -11,6 +11,7 @@
 
 #include "base/numbers.h"
 #include "engine/trim.h"
+#include "next/next.h"
 #include "process/interpose.h"
 
 /* ---- malloc, calloc, free, realloc ----------------------------------------------------------- */
@@ -126,6 +127,32 @@ EXPORT TAIL_CALLS void *reallocarray(void *block, size_t count, size_t size)
         return NULL;
     }
     return realloc_any(block, bytes, CALLER());
+}
+
+/* The C library's own names for two functions that take blocks: a program that defines free,
+ * realloc or operator delete itself goes on by them. Blocks that are not ours are the C library's
+ * here. */
+static bool is_ours_by_now(void *block)
+{
+    if (fixed.region.start == 0)
+        block_note_arrival();
+    return fixed.region.start != 0 && block_is_ours(block);
+}
+
+EXPORT void __libc_free(void *block)
+{
+    if (is_ours_by_now(block))
+        free_any(block);
+    else
+        next_libc_free(block);
+}
+
+EXPORT TAIL_CALLS void *__libc_realloc(void *block, size_t size)
+{
+    uintptr_t caller = CALLER();
+    if (!is_ours_by_now(block))
+        return next_libc_realloc(block, size);
+    return size > 0 ? block_resize(block, size, caller) : free_to_null(block);
 }
 
 EXPORT size_t malloc_usable_size(void *block)

@@ -30,23 +30,44 @@ static int state;
 
 /* ---- is malloc ours? ------------------------------------------------------------------------- */
 
-/*
- * Calls malloc as the program would, and sees whether the call arrives: the thread is made to look
- * like one in a scope, but has no record, which sends calls of ours to block_serve and on to the
- * next allocator. This finds every way of being bypassed, also those that leave the symbol tables
- * as they were (Valgrind), and a library before ours may allocate in between for itself.
- */
-static bool malloc_is_ours(void)
+/* The function of that name which the program calls. */
+static void *first(const char *name)
 {
-    void *(*volatile any_malloc)(size_t) = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "malloc");
-    void (*volatile any_free)(void *) = (void (*)(void *))dlsym(RTLD_DEFAULT, "free");
-    hot.cursor = 1;
+    return dlsym(RTLD_DEFAULT, name);
+}
+
+/*
+ * The name of a function of the family that calls of the program's pass this library by, or NULL.
+ * Calls them as the program would, and sees whether the calls arrive: the thread is made to look
+ * like one in a scope, but has no record, which sends them to the slow paths and on to the next
+ * allocator. This finds every way of being bypassed, also those that leave the symbol tables as
+ * they were (Valgrind), and a library before ours may allocate in between for itself, or hand calls
+ * on. A function that is given blocks must not be missing: it would be given those of arenas.
+ */
+static const char *find_bypassed(void)
+{
+    void *(*volatile any_malloc)(size_t) = (void *(*)(size_t))first("malloc");
+    size_t (*volatile any_usable)(void *) = (size_t(*)(void *))first("malloc_usable_size");
+    void *(*volatile any_realloc)(void *, size_t) = (void *(*)(void *, size_t))first("realloc");
+    void (*volatile any_free)(void *) = (void (*)(void *))first("free");
+    const char *bypassed = NULL;
+    hot.cursor = BLOCK_PROBED;
     signal_fence();
     void *block = any_malloc(BLOCK_PROBE);
-    bool arrived = hot.calls > 0;
+    bool ours = hot.calls > 0;
+    uint64_t seen = hot.freed;
+    if (ours && any_usable(block) > 0 && hot.freed == seen)
+        bypassed = "malloc_usable_size";
+    seen = hot.freed;
+    void *moved = ours ? any_realloc(block, 2 * BLOCK_PROBE) : NULL;
+    if (moved && hot.freed == seen)
+        bypassed = "realloc";
+    seen = hot.freed;
+    any_free(moved ? moved : block);
+    if (hot.freed == seen)
+        bypassed = "free";
     hot = (struct hot){0};
-    any_free(block);
-    return arrived;
+    return ours ? bypassed : "malloc";
 }
 
 /* The object file that holds the address: its load address and name. */
@@ -82,14 +103,14 @@ static bool is_apart(void)
  * the search order may serve. */
 static bool is_second_copy(void)
 {
-    Dl_info first = object_of(dlsym(RTLD_DEFAULT, "arenashim_stats_print"));
+    Dl_info serving = object_of(first("arenashim_stats_print"));
     Dl_info own = object_of((void *)start_shim);
-    if (!first.dli_fbase || first.dli_fbase == own.dli_fbase)
+    if (!serving.dli_fbase || serving.dli_fbase == own.dli_fbase)
         return false;
     struct text line;
     text_message(&line);
     text_str(&line, "loaded twice: ");
-    text_name(&line, first.dli_fname);
+    text_name(&line, serving.dli_fname);
     text_str(&line, " serves, and this copy is idle: ");
     text_name(&line, own.dli_fname);
     text_end(&line);
@@ -102,31 +123,35 @@ static void note_wrapper(void)
 {
     Dl_info info;
     const ElfW(Sym) *symbol = NULL;
-    void *first = dlsym(RTLD_DEFAULT, "malloc");
+    void *called = first("malloc");
     const void *own = object_of((void *)start_shim).dli_fbase;
-    if (first && dladdr1(first, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && own &&
+    if (called && dladdr1(called, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && own &&
         info.dli_fbase != own && symbol && symbol->st_shndx != SHN_UNDEF)
-        fixed.wrapper = (uintptr_t)first;
+        fixed.wrapper = (uintptr_t)called;
 }
 
-/* Says in one line who answers malloc instead of this library. */
-static void say_bypassed(void)
+/* Says in one line who answers calls of the function instead of this library. */
+static void say_bypassed(const char *function)
 {
-    Dl_info other = object_of(dlsym(RTLD_DEFAULT, "malloc"));
+    Dl_info other = object_of(first(function));
     Dl_info own = object_of((void *)start_shim);
     struct text line;
     text_message(&line);
     text_str(&line, "not in the path: ");
     if (other.dli_fbase != own.dli_fbase) {
-        text_str(&line, "malloc is that of ");
+        text_str(&line, function);
+        text_str(&line, " is that of ");
         text_name(&line, other.dli_fname);
         text_str(&line, "; libarenashim.so must be the first in LD_PRELOAD, in a program that "
-                        "does not define malloc itself");
+                        "does not define ");
+        text_str(&line, function);
+        text_str(&line, " itself");
     } else if (track_emulated()) {
         text_str(&line,
                  "valgrind replaces malloc; run it with " TRACK_FLAG " (or use arenashim check)");
     } else {
-        text_str(&line, "a tool in this process redirects malloc");
+        text_str(&line, "a tool in this process redirects ");
+        text_str(&line, function);
     }
     text_end(&line);
 }
@@ -224,11 +249,11 @@ static bool prepare(void)
         return false;
     /* Before symbols are looked up that may not be there: dlsym frees what it notes of a failure,
      * and a wrapper's free that looks up its own successor at the first call never comes back. */
-    bool ours = malloc_is_ours();
+    const char *bypassed = find_bypassed();
     operators_resolve(&fixed.operators);
-    if (!ours) {
+    if (bypassed) {
         environment_spare_others();
-        say_bypassed();
+        say_bypassed(bypassed);
         return false;
     }
     note_wrapper();

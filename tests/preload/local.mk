@@ -73,6 +73,8 @@ EXTRA_DIST += \
 	tests/preload/overflow.cc \
 	tests/preload/overflow.sh \
 	tests/preload/own_malloc.c \
+	tests/preload/own_new.cc \
+	tests/preload/partial.cc \
 	tests/preload/path.sh \
 	tests/preload/plugin_host.c \
 	tests/preload/programs.sh \

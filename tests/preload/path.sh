@@ -100,6 +100,42 @@ for allocator in jemalloc.so.2 mimalloc.so.2 tcmalloc_minimal.so.4; do
     bypassed "behind lib$allocator" "not in the path: malloc is that of [^ ]*lib${allocator%%.*}"
 done
 
+# ---- a part of the family is somebody else's ---------------------------------------------------
+
+# partial WAY FUNCTION: builds it, and sets `ran` to what it does without the shim
+partial() {
+    need partial -std=c++17 -O1 -fno-builtin -Wno-unused-function "-D$1" "-D$2" partial.cc -ldl
+    preload '' "$tmp/partial"
+    ran="$status:$out"
+}
+plain=$ran
+for way in LIBC NEXT; do
+    for function in FREE REALLOC DELETE; do
+        partial $way $function
+        preload "$shim" "$tmp/partial"
+        serves "the program defines $function, and goes on by $way"
+        preload "$shim" ARENASHIM_SCOPES=process ARENASHIM_DEBUG=verify "$tmp/partial"
+        serves "the program defines $function, and goes on by $way, the process, checked"
+    done
+done
+for function in free realloc; do
+    partial HANDLE "${function^^}"
+    preload "$shim" "$tmp/partial"
+    bypassed "the program defines $function, and goes past everybody" \
+        "not in the path: $function is that of $tmp/partial; .*does not define $function itself"
+done
+partial LIBC USABLE
+preload "$shim" "$tmp/partial"
+bypassed 'the program defines malloc_usable_size' \
+    "not in the path: malloc_usable_size is that of $tmp/partial; "
+ran=$plain
+need defines -DPROGRAM -std=c++17 -fno-builtin own_new.cc
+preload '' "$tmp/defines"
+wanted=$status:$out
+preload "$shim" "$tmp/defines"
+bypassed 'the operators of a program that defines malloc come to that' \
+    "not in the path: malloc is that of $tmp/defines" "$wanted"
+
 # ---- too late ----------------------------------------------------------------------------------
 
 need late late.c -ldl
