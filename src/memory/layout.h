@@ -6,8 +6,9 @@
  *              ^ aligned                      ^ 8 below the next aligned address
  *
  * What a header says is the business of the two kinds of scopes (engine/header.h, retain.h), but
- * for this: it never looks like a size of the C library's. Its free, called past the shim
- * (RTLD_DEEPBIND), would take the block in and hand it out again; so it says "invalid" and aborts.
+ * for this: it never looks like a size of the C library's. Its free, called past the shim (by the C
+ * library's handle), would take the block in and hand it out again; so it says "invalid" and
+ * aborts.
  */
 #ifndef MEMORY_LAYOUT_H
 #define MEMORY_LAYOUT_H

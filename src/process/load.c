@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "next/fixed.h"
 #include "process/life.h"
 #include "process/start.h"
@@ -54,6 +55,17 @@ __attribute__((visibility("default"))) pid_t _Fork(void)
     if (child == 0)
         life_forked();
     return child;
+}
+
+/*
+ * A library that is loaded with RTLD_DEEPBIND calls the C library past this one, and gives it
+ * blocks of arenas: the flag is taken away, but where the shim is idle. A tail call, since the next
+ * dlopen looks at the address that it returns to: whose run path, whose namespace?
+ */
+__attribute__((visibility("default"))) TAIL_CALLS void *dlopen(const char *file, int mode)
+{
+    void *(*next)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
+    return next(file, fixed.region.size != 0 ? mode & ~RTLD_DEEPBIND : mode);
 }
 
 __attribute__((destructor)) static void on_unload(void)

@@ -114,18 +114,37 @@ else
     skip 'heaptrack' 'heaptrack is not installed'
 fi
 
-# ---- plug-ins that go past every preloaded library ---------------------------------------------
+# ---- plug-ins that would go past every preloaded library ---------------------------------------
 
 need plugin.so -fPIC -shared -O1 plugin.c
-under "$tmp/mixed" deepbind "$tmp/plugin.so"
-routed 'RTLD_DEEPBIND: blocks cross both ways'
-stat_is 'RTLD_DEEPBIND: its calls are not seen' '.routed_calls' 51
+for name in deepbind deepbind_gives; do
+    under "$tmp/mixed" $name "$tmp/plugin.so"
+    routed "RTLD_DEEPBIND is taken away: $name"
+    check "RTLD_DEEPBIND is taken away: $name: its calls are seen" \
+        test "$(stat '[.passed_in_scope.modules[] | select(.name == "plugin.so") | .calls] | add')" -gt 0
+done
+capture env LD_PRELOAD="$shim" ARENASHIM_DISABLE=1 LD_DEBUG=scopes "$tmp/mixed" deepbind "$tmp/plugin.so"
+like 'RTLD_DEEPBIND stays where the shim is disabled' \
+    "$(grep -A 2 'object=.*/plugin.so' <<<"$err")" 'scope 0: .*/plugin.so'
+capture env LD_PRELOAD="$shim" LD_DEBUG=scopes "$tmp/mixed" deepbind "$tmp/plugin.so"
+unlike 'RTLD_DEEPBIND: the flag reaches nobody else' \
+    "$(grep -A 2 'object=.*/plugin.so' <<<"$err")" 'scope 0: .*/plugin.so'
 for call in free realloc; do
-    under "$tmp/mixed" "deepbind_$call" "$tmp/plugin.so"
-    is "RTLD_DEEPBIND: the C library's $call of scope memory aborts" "$status:$out" 134:drawn
-    like "RTLD_DEEPBIND: the C library's $call of scope memory says why" "$err" \
+    under "$tmp/mixed" "libc_$call"
+    is "by its handle: the C library's $call of scope memory aborts" "$status:$out" 134:drawn
+    like "by its handle: the C library's $call of scope memory says why" "$err" \
         "^$call\(\): invalid (size|old size|pointer)"
 done
+
+# The file is looked for where the caller's run path says, and beside it.
+mkdir "$tmp/beside"
+need beside/libbeside.so -fPIC -shared -O1 plugin.c
+echo '#include <dlfcn.h>
+int main(void) { return dlopen("libbeside.so", RTLD_NOW | RTLD_DEEPBIND) == 0; }' >"$tmp/runpath.c"
+# shellcheck disable=SC2016 # $ORIGIN is for the dynamic linker
+need runpath -O1 "$tmp/runpath.c" -ldl '-Wl,-rpath,$ORIGIN/beside'
+under "$tmp/runpath"
+is "dlopen: the caller's run path counts" "$status:$err" 0:
 
 # ---- children ----------------------------------------------------------------------------------
 

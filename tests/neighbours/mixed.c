@@ -87,28 +87,48 @@ static void deepbind(void)
     dlclose(handle);
 }
 
-/* The plug-in gives scope memory back by itself. It must not be taken for the C library's. */
-static void give_to_plugin(const char *function)
+/* The plug-in gives scope memory back, and takes it away, by itself. */
+static void deepbind_gives(void)
 {
-    void *handle = dlopen(plugin, RTLD_NOW | RTLD_DEEPBIND);
-    void (*give)(void *) = (void (*)(void *))dlsym(handle, function);
-    ARENA_SCOPE("deepbind") {
-        void *block = opaque(malloc(40));
-        puts("drawn");
-        fflush(stdout);
-        give(block);
-        EXPECT(opaque(malloc(40)) != block);
+    void *handle = dlopen(plugin, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+    void (*release)(void *) = (void (*)(void *))dlsym(handle, "plugin_release");
+    void *(*resize)(void *) = (void *(*)(void *))dlsym(handle, "plugin_resize");
+    for (int round = 0; round < 50; round++) {
+        ARENA_SCOPE("deepbind") {
+            unsigned char *block = opaque(malloc(40));
+            EXPECT(in_arena(block));
+            release(block);
+            EXPECT(opaque(malloc(40)) == block);
+            fill(block, 40, 3);
+            unsigned char *moved = opaque(resize(block));
+            EXPECT(!in_arena(moved) && filled(moved, 40, 3));
+            free(moved);
+        }
     }
 }
 
-static void deepbind_free(void)
+/* Who asks the C library by its handle goes past everybody. What it is given must not be taken for
+ * its own. */
+static void *give_to_libc(const char *function)
 {
-    give_to_plugin("plugin_release");
+    void *handle = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
+    ARENA_SCOPE("handle") {
+        void *block = opaque(malloc(40));
+        puts("drawn");
+        fflush(stdout);
+        return ((void *(*)(void *, size_t))dlsym(handle, function))(block, 1000);
+    }
+    return NULL;
 }
 
-static void deepbind_realloc(void)
+static void libc_free(void)
 {
-    give_to_plugin("plugin_resize");
+    give_to_libc("free");
+}
+
+static void libc_realloc(void)
+{
+    give_to_libc("realloc");
 }
 
 int main(int argc, char **argv)
@@ -116,8 +136,9 @@ int main(int argc, char **argv)
     static const struct test_case cases[] = {
         {"threads", threads},
         {"deepbind", deepbind},
-        {"deepbind_free", deepbind_free},
-        {"deepbind_realloc", deepbind_realloc},
+        {"deepbind_gives", deepbind_gives},
+        {"libc_free", libc_free},
+        {"libc_realloc", libc_realloc},
     };
     plugin = argc > 2 ? argv[2] : "";
     arena_learn();

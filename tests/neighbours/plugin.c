@@ -1,5 +1,5 @@
-/* A plug-in that is loaded with RTLD_DEEPBIND: its calls go to the C library, past every preloaded
- * library. */
+/* A plug-in that is loaded with RTLD_DEEPBIND, by which its calls would go to the C library, past
+ * every preloaded library. */
 #include <stdlib.h>
 #include <string.h>
 

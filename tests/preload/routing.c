@@ -255,7 +255,8 @@ static void library_comes_and_goes(void)
     }
 }
 
-/* A library that binds to the C library's malloc past the shim: its blocks can be freed. */
+/* A library that is to bind to the C library's malloc past the shim, but does not: its calls take
+ * no part. */
 static void library_binds_deeply(void)
 {
     ARENA_SCOPE("deep") {

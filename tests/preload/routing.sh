@@ -126,7 +126,7 @@ is 'a library that comes and goes is one in the report' "$(calls_of libplugin.so
 stat_is 'a library that comes and goes is named once' \
     '[.passed_in_scope.modules[] | select(.name == "libplugin.so")] | length' 1
 under "$tmp/routing" library_binds_deeply
-routed 'a library bound past the shim (RTLD_DEEPBIND)'
+routed 'a library that is not bound past the shim (RTLD_DEEPBIND)'
 
 if [ "$(uname -m)" = x86_64 ]; then
     under "$tmp/routing" generated_code
