@@ -39,6 +39,8 @@ src_libcore_la_SOURCES = \
 	src/next/fixed.h \
 	src/next/next.c \
 	src/next/next.h \
+	src/route/thrower.c \
+	src/route/thrower.h \
 	src/route/modules.c \
 	src/route/modules.h \
 	src/thread/hot.h \

@@ -59,4 +59,7 @@ void *block_outside(size_t size);
  * scope that drops the caller's module is the fast path's from then on. */
 bool is_routed(struct thread *thread, uintptr_t caller);
 
+/* Whether an exception was drawn in an open scope, which serves nobody since. */
+bool is_throwing(const struct thread *thread);
+
 #endif

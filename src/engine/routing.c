@@ -27,6 +27,39 @@ static const struct module *wrapped_module(const struct thread *thread)
     return NULL;
 }
 
+bool is_throwing(const struct thread *thread)
+{
+    for (uint64_t depth = thread->depth; depth > 0; depth--)
+        if (thread->frames[depth - 1].token == thread->throwing)
+            return true;
+    return false;
+}
+
+/*
+ * Whether the call belongs to an exception that the program draws by code of its own. From the
+ * drawing of the object on its constructor draws what it holds by the same operators as all others:
+ * so the scope that the exception may leave serves nobody any more, nor do those begun in it. Else
+ * the module's part that holds the caller, without that code, is the fast path's from then on.
+ */
+static bool draws_exception(struct thread *thread, const struct module *module, uintptr_t caller)
+{
+    uintptr_t start = module->start, end = start + module->size;
+    const struct region *thrower = &fixed.thrower;
+    bool throwing = is_throwing(thread);
+    if (thrower->start - start < module->size) {
+        if (caller < thrower->start)
+            end = thrower->start;
+        else if (caller - thrower->start >= thrower->size)
+            start = thrower->start + thrower->size;
+        else if (!throwing) {
+            thread->throwing = thread_innermost(thread)->token;
+            throwing = true;
+        }
+    }
+    hot_use_module(start, throwing ? 0 : end - start);
+    return throwing;
+}
+
 static bool takes_part(struct thread *thread, uintptr_t caller)
 {
     struct passed *passed = &thread->passed;
@@ -52,8 +85,10 @@ static bool takes_part(struct thread *thread, uintptr_t caller)
      * to go the slow way, which enters the mark. */
     if (everybody)
         thread->modules.generation = modules_generation() - 1;
-    hot_use_module(module->start, module->size);
-    return true;
+    if (LIKELY(!draws_exception(thread, module, caller)))
+        return true;
+    passed->paused++;
+    return false;
 }
 
 bool is_routed(struct thread *thread, uintptr_t caller)

@@ -21,6 +21,7 @@ struct fixed {
     struct region region;
     struct region fast;    /* the same for the entry points; all 0 where blocks are checked */
     struct region deleted; /* the same for operator delete; all 0, too, where the program has one */
+    struct region thrower; /* code in the program that draws exceptions: see route/thrower.h */
     size_t bias;           /* a block of n bytes occupies (n + bias) & mask bytes; see layout.h */
     size_t mask;
     bool retains;      /* there may be scopes that retain what is alive: see retain.h */

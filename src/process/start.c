@@ -17,6 +17,7 @@
 #include "process/life.h"
 #include "report/report.h"
 #include "route/modules.h"
+#include "route/thrower.h"
 #include "scope/automatic.h"
 #include "scope/named.h"
 #include "settings/config.h"
@@ -216,6 +217,7 @@ bool start_routing(void)
     }
     say_limit(wish);
     track_roots((void *)fixed.region.start, fixed.region.size);
+    fixed.thrower = thrower_find();
     fixed.bias = BLOCK_BIAS(fixed.config.align);
     fixed.mask = BLOCK_MASK(fixed.config.align);
     fixed.judges = *fixed.config.modules != '\0';

@@ -25,8 +25,10 @@ static void open_dropping_slowly(struct thread *thread, struct site_stats *stats
     } while (UNLIKELY(frame->token != token));
     hot.start = fixed.checked ? UINTPTR_MAX : start;
     hot.cursor = start;
-    if (module)
-        hot_use_module(module->start, module->size);
+    if (module && !is_throwing(thread))
+        hot_use_module(module->start, fixed.thrower.start - module->start < module->size
+                                          ? fixed.thrower.start - module->start
+                                          : module->size);
     signal_fence();
     hot.limit = thread->gap_top ? 0 : thread->open_limit;
 }

@@ -72,6 +72,8 @@ struct thread {
     uint64_t swept;       /* the token of the scope that was swept last */
     uintptr_t sweep_at;   /* the cursor from which on it is worth the time again */
     uintptr_t new_caller; /* whose nothrow operator new goes on as the throwing one; 0: nobody's */
+    uint64_t
+        throwing; /* the token of the scope in which an exception was drawn last: see routing.c */
     struct kept kept;
     struct heap heap;
     struct module_cache modules;

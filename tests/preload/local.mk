@@ -23,6 +23,7 @@ TESTS += \
 	tests/preload/stack.sh \
 	tests/preload/stats.sh \
 	tests/preload/threads.sh \
+	tests/preload/thrown.sh \
 	tests/preload/trim.sh \
 	tests/preload/unload.sh \
 	tests/preload/recall.sh
@@ -102,6 +103,8 @@ EXTRA_DIST += \
 	tests/preload/threads.c \
 	tests/preload/threads.cc \
 	tests/preload/threads.sh \
+	tests/preload/thrown.cc \
+	tests/preload/thrown.sh \
 	tests/preload/trim.c \
 	tests/preload/trim.sh
 EXTRA_DIST += tests/preload/unload.c tests/preload/unload.sh tests/preload/recall.sh
