@@ -39,6 +39,8 @@
 #define VALGRIND_DISCARD_TRANSLATIONS(start, size) ((void)(start), (void)(size))
 #define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
 #define VALGRIND_ENABLE_ERROR_REPORTING ((void)0)
+#define VALGRIND_MALLOCLIKE_BLOCK(block, size, red_zone, zeroed)                                   \
+    ((void)(block), (void)(size), (void)(red_zone), (void)(zeroed))
 #define VALGRIND_HG_CLEAN_MEMORY(start, size) ((void)(start), (void)(size))
 #define VALGRIND_HG_DISABLE_CHECKING(start, size) ((void)(start), (void)(size))
 #define TRACK_SUPPRESS(start, size) ((void)(start), (void)(size))
@@ -125,6 +127,13 @@ static inline void track_resize(const void *pool, const void *block, size_t size
 static inline void track_trim(const void *pool, const void *start, size_t size)
 {
     VALGRIND_MEMPOOL_TRIM(pool, start, size);
+}
+
+/* A block of no pool, which is never freed. memcheck looks for leaks only where one is alive,
+ * whatever the pools hold. */
+static inline void track_alone(const void *block, size_t size)
+{
+    VALGRIND_MALLOCLIKE_BLOCK(block, size, 0, 1);
 }
 
 /* What was done with this memory so far is unrelated to what comes: accesses from before this call

@@ -6,6 +6,7 @@ EXTRA_DIST += $(valgrind_tests) \
 	tests/valgrind/freed.c \
 	tests/valgrind/leak.c \
 	tests/valgrind/left_open.c \
+	tests/valgrind/lost.c \
 	tests/valgrind/overrun.c \
 	tests/valgrind/retained.c \
 	tests/valgrind/stale.c \

@@ -88,6 +88,21 @@ is "a leak of a retained block is found" "$status" 99
 like "... as definitely lost" "$output" '100 bytes in 1 blocks are definitely lost'
 like "... with the stack of the allocation" "$output" 'leave \(retained\.c:'
 
+# No block of the C library's is alive in these, without which memcheck looks for no leaks.
+run lost/clean ARENASHIM_SCOPES=process
+is "a clean program that is one scope gives status 0" "$status" 0
+is "... and no report" "$output" ''
+run lost/main ARENASHIM_SCOPES=process
+is "a leak in a process that is one scope is found" "$status" 99
+like "... as definitely lost" "$output" '1,234 bytes in 1 blocks are definitely lost'
+like "... with the stack of the allocation" "$output" 'lose \(lost\.c:'
+like "... and nothing else" "$output" 'valgrind-check: memcheck reports 1 errors'
+run lost/thread ARENASHIM_SCOPES=process
+is "a leak of a started thread is found" "$status" 99
+like "... as definitely lost" "$output" '777 bytes in 1 blocks are definitely lost'
+like "... with the stack of the allocation" "$output" 'run \(lost\.c:'
+like "... and nothing else" "$output" 'valgrind-check: memcheck reports 1 errors'
+
 run children/clean
 is "forked children that do nothing wrong give status 0" "$status" 0
 is "... and no report" "$output" ''
