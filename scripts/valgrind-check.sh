@@ -8,12 +8,16 @@
 #
 #   --no-shim   memcheck alone: for programs that hold the allocator themselves (unit tests)
 #
+# The shells and launchers between this script and the program have the shim preloaded, but it is idle
+# where memcheck does not watch (ARENASHIM_MEMCHECK).
+#
 # Environment: ARENASHIM_SHIM names the library (else it is looked for beside this script, in the
 # build tree and installed); the other ARENASHIM_ variables are the program's; VALGRIND names
 # valgrind; VALGRIND_OPTS adds options, for instance --suppressions=FILE or --track-origins=yes.
 #
 # Exit status: 99 when something was found (the report goes to stderr), 125 when the check itself
-# failed, otherwise the program's.
+# failed or, with ARENASHIM_SCOPE_STRICT=1, the shim did not let the program start, otherwise the
+# program's.
 set -euo pipefail
 
 FOUND=99
@@ -112,7 +116,7 @@ status=0
         library=$(find_shim)
         unset ARENASHIM_SHIM
         export LD_PRELOAD="$library${LD_PRELOAD:+:$LD_PRELOAD}"
-        export ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$pattern.json"
+        export ARENASHIM_MEMCHECK=1 ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$pattern.json"
     fi
     exec "$valgrind" "${memcheck_options[@]}" --log-file="$pattern.log" "$@"
 ) || status=$?
@@ -126,6 +130,11 @@ log | grep -q "^==$main== ERROR SUMMARY: " || {
     log >&2
     fail "valgrind did not finish (status $status)"
 }
+# The shim has said which function cannot be a scope.
+if [ -n "$shim" ] && [ "${ARENASHIM_SCOPE_STRICT-}" = 1 ] && [ "$status" = "$FAILED" ] &&
+    [ ! -s "$work/$main.json" ]; then
+    exit "$FAILED"
+fi
 watched=$(log | sed -n 's/^==\([0-9]*\)== .*/\1/p' | sort -u)
 # Of a process that was killed there is no summary, but there are its errors.
 errors=$(awk -v main="$work/$main.log" '

@@ -1,6 +1,6 @@
 /*
  * arenashim check: becomes the script that runs a program under Valgrind, and tells it by the
- * environment variable ARENASHIM_SHIM which shim to preload.
+ * environment which shim to preload (ARENASHIM_SHIM) and with what settings.
  */
 #include <err.h>
 #include <errno.h>
@@ -11,30 +11,35 @@
 #include "cli/cli.h"
 #include "cli/locate.h"
 #include "cli/program.h"
+#include "cli/settings.h"
 
 void check_help(void)
 {
-    fputs("Usage: arenashim check [--] PROGRAM [ARGUMENT]...\n"
+    fputs("Usage: arenashim check [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
           "Run PROGRAM with the shim under Valgrind's memcheck, and fail on a leak, an invalid\n"
           "access, a scope left open, a misused mark or block, or when no call at all was\n"
           "routed. Processes that it forks are checked with it, but for leaks.\n"
-          "\n"
+          "\n",
+          stdout);
+    settings_help(SETTING_CAPACITY, SETTINGS - 1, true);
+    fputs("  --shim=FILE           preload FILE instead of the libarenashim.so of this command\n"
           "  --help                print this help and exit\n"
           "  --version             print the version and exit\n"
           "\n"
-          "Exit status: 0 when nothing is wrong, 125 when arenashim fails, 126 when PROGRAM\n"
-          "cannot be executed, 127 when it is not found, another when the check fails or PROGRAM\n"
-          "does. See arenashim(1).\n",
+          "Exit status: 0 when nothing is wrong, 99 when something is, 125 when arenashim fails\n"
+          "or, with --scope-strict, when a function cannot be a scope, 126 when PROGRAM cannot be\n"
+          "executed, 127 when it is not found, and else PROGRAM's own. See arenashim(1).\n",
           stdout);
 }
 
 void check_command(int argc, char **argv)
 {
     char shim[PATH_MAX], script[PATH_MAX], path[PATH_MAX];
-    read_common_options(argc, argv, "arenashim check", check_help);
+    const char *given = settings_options(argc, argv, "arenashim check", check_help, true);
+    settings_check();
     if (optind == argc)
         usage_error("arenashim check", "no program to check was given");
-    locate_shim(NULL, shim);
+    locate_shim(given, shim);
     locate_check_script(script);
 
     /* Found here rather than by Valgrind, whose own status for a missing program is no promise. */

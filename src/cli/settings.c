@@ -10,6 +10,8 @@
 #include "base/parse.h"
 #include "cli/cli.h"
 
+enum { OPTION_SHIM = OPTION_OWN, OPTION_SETTING };
+
 /* The shim reads specs; what can be no spec at all is refused here. */
 static bool may_be_spec(const char *value)
 {
@@ -129,4 +131,76 @@ void settings_check(void)
              "--limit (ARENASHIM_LIMIT) '%s' is not accepted with --capacity (ARENASHIM_CAPACITY) "
              "'%s'; it takes at least the capacity",
              limit_value, capacity_value);
+}
+
+/* ---- as options -------------------------------------------------------------------------------
+ */
+
+static noreturn void missing_value(int option)
+{
+    if (option == OPTION_SHIM)
+        errx(EXIT_CANCELED, "--shim needs a value; it takes a readable shared library");
+    const struct setting *setting = &settings[option - OPTION_SETTING];
+    errx(EXIT_CANCELED, "--%s needs a value; it takes %s", setting->option,
+         setting_accepted(setting));
+}
+
+static bool is_option(const struct setting *setting, bool for_check)
+{
+    return setting->option && !(for_check && setting->not_checked);
+}
+
+void settings_help(enum setting_id first, enum setting_id last, bool for_check)
+{
+    for (const struct setting *s = &settings[first]; s <= &settings[last]; s++)
+        if (is_option(s, for_check))
+            printf("  --%s%-*s  %s\n", s->option, 18 - (int)strlen(s->option), s->argument,
+                   s->summary);
+}
+
+/* Fills in what getopt_long needs to know, with a zero entry at the end. */
+static void list_options(struct option options[SETTINGS + 4], bool for_check)
+{
+    *options++ = (struct option){"help", no_argument, NULL, OPTION_HELP};
+    *options++ = (struct option){"version", no_argument, NULL, OPTION_VERSION};
+    *options++ = (struct option){"shim", required_argument, NULL, OPTION_SHIM};
+    for (int i = 0; i < SETTINGS; i++) {
+        if (!is_option(&settings[i], for_check))
+            continue;
+        int has_value = *settings[i].argument == '\0' ? no_argument
+                        : settings[i].bare            ? optional_argument
+                                                      : required_argument;
+        *options++ = (struct option){settings[i].option, has_value, NULL, OPTION_SETTING + i};
+    }
+    *options = (struct option){NULL, 0, NULL, 0};
+}
+
+const char *settings_options(int argc, char **argv, const char *command, void (*help)(void),
+                             bool for_check)
+{
+    struct option options[SETTINGS + 4];
+    list_options(options, for_check);
+    const char *shim = NULL;
+    for (;;) {
+        const char *argument = argv[optind];
+        int option = getopt_long(argc, argv, NO_SHORT_OPTIONS, options, NULL);
+        switch (option) {
+        case -1:
+            return shim;
+        case OPTION_HELP:
+            help();
+            finish_output();
+        case OPTION_VERSION:
+            print_version();
+        case OPTION_SHIM:
+            shim = optarg;
+            break;
+        case ':':
+            missing_value(optopt);
+        case '?':
+            bad_option(command, argument);
+        default:
+            setting_apply((enum setting_id)(option - OPTION_SETTING), optarg);
+        }
+    }
 }

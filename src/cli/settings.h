@@ -1,5 +1,5 @@
 /*
- * The shim's settings (settings/table.h) as options of `arenashim run`, which puts their values
+ * The shim's settings (settings/table.h) as options of the subcommands, which put their values
  * into the environment.
  */
 #ifndef CLI_SETTINGS_H
@@ -11,6 +11,16 @@
 
 /* Completes "it takes ..." of the option. */
 const char *setting_accepted(const struct setting *setting);
+
+/* Prints a line of help for each option from `first` to `last`; `for_check`: that `arenashim check`
+ * has. */
+void settings_help(enum setting_id first, enum setting_id last, bool for_check);
+
+/* Applies the options of `command` before the operands and leaves optind at the first operand.
+ * Returns the value of --shim, or NULL. --help, --version and what is not accepted end the process.
+ */
+const char *settings_options(int argc, char **argv, const char *command, void (*help)(void),
+                             bool for_check);
 
 /* Puts `value` (NULL: none was given) into the setting's variable, or exits with EXIT_CANCELED
  * and one line that names the option, the value and what is accepted. */

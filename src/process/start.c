@@ -261,6 +261,8 @@ static bool prepare(void)
     next_resolve();
     fixed.fork = (pid_t(*)(void))dlsym(RTLD_NEXT, "_Fork");
     fixed.find_object = (__typeof__(fixed.find_object))dlsym(RTLD_NEXT, "_dl_find_object");
+    if (environment_wants_memcheck() && !track_active())
+        return false;
     if (is_apart() || is_second_copy())
         return false;
     /* Before symbols are looked up that may not be there: dlsym frees what it notes of a failure,

@@ -26,6 +26,18 @@ static char **find(const char *name)
     return NULL;
 }
 
+static void drop(char **entry)
+{
+    for (; entry && *entry; entry++)
+        entry[0] = entry[1];
+}
+
+bool environment_wants_memcheck(void)
+{
+    const char *value = secure_getenv(settings[SETTING_MEMCHECK].variable);
+    return value && strcmp(value, "1") == 0;
+}
+
 /* ---- LD_PRELOAD ------------------------------------------------------------------------------ */
 
 /* The length of what the dynamic linker replaces at the start of an item: $LIB, ${LIB}, and so on;
@@ -94,10 +106,8 @@ static void stop_following(void)
         return;
     char *list = strchr(*entry, '=') + 1;
     take_out(list, own.dli_fname);
-    if (*list != '\0')
-        return;
-    for (; *entry; entry++)
-        entry[0] = entry[1];
+    if (*list == '\0')
+        drop(entry);
 }
 
 /*
@@ -211,6 +221,8 @@ void environment_settle(struct config *config)
         environment_spare_others();
     else
         stop_following();
+    if (config->memcheck)
+        drop(find(settings[SETTING_MEMCHECK].variable));
     if (*config->stats_file != '\0' && needs_mark(config->stats_file))
         tell_processes_apart(config);
     if (config->follow && (*config->specs != '\0' || *config->scope_file != '\0') &&

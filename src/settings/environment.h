@@ -5,11 +5,19 @@
 #ifndef SHIM_ENVIRONMENT_H
 #define SHIM_ENVIRONMENT_H
 
+#include <stdbool.h>
+
 #include "settings/values.h"
+
+/* Whether ARENASHIM_MEMCHECK=1 keeps the shim idle in a process that memcheck does not watch, where
+ * no other setting is looked at then: `arenashim check` can preload it onto the program only by way
+ * of the shells and launchers that lead there. */
+bool environment_wants_memcheck(void);
 
 /*
  * - ARENASHIM_FOLLOW=0: this library is taken out of LD_PRELOAD; otherwise programs of another C
  *   library are spared it.
+ * - ARENASHIM_MEMCHECK has served its turn, and is taken out.
  * - ARENASHIM_STATS_FILE without %p: the name gets an ending by which children, forked or
  *   executed, write files of their own instead of this process's. config->stats_file likewise.
  * - ARENASHIM_SCOPES or ARENASHIM_SCOPE_FILE with specs gets the same ending, by which children

@@ -258,15 +258,16 @@ const struct setting settings[SETTINGS] = {
     [SETTING_STATS] = {"ARENASHIM_STATS", "text or json", read_stats, FIELD(stats), WORDS(formats),
                        .option = "stats", .argument = "[=FORMAT]",
                        .summary = "print statistics at exit, as text or json (text)",
-                       .bare = "text"},
+                       .bare = "text", .not_checked = true},
     [SETTING_STATS_FILE] = {"ARENASHIM_STATS_FILE", NAME_ACCEPTED, read_stats_file,
                             FIELD(stats_file), .option = "stats-file", .argument = "=FILE",
                             .summary =
                                 "write them to FILE; %p is the process, %h the host (stderr)",
-                            .is_path = true, .is_pattern = true},
+                            .is_path = true, .is_pattern = true, .not_checked = true},
     [SETTING_FOLLOW] = {"ARENASHIM_FOLLOW", FLAG_ACCEPTED, read_flag, FIELD(follow),
                         .option = "no-follow", .argument = "",
                         .summary = "programs that PROGRAM starts run without the shim",
                         .bare = "0"},
+    [SETTING_MEMCHECK] = {"ARENASHIM_MEMCHECK", FLAG_ACCEPTED, read_flag, FIELD(memcheck)},
     [SETTING_DISABLE] = {"ARENASHIM_DISABLE", FLAG_ACCEPTED, read_flag, FIELD(disabled)},
 };

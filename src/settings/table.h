@@ -30,6 +30,7 @@ enum setting_id {
     SETTING_STATS,
     SETTING_STATS_FILE,
     SETTING_FOLLOW,
+    SETTING_MEMCHECK,
     SETTING_DISABLE,
     SETTINGS,
 };
@@ -53,6 +54,7 @@ struct setting {
     bool is_pattern;             /* % is special in it */
     bool is_path;                /* made absolute: the program may change its directory */
     bool repeats;                /* further values are appended, behind semicolons */
+    bool not_checked;            /* no option of `arenashim check`, which sets it itself */
 };
 
 extern const struct setting settings[SETTINGS];

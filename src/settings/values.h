@@ -56,6 +56,7 @@ struct config {
     bool stats_at_exit;
     bool disabled;
     bool follow;                  /* children get the shim, too */
+    bool memcheck;                /* idle where memcheck does not watch: see environment.h */
     bool scope_strict;            /* a spec that cannot be applied ends the process */
     bool scope_list;              /* what the specs match is printed, and the process ends */
     char specs[CONFIG_NAME_SIZE]; /* ARENASHIM_SCOPES without `thread` and `process` */

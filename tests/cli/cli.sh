@@ -127,6 +127,12 @@ test_help() {
     for arguments in scope scope-file scope-strict end help version; do
         like "scopes --help lists --$arguments" "$out" "^  --$arguments(=| |\[)"
     done
+    capture "$arenashim" check --help
+    for arguments in capacity modules scope scope-file scope-strict end stack debug no-follow shim \
+        help version; do
+        like "check --help lists --$arguments" "$out" "^  --$arguments(=| |\[)"
+    done
+    unlike 'check --help lists no statistics, which are its own' "$out" '^  --stats'
     for arguments in --help --version 'help run' 'check --help'; do
         # The redirections are the inner shell's, so that `fails` can look at stdout of its own.
         fails "$arguments fails on a closed stdout" 125 'cannot write to standard output' \
@@ -691,6 +697,7 @@ test_check() {
         cat >>"$directory/valgrind-check" <<'END'
 echo "shim $ARENASHIM_SHIM"
 echo "preload $LD_PRELOAD"
+echo "scopes $ARENASHIM_SCOPES end $ARENASHIM_END"
 printf '<%s>' "$@"
 exit 7
 END
@@ -700,6 +707,16 @@ END
     like 'check: the script gets the shim' "$out" "^shim $tmp/prefix/lib.*/libarenashim.so$"
     like 'check: nothing is preloaded into the script' "$out" '^preload $'
     like 'check: the script gets the program and its arguments' "$out" '^<printf>< a  b ><-x>$'
+    capture "$moved" check --scope=f --scope='main!g' --end=reset --shim="$tmp/other.so" -- printf -x
+    like 'check: options set the variables' "$out" '^scopes f;main!g end reset$'
+    like 'check: --shim names the shim' "$out" "^shim $tmp/other.so$"
+    like 'check: what follows the options is the program' "$out" '^<printf><-x>$'
+    fails 'check: a value that is not accepted' 125 "--end='x' is not accepted" \
+        "$moved" check --end=x -- true
+    fails 'check: a limit below the capacity' 125 "--limit .* is not accepted with --capacity" \
+        "$moved" check --capacity=2M --limit=1M -- true
+    fails 'check: no statistics of the user' 125 "option '--stats' is unknown" \
+        "$moved" check --stats -- true
     capture "$moved" check printf -- -x
     like 'check: options end at the first operand' "$out" '^<printf><--><-x>$'
     fails 'check: a missing program' 127 "cannot run 'no-such-program'" \

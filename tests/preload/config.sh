@@ -86,7 +86,7 @@ all_names='ARENASHIM_CAPACITY, ARENASHIM_LIMIT, ARENASHIM_OVERFLOW, ARENASHIM_AL
 all_names+='ARENASHIM_MODULES, ARENASHIM_SCOPES, ARENASHIM_SCOPE_FILE, ARENASHIM_SCOPE_STRICT, '
 all_names+='ARENASHIM_SCOPE_LIST, ARENASHIM_END, ARENASHIM_STACK, '
 all_names+='ARENASHIM_DEBUG, ARENASHIM_STATS, '
-all_names+='ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW and ARENASHIM_DISABLE$'
+all_names+='ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW, ARENASHIM_MEMCHECK and ARENASHIM_DISABLE$'
 for name in ARENASHIM_CAPCITY ARENASHIM_ ARENASHIM_capacity ARENASHIM_STATS_FILES \
     ARENASHIM_CAPACITY_ ARENASHIM_STAT; do
     under "$name=1" "$tmp/simple"
@@ -108,6 +108,10 @@ under ARENASHIM_DISABLE=1 "$tmp/simple"
 is 'ARENASHIM_DISABLE=1: nothing is said' "$status:$out:$err" "$ran:"
 stat_is 'ARENASHIM_DISABLE=1: nothing is routed, no scope is seen' '"\(.routed_calls) \(.scopes)"' \
     '0 0'
+under ARENASHIM_MEMCHECK=1 ARENASHIM_ALIGN=x "$tmp/simple"
+is 'ARENASHIM_MEMCHECK=1: without memcheck the shim is idle, and no setting is looked at' \
+    "$status:$out:$err" "$ran:"
+check 'ARENASHIM_MEMCHECK=1: there are no statistics' test ! -s "$tmp/stats"
 under ARENASHIM_DISABLE=1 ARENA_SAY=1 "$tmp/simple"
 is 'ARENASHIM_DISABLE=1: scopes are not active' "$err" 'active 0'
 

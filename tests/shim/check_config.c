@@ -293,6 +293,7 @@ static const struct {
     {"DEBUG", "all", DEBUG_SWITCHES},
     {"FOLLOW", "", "0 or 1"},
     {"FOLLOW", "no", "0 or 1"},
+    {"MEMCHECK", "yes", "0 or 1"},
     {"DISABLE", "", "0 or 1"},
     {"DISABLE", "yes", "0 or 1"},
     {"DISABLE", "2", "0 or 1"},
@@ -356,7 +357,7 @@ END_TEST
     "ARENASHIM_MODULES, ARENASHIM_SCOPES, ARENASHIM_SCOPE_FILE, ARENASHIM_SCOPE_STRICT, "          \
     "ARENASHIM_SCOPE_LIST, ARENASHIM_END, ARENASHIM_STACK, ARENASHIM_DEBUG, "                      \
     "ARENASHIM_STATS, "                                                                            \
-    "ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW and ARENASHIM_DISABLE\n"
+    "ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW, ARENASHIM_MEMCHECK and ARENASHIM_DISABLE\n"
 
 static const char *const unknown[] = {"CAPACTY", "STAT", "STATS_FIL", "STATS_FILES", "limit", ""};
 

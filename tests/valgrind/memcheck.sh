@@ -153,6 +153,33 @@ output=$("$command" check -- "$work/stale" 2>&1) || status=$?
 is "arenashim check runs the same check" "$status" 99
 like "... with the same report" "$output" "inside a block of size 4 free'd"
 
+# check_command OPTION...: `arenashim check` with them, of a program that has no mark.
+check_command() {
+    status=0
+    output=$(TMPDIR=$work "$command" check "$@" 2>&1) || status=$?
+}
+
+build lost
+strip "$work/lost" -o "$work/stripped"
+check_command --scope='main!run' -- "$work/lost" thread
+is "arenashim check --scope: a leak in a named function is found" "$status" 99
+like "... with the stack of the allocation" "$output" 'run \(lost\.c:'
+unlike "... and the shim says nothing of shells and launchers" "$output" '^arenashim: '
+check_command --scope='main!none' -- "$work/stripped" main
+is "arenashim check --scope: a function that is not there" "$status" 99
+is "... is one line" "$(grep -c 'matches no function' <<<"$output")" 1
+check_command --scope='main!none' --scope-strict -- "$work/lost" main
+is "arenashim check --scope-strict: the program is not started" "$status" 125
+is "... for which there is one line" "$(grep -c 'is not started' <<<"$output")" 1
+unlike "... and no other reason" "$output" 'valgrind-check'
+check_command --scope='main!run' --scope-strict -- "$work/lost" thread
+is "arenashim check --scope-strict: it is where all can be scopes" "$status" 99
+check_command --scope=thread --end=reset -- "$work/lost" thread
+is "arenashim check --end=reset: what a scope drops is no leak" "$status" 0
+status=0
+output=$(ARENASHIM_END=x "$command" check --scope=process -- "$work/lost" 2>&1) || status=$?
+is "a variable with a bad value is one line" "$status:$(grep -c 'is not accepted' <<<"$output")" 0:1
+
 status=0
 "$checker" "$BUILDDIR/examples/recall/recall" --synthetic --queries 3 --threads 2 --seed 1 \
     >"$work/recall.out" 2>"$work/recall.err" || status=$?
