@@ -71,6 +71,7 @@ src_libcore_la_SOURCES = \
 	src/engine/retain_heap.h \
 	src/engine/retain_room.c \
 	src/engine/retain_free.c \
+	src/engine/retain_verify.c \
 	src/engine/retain_sweep.c \
 	src/engine/retain_end.c \
 	src/engine/retain_large.c \

@@ -298,6 +298,15 @@ void debug_freed(void *block, const struct header *header)
         memset(block, RELEASED, header->asked);
 }
 
+void debug_look_at(const void *first, const void *block, const struct header *header,
+                   const char *when)
+{
+    if (block < first || (uintptr_t)block >= header_end(header) ||
+        (uintptr_t)block % ALIGN_MIN != 0)
+        fail("write into the header of the block at ", first, NULL, when);
+    verify(block, header, when);
+}
+
 void debug_not_a_block(const struct thread *thread)
 {
     if (debug_has(DEBUG_VERIFY))

@@ -3,12 +3,12 @@
  *
  * poison:     fresh blocks are filled with 0xa5, freed blocks and ended scopes with 0x5a.
  * verify:     headers and red zones (0xfb) are checked at every free and at scope end, and with
- *             poison whether a freed block was written to. What is found is one line and abort().
- * quarantine: the memory of an ended scope becomes inaccessible, and its addresses are not used
- *             again until the arena's address space has gone round. A use of it is SIGSEGV, after
- *             one line that says which scope it was of. Contents are kept for the newest 64 MiB per
- *             arena.
- * log:        one line when a scope ends.
+ *             poison whether a freed block was written to. Of scopes that retain all blocks are
+ *             looked at, as often as costs little: retain_verify.c. What is found is one line and
+ * abort(). quarantine: the memory of an ended scope becomes inaccessible, and its addresses are not
+ * used again until the arena's address space has gone round. A use of it is SIGSEGV, after one line
+ * that says which scope it was of. Contents are kept for the newest 64 MiB per arena. log: one line
+ * when a scope ends.
  *
  * With any of them the fast paths stay closed, so that every call comes here by the slow paths, as
  * under memcheck; without, nothing here is called. memcheck does more than the first three, so
@@ -42,6 +42,11 @@ void debug_shrinking(void *block, const struct header *header, const struct head
 
 /* A block is about to be marked as freed. */
 void debug_freed(void *block, const struct header *header);
+
+/* A look at a block that is alive or, as header->end says, freed; it lies at `first` or behind,
+ * where it is aligned. */
+void debug_look_at(const void *first, const void *block, const struct header *header,
+                   const char *when);
 
 /* A pointer is about to be reported that is no block: perhaps a stray write is to blame. */
 void debug_not_a_block(const struct thread *thread);

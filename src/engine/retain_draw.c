@@ -238,6 +238,8 @@ static void enter_checked(struct thread *thread, uintptr_t block, const struct r
     retain_inspect(&thread->heap, block, &found);
     retain_store(retain_asked_place(found.end), asked);
     retain_store(retain_caller_place(found.end), request->caller);
+    retain_store(retain_start_place(found.end), block);
+    thread->heap.unverified++;
     struct header whole = retain_described(found.end);
     debug_drawn((void *)block, &whole);
     track_alloc(&thread->heap, (void *)block, asked);

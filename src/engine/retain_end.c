@@ -42,6 +42,7 @@ void retain_start_afresh(struct thread *thread)
     struct heap *heap = &thread->heap;
     struct pages *pages = &heap->pages;
     retain_drain(thread);
+    retain_verify(thread, "at the end of a scope", false);
     size_t recent = kept_note(&heap->kept, heap->peak);
     if (heap->alive == 0 && !heap->unsure && pages->used > RESTART_PAGES &&
         !is_as_usual(heap, recent))
@@ -75,6 +76,7 @@ void retain_leave(struct thread *thread)
     struct pages *pages = &thread->heap.pages;
     size_t capacity = fixed.config.capacity / PAGE_BYTES;
     retain_drain(thread);
+    retain_verify(thread, "at the end of its thread", true);
     if (pages->warm > capacity)
         pages_trim(pages, (uint32_t)capacity);
 }
@@ -92,5 +94,5 @@ void retain_recover(struct thread *thread)
     for (uint32_t run = 0; run < heap->pages.count; run += heap->pages.table[run].length)
         if (heap->pages.table[run].kind == PAGES_SHARED)
             heap->shared_pages += heap->pages.table[run].length;
-    heap->unsure = true;
+    heap->unsure = heap->torn = true;
 }

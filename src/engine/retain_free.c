@@ -81,7 +81,7 @@ static void give_back(struct thread *thread, const struct retain_block *found)
     }
     size_t total = found->end - found->block + BLOCK_HEADER;
     if (fixed.checked) /* what is used again soon hides its misuse: a sweep finds it */
-        retain_store(found->block - BLOCK_HEADER, total | RETAIN_FREED);
+        retain_store(found->block - BLOCK_HEADER, RETAIN_WHOLE | total | RETAIN_FREED);
     else
         retain_put(heap, found->block, total);
 }

@@ -9,8 +9,11 @@
 #include "engine/header.h"
 #include "engine/retain.h"
 
-/* Where blocks are checked, a red zone, the caller and the size asked for lie behind each. */
-#define RETAIN_CHECKED_BYTES (BLOCK_RED_ZONE + 2 * sizeof(size_t))
+/* Where blocks are checked, there lie behind each a red zone, its address (which is not the first
+ * where it is aligned), the caller and the size asked for. A freed one stays as it was until a
+ * sweep, in no list: in the place of the next one's address is a 1. */
+#define RETAIN_CHECKED_BYTES (BLOCK_RED_ZONE + 3 * sizeof(size_t))
+#define RETAIN_WHOLE ((uint64_t)1 << 16)
 
 /* ---- words that the program must not see ----------------------------------------------------- */
 
@@ -50,11 +53,16 @@ static inline uintptr_t retain_caller_place(uintptr_t end)
     return end - 2 * sizeof(size_t);
 }
 
+static inline uintptr_t retain_start_place(uintptr_t end)
+{
+    return end - 3 * sizeof(size_t);
+}
+
 /* What the debug switches see of a block. */
 static inline struct header retain_described(uintptr_t end)
 {
     return (struct header){0, retain_load(retain_caller_place(end)),
-                           retain_load(retain_asked_place(end)), retain_caller_place(end)};
+                           retain_load(retain_asked_place(end)), retain_start_place(end)};
 }
 
 /* ---- classes --------------------------------------------------------------------------------- */
@@ -149,6 +157,10 @@ void retain_note_peak(struct thread *thread);
 
 /* Makes free blocks of the room in [place, end), which begins and ends at a header. */
 void retain_put_room(struct heap *heap, uintptr_t place, uintptr_t end);
+
+/* With ARENASHIM_DEBUG=verify looks at all blocks, alive and freed, of which none has been used
+ * again; only when much has been drawn since the last time, or `always`. In retain_verify.c. */
+void retain_verify(struct thread *thread, const char *when, bool always);
 
 /* Makes free neighbours one, and gives pages back in which nothing is alive. The larger pieces are
  * heap->gaps then. In retain_sweep.c. */

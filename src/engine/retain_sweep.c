@@ -172,6 +172,7 @@ void retain_sweep(struct thread *thread)
     struct swept swept = {0};
     size_t much = heap->shared_pages * PAGE_BYTES / 8;
     retain_drain(thread);
+    retain_verify(thread, "before its memory is used again", true);
     retain_note_peak(thread);
     retain_put_room(heap, heap->cursor, heap->end);
     heap->cursor = heap->end = 0;

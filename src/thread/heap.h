@@ -53,7 +53,9 @@ struct heap {
     unsigned fruitless;    /* looks since the last that gained much, up to FRUITLESS_MOST */
     size_t peak;           /* most bytes in use since the outermost scope began */
     struct kept kept;
-    bool unsure; /* lists and counts may be wrong: the thread that they were of is gone */
+    uint64_t unverified; /* blocks drawn since all were looked at: retain_verify.c */
+    bool torn;           /* a block may be half made */
+    bool unsure;         /* lists and counts may be wrong: the thread that they were of is gone */
     uint64_t slot;
     struct pages pages;
     uintptr_t remote __attribute__((aligned(64))); /* blocks that others have freed; atomic */

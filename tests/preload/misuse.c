@@ -110,6 +110,71 @@ static void write_after_free(void)
     }
 }
 
+static void overrun_of_aligned(void)
+{
+    ARENA_SCOPE("aligned") {
+        memset(opaque(aligned_alloc(256, 100)), 'x', 101);
+    }
+}
+
+static void overrun_of_large(void)
+{
+    ARENA_SCOPE("large") {
+        memset(opaque(malloc(200000)), 'x', 200001);
+    }
+}
+
+static void overrun_of_survivor(void)
+{
+    char *block = NULL;
+    ARENA_SCOPE("leaving") {
+        block = opaque(malloc(40));
+    }
+    *(volatile char *)opaque(block + 40) = 'x';
+    ARENA_SCOPE("next") {
+        opaque(malloc(1));
+    }
+}
+
+static void write_after_free_of_aligned(void)
+{
+    ARENA_SCOPE("freed") {
+        char *block = opaque(aligned_alloc(256, 100));
+        free(block);
+        *(volatile char *)opaque(block + 99) = 'x';
+    }
+}
+
+/* Until a sweep makes the freed ones blocks again. */
+static void write_after_free_and_much(void)
+{
+    ARENA_SCOPE("much") {
+        char *block = opaque(malloc(24));
+        free(block);
+        *(volatile char *)opaque(block) = 'x';
+        for (int i = 0; i < 100000; i++)
+            free(opaque(malloc(24)));
+    }
+}
+
+static void *write_after_scope(void *unused)
+{
+    char *block = NULL;
+    ARENA_SCOPE("thread") {
+        block = opaque(malloc(24));
+        free(block);
+    }
+    *(volatile char *)opaque(block) = 'x';
+    return unused;
+}
+
+static void write_after_free_in_thread(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, write_after_scope, NULL);
+    pthread_join(thread, NULL);
+}
+
 static void end_without_begin(void)
 {
     ARENA_SCOPE("first") {
@@ -284,6 +349,12 @@ int main(int argc, char **argv)
         {"overrun_after_shrinking", overrun_after_shrinking},
         {"overrun_before_shrinking", overrun_before_shrinking},
         {"write_after_free", write_after_free},
+        {"overrun_of_aligned", overrun_of_aligned},
+        {"overrun_of_large", overrun_of_large},
+        {"overrun_of_survivor", overrun_of_survivor},
+        {"write_after_free_of_aligned", write_after_free_of_aligned},
+        {"write_after_free_and_much", write_after_free_and_much},
+        {"write_after_free_in_thread", write_after_free_in_thread},
         {"end_without_begin", end_without_begin},
         {"double_end", double_end},
         {"end_of_another_thread", end_of_another_thread},

@@ -74,6 +74,25 @@ fatal verify overrun_after_shrinking "$past 50 $drew at the end of its scope"
 fatal verify overrun_before_shrinking "$past 100 $drew when it was made smaller"
 fatal verify,poison write_after_free \
     "write after free to a block of 24 $drew at the end of its scope"
+# The same where scopes retain: freed blocks and blocks that survive are looked at, too.
+export ARENASHIM_END=retain
+for switches in verify verify,poison verify,poison,quarantine; do
+    fatal $switches overrun_by_one "$past 24 $drew when it was freed"
+    fatal $switches overrun_never_freed "$past 40 $drew at the end of a scope"
+    fatal $switches overrun_of_aligned "$past 100 $drew at the end of a scope"
+    fatal $switches overrun_of_large "$past 200000 $drew at the end of a scope"
+    fatal $switches overrun_of_survivor "$past 40 $drew at the end of a scope"
+done
+fatal verify,poison write_after_free \
+    "write after free to a block of 24 $drew at the end of a scope"
+fatal verify,poison write_after_free_of_aligned \
+    "write after free to a block of 100 $drew at the end of a scope"
+fatal verify,poison write_after_free_and_much \
+    "write after free to a block of 24 $drew before its memory is used again"
+fatal verify,poison write_after_free_in_thread \
+    "write after free to a block of 24 $drew at the end of its thread"
+unset ARENASHIM_END
+
 fatal verify,quarantine overrun_by_one "$past 24 $drew when it was freed"
 
 # The address that drew the block is in the program, at the line that called malloc.
