@@ -23,7 +23,8 @@
 
 static inline void block_note_arrival(void)
 {
-    hot.freed += hot.cursor == BLOCK_PROBED;
+    if (hot.cursor == BLOCK_PROBED) /* else it may not be relocated, and is only to be read */
+        hot.freed++;
 }
 
 /* True when the pointer lies in the region: in an arena, of whatever thread. Also true of every

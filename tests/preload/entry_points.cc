@@ -289,8 +289,8 @@ void new_handler_case()
         } catch (int number) {
             EXPECT(number == 4712 && handled == 2);
         }
-        EXPECT(::operator new(3 << 20 >> 2, std::nothrow) == nullptr && handled == 3);
-        EXPECT(::operator new(3 << 20 >> 2, wide, std::nothrow) == nullptr && handled == 4);
+        EXPECT(::operator new(3 << 20 >> 2, std::nothrow) == nullptr &&handled == 3);
+        EXPECT(::operator new(3 << 20 >> 2, wide, std::nothrow) == nullptr &&handled == 4);
         std::set_new_handler(nullptr);
         try {
             opaque(::operator new(3 << 20 >> 2));
