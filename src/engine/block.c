@@ -67,10 +67,10 @@ OUT_OF_LINE void *block_serve(const struct request *request)
 
 static OUT_OF_LINE void free_otherwise(void *block)
 {
-    if (retain_release_any(block))
-        return;
     if (UNLIKELY(is_foreign(block)))
         next_early_free(block);
+    else if (retain_release_any(block))
+        return;
     else if (is_retained(block))
         retain_free(block);
     else
@@ -79,7 +79,8 @@ static OUT_OF_LINE void free_otherwise(void *block)
 
 OUT_OF_LINE void block_free(void *block)
 {
-    if (UNLIKELY(!drop_release_slowly(block)))
+    /* Before start nothing here may be touched. */
+    if (UNLIKELY(fixed.region.start == 0 || !drop_release_slowly(block)))
         free_otherwise(block);
 }
 
