@@ -76,7 +76,7 @@ fatal verify,poison write_after_free \
     "write after free to a block of 24 $drew at the end of its scope"
 # The same where scopes retain: freed blocks and blocks that survive are looked at, too.
 export ARENASHIM_END=retain
-for switches in verify verify,poison verify,poison,quarantine; do
+for switches in verify verify,poison; do
     fatal $switches overrun_by_one "$past 24 $drew when it was freed"
     fatal $switches overrun_never_freed "$past 40 $drew at the end of a scope"
     fatal $switches overrun_of_aligned "$past 100 $drew at the end of a scope"
