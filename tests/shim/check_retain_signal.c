@@ -503,6 +503,9 @@ static void conclude(const struct operation *operation, bool jumped)
     start_anew();
 }
 
+/* Sanitizers make instructions many and slow: of theirs each handler interrupts a part. */
+enum { STRIDE = SANITIZED ? 10 : 1 };
+
 static void step_through_operation(void)
 {
     const struct operation *operation = &operations[atoi(fresh_argument)];
@@ -515,7 +518,7 @@ static void step_through_operation(void)
     find_points(operation->run);
     conclude(operation, false);
     for (disturbing = 0; disturbing < COUNT(disturbances); disturbing++)
-        for (at_point = 0; at_point < point_count; at_point++) {
+        for (at_point = disturbing % STRIDE; at_point < point_count; at_point += STRIDE) {
             prepare(operation);
             bool jumped = sigsetjmp(place, 1) != 0;
             if (!jumped)
