@@ -54,8 +54,6 @@ static void free_own(struct thread *thread, void *block)
         frees_count(IGNORED_FREES); /* its scope has ended */
         return;
     }
-    if (drop_release_slowly(block))
-        return;
     struct header header = header_read(block);
     bool freed = header.end & BLOCK_FREED;
     if ((uintptr_t)block % ALIGN_MIN != 0 ||

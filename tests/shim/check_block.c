@@ -747,10 +747,10 @@ START_TEST(zeroed_to_the_end_of_what_may_be_used)
     for (size_t size = 1; size < 5000; size += 7) {
         void *block = check_zeroed(size);
         t_free(block);
-        check_zeroed(size);
+        t_free(check_zeroed(size));
     }
     t_free(memset(t_malloc(3 * CAPACITY), 0xee, 3 * CAPACITY));
-    check_zeroed(2 * CAPACITY + 1);
+    t_free(check_zeroed(2 * CAPACITY + 1));
 }
 END_TEST
 

@@ -37,7 +37,7 @@ static void refuse_from(uint32_t page)
 {
     size_t size = memory + memory_size - pages_address(&pages, page);
     munmap((void *)pages_address(&pages, page), size);
-    if (!track_emulated() && !SANITIZED)
+    if (!track_emulated() && !THREAD_SANITIZED)
         mmap((void *)pages_address(&pages, page), size, PROT_NONE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 }
