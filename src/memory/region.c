@@ -186,6 +186,13 @@ void region_release(int slot)
     __atomic_fetch_and(&claimed[slot / 64], ~((uint64_t)1 << slot % 64), __ATOMIC_RELEASE);
 }
 
+void region_forget_slot(const struct region *region, int slot)
+{
+    uintptr_t record = region_record(region, slot);
+    region_uncommit(record, record + REGION_RECORD_BYTES);
+    region_release(slot);
+}
+
 bool region_is_claimed(int slot)
 {
     return __atomic_load_n(&claimed[slot / 64], __ATOMIC_ACQUIRE) >> slot % 64 & 1;

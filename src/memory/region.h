@@ -70,6 +70,9 @@ bool region_reserve(struct region *region, struct region_wish wish);
  * first, and region_slots_seen() is one more than the highest index ever claimed. */
 int region_claim(const struct region *region);
 void region_release(int slot);
+
+/* The same in a fork child, of a slot whose record was being made. */
+void region_forget_slot(const struct region *region, int slot);
 bool region_is_claimed(int slot);
 int region_slots_seen(void);
 

@@ -41,6 +41,7 @@ static void thread_exits(void *record)
  * process is one. If it was in the middle of a slow path, nobody goes on with its slot. */
 static void thread_is_gone(struct thread *thread)
 {
+    thread->owned = false; /* its stack, in which its words lie, may be unmapped at any time */
     if (gate_is_busy(thread))
         return;
     if (fixed.retains)
@@ -59,7 +60,7 @@ void life_forked(void)
         if (thread && thread != own && track_emulated())
             thread_renew(thread);
         if (!thread)
-            region_release(slot); /* of a thread that was about to get it */
+            region_forget_slot(&fixed.region, slot); /* of a thread that was about to get it */
         else if (thread != own && region_is_claimed(slot))
             thread_is_gone(thread);
     }

@@ -57,15 +57,23 @@ __attribute__((visibility("default"))) pid_t _Fork(void)
     return child;
 }
 
+/* There is memory of scopes, or will be: else a program's own choice of symbols stays as it is. */
+static bool takes_deepbind_away(void)
+{
+    const struct config *config = &fixed.config;
+    return fixed.region.size != 0 && (config->scopes != SCOPES_NONE || config->specs[0] ||
+                                      config->scope_file[0] || region_slots_seen() > 0);
+}
+
 /*
  * A library that is loaded with RTLD_DEEPBIND calls the C library past this one, and gives it
- * blocks of arenas: the flag is taken away, but where the shim is idle. A tail call, since the next
- * dlopen looks at the address that it returns to: whose run path, whose namespace?
+ * blocks of arenas: the flag is taken away. A tail call, since the next dlopen looks at the address
+ * that it returns to: whose run path, whose namespace?
  */
 __attribute__((visibility("default"))) TAIL_CALLS void *dlopen(const char *file, int mode)
 {
     void *(*next)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
-    return next(file, fixed.region.size != 0 ? mode & ~RTLD_DEEPBIND : mode);
+    return next(file, takes_deepbind_away() ? mode & ~RTLD_DEEPBIND : mode);
 }
 
 __attribute__((destructor)) static void on_unload(void)

@@ -12,7 +12,9 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/numbers.h"
 #include "base/text.h"
@@ -162,13 +164,23 @@ static void words_give_back(bool taken)
         __atomic_store_n(&wiped.words_taken, false, __ATOMIC_RELEASE);
 }
 
+/* Its words are there. A thread may have ended by a system call of its own, without any destructor.
+ */
+static bool is_there(const struct thread *thread)
+{
+    if (!__atomic_load_n(&thread->owned, __ATOMIC_ACQUIRE))
+        return false;
+    return thread == hot.thread || tgkill(getpid(), thread->owner, 0) == 0 || errno != ESRCH;
+}
+
 /* An owner that comes to another module meanwhile looks that up anew, at worst. */
 void threads_forget_gone(void)
 {
+    int saved_errno = errno;
     bool taken = words_take();
     for (int slot = 0; taken && slot < region_slots_seen(); slot++) {
         const struct thread *thread = thread_in_slot(slot);
-        if (!thread || !__atomic_load_n(&thread->owned, __ATOMIC_ACQUIRE))
+        if (!thread || !is_there(thread))
             continue;
         struct hot *words = thread->words;
         size_t size = __atomic_load_n(&words->module_size, __ATOMIC_RELAXED);
@@ -177,6 +189,7 @@ void threads_forget_gone(void)
             __atomic_store_n(&words->module_size, 0, __ATOMIC_RELAXED);
     }
     words_give_back(taken);
+    errno = saved_errno;
 }
 
 /* ---- start ---------------------------------------------------------------------------------- */
@@ -236,7 +249,8 @@ static bool slot_init(int slot)
 void thread_renew(const struct thread *thread)
 {
     track_renew((void *)thread->memory, thread->committed - thread->memory);
-    track_renew(thread->words, sizeof hot);
+    if (thread->words) /* else it was being made when its process forked */
+        track_renew(thread->words, sizeof hot);
 }
 
 static void say_no_arena(const char *reason)
@@ -260,6 +274,7 @@ static void adopt(int slot)
     int saved_errno = errno;
     if (pthread_setspecific(exit_key, thread) == 0) {
         thread->words = &hot;
+        thread->owner = gettid();
         __atomic_store_n(&thread->owned, true, __ATOMIC_RELEASE);
         thread->stack_start = thread->stack_size = 0;
         track_take_over(thread);

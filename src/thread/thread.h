@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/compiler.h"
 #include "route/modules.h"
@@ -79,6 +80,7 @@ struct thread {
     struct module_cache modules;
     struct hot *words; /* the owner's `hot`; the last owner's in a free slot */
     bool owned;        /* the owner is there */
+    pid_t owner;       /* its number */
 
     /* Statistics of all threads that have had this slot, in the process `epoch` (sites.h). */
     unsigned epoch;

@@ -94,10 +94,10 @@ every() {
 # Calls of the shim that cannot fail, or whose failure means that the process cannot run at all
 # (dlsym of malloc), and addresses of variables. Everything else stands in fault_lib.c.
 never='_ITM_.* __cxa_finalize __gmon_start__ __errno_location __environ environ __progname
-    program_invocation(_short)?_name abort basename dlsym fnmatch getauxval getpid mem[a-z]+
+    program_invocation(_short)?_name abort basename dlsym fnmatch getauxval getpid gettid mem[a-z]+
     secure_getenv sched_yield str[a-z_]+ raise sigemptyset __[lt]san_[a-z_]+ __libc_stack_end _exit dlerror
     pthread_self stpcpy syscall dl_iterate_phdr pthread_setcancelstate pthread_sigmask sig(add|fill)set
-    sigismember sigpending sigtimedwait ftrylockfile fflush_unlocked funlockfile stdout sbrk'
+    sigismember sigpending sigtimedwait tgkill ftrylockfile fflush_unlocked funlockfile stdout sbrk'
 not_made_to_fail() {
     # shellcheck disable=SC2086
     comm -23 <(nm -D --undefined-only "$shim" | sed 's/.* //; s/@.*//' | sort -u) \
