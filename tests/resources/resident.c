@@ -1,6 +1,7 @@
 /*
  * How much memory arenas keep: resident CASE. What is resident is read from /proc/self/smaps, of
- * the parts of the region that are mapped, whose first slot begins with the arena that arena_learn meets.
+ * the parts of the region that are mapped, whose first slot begins with the arena that arena_learn
+ * meets.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
