@@ -2,6 +2,7 @@
  * Processes made from within scopes: fork CASE. Children report by their exit status.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -359,6 +360,63 @@ static void other_ways(void)
     EXPECT(pipe && pclose(pipe) == 0);
 }
 
+/* ---- threads that are gone without a word ---------------------------------------------------- */
+
+/* Large blocks, so that the thread is on a slow path most of its time. */
+static void *draw_large(void *argument)
+{
+    while (!stop)
+        for (size_t size = 40000; size < 120000; size += 4096)
+            free(opaque(malloc(size)));
+    return argument;
+}
+
+/* A child in which threads start and end until the C library unmaps the stacks of those that it has
+ * not got, and whose libraries are finalized at exit. */
+static void busy_threads(void)
+{
+    enum { BUSY = 8, CHILDREN = 20 };
+    static pthread_t threads[BUSY];
+    free(opaque(malloc(100)));
+    for (int i = 0; i < BUSY; i++)
+        EXPECT(pthread_create(&threads[i], NULL, draw_large, NULL) == 0);
+    usleep(20000);
+    for (int i = 0; i < CHILDREN; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            for (int k = 0; k < BUSY; k++)
+                with_a_thread();
+            exit(7);
+        }
+        wait_for(child, 7);
+    }
+    stop = 1;
+    for (int i = 0; i < BUSY; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void *leave_by_a_system_call(void *argument)
+{
+    free(opaque(malloc(100)));
+    syscall(SYS_exit, 0);
+    return argument;
+}
+
+/* Their stacks are unmapped before a library goes. */
+static void gone_threads(void)
+{
+    enum { GONE = 12 };
+    pthread_t threads[GONE];
+    for (int i = 0; i < GONE; i++)
+        EXPECT(pthread_create(&threads[i], NULL, leave_by_a_system_call, NULL) == 0);
+    for (int i = 0; i < GONE; i++)
+        pthread_join(threads[i], NULL);
+    void *library = dlopen("libz.so.1", RTLD_NOW);
+    if (!library)
+        _exit(77);
+    EXPECT(dlclose(library) == 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
@@ -366,6 +424,7 @@ int main(int argc, char **argv)
         {"from_a_thread", from_a_thread},   {"memory", memory},
         {"other_ways", other_ways},         {"counts_fork", counts_fork},
         {"counts_of_Fork", counts_of_Fork}, {"counts_raw", counts_raw},
+        {"busy_threads", busy_threads},     {"gone_threads", gone_threads},
     };
     arena_learn();
     return run_case(cases, sizeof cases / sizeof cases[0], argc, argv);

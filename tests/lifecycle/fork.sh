@@ -71,6 +71,18 @@ for way in fork of_Fork raw; do
     counts ARENASHIM_SCOPES='cases!drawing' $way "cases!drawing 1 1 1, $named"
     counts ARENASHIM_SCOPES=process $way "process 1 0 0, $own"
 done
+# Threads that are not there any more: their words lie in stacks that are unmapped.
+for scopes in process thread; do
+    for case in busy_threads gone_threads; do
+        under ARENASHIM_SCOPES=$scopes "$tmp/cases" "$case"
+        if [ "$status" -eq 77 ]; then
+            skip "$scopes: $case" 'libz.so.1 is not to be had here'
+            continue
+        fi
+        is "$scopes: $case" "$status" 0
+        routed "$scopes: $case"
+    done
+done
 under "$tmp/cases" other_ways
 routed 'vfork, posix_spawn, system, popen in a scope'
 stat_is 'vfork, posix_spawn, system, popen in a scope: statistics' \
