@@ -146,6 +146,13 @@ static bool plain_participates(const struct module *module, const char *path, co
            (module->marked && (marked || (!all && !main_named)));
 }
 
+/* Whether the C library may read a character class or a collating element, which base/glob.h has
+ * not. */
+static bool has_classes(const char *list)
+{
+    return strstr(list, "[:") || strstr(list, "[.") || strstr(list, "[=");
+}
+
 static void check_modules(const char *list)
 {
     static const struct {
@@ -185,7 +192,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     entries[count] = NULL;
     read_config(&config, entries);
     check_config(&config);
-    check_modules(config.modules);
+    if (!has_classes(config.modules))
+        check_modules(config.modules);
     for (size_t i = 0; i < count; i++) {
         const char *value = strchr(entries[i], '=');
         check_parse(value ? value + 1 : entries[i]);
