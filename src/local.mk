@@ -34,11 +34,14 @@ src_libcore_la_SOURCES = \
 	src/memory/pages.h \
 	src/next/allocator.h \
 	src/next/named_host.h \
+	src/next/watch_host.h \
 	src/next/operators.c \
 	src/next/operators.h \
 	src/next/fixed.h \
 	src/next/next.c \
 	src/next/next.h \
+	src/next/part.c \
+	src/next/part.h \
 	src/route/thrower.c \
 	src/route/thrower.h \
 	src/route/modules.c \
@@ -96,6 +99,8 @@ src_libcore_la_SOURCES = \
 	src/scope/calls.h \
 	src/scope/named.c \
 	src/scope/named.h \
+	src/scope/watched.c \
+	src/scope/watched.h \
 	src/report/stats.c \
 	src/report/stats.h \
 	src/report/output.c \
@@ -137,6 +142,8 @@ EXTRA_DIST += src/process/exports.map
 # The .la files serve nobody: the library is preloaded or linked by its own name, and loads its
 # module (src/wrap) by its path.
 install-exec-hook:
-	rm -f $(DESTDIR)$(libdir)/libarenashim.la $(DESTDIR)$(pkglibdir)/libarenashim-wrap.la
+	rm -f $(DESTDIR)$(libdir)/libarenashim.la $(DESTDIR)$(pkglibdir)/libarenashim-wrap.la \
+		$(DESTDIR)$(pkglibdir)/libarenashim-watch.la
 uninstall-hook:
-	rm -f $(DESTDIR)$(libdir)/libarenashim.so $(DESTDIR)$(pkglibdir)/libarenashim-wrap.so
+	rm -f $(DESTDIR)$(libdir)/libarenashim.so $(DESTDIR)$(pkglibdir)/libarenashim-wrap.so \
+		$(DESTDIR)$(pkglibdir)/libarenashim-watch.so

@@ -12,6 +12,8 @@ arenashim_SOURCES = \
 	src/settings/values.h \
 	src/settings/table.c \
 	src/settings/table.h \
+	src/watch/record.h \
+	src/advise/advice.h \
 	src/cli/cli.c \
 	src/cli/cli.h \
 	src/cli/elf_file.c \

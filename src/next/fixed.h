@@ -51,8 +51,9 @@ union fixed_pages {
 extern union fixed_pages fixed_pages __attribute__((aligned(FIXED_ALIGN)));
 #define fixed (fixed_pages.values)
 
-/* Makes the pages read-only. On systems with larger pages than FIXED_ALIGN it does nothing: other
- * variables may lie in the same page. */
+/* Makes the pages read-only, and writable again for a while. On systems with larger pages than
+ * FIXED_ALIGN it does nothing: other variables may lie in the same page. */
 void fixed_seal(void);
+void fixed_unseal(void);
 
 #endif

@@ -307,8 +307,18 @@ union fixed_pages fixed_pages = {.values = {
                                      .mask = BLOCK_MASK(ALIGN_MIN),
                                  }};
 
-void fixed_seal(void)
+static void protect(int protection)
 {
     if (sysconf(_SC_PAGESIZE) <= FIXED_ALIGN)
-        mprotect(&fixed_pages, sizeof fixed_pages, PROT_READ);
+        mprotect(&fixed_pages, sizeof fixed_pages, protection);
+}
+
+void fixed_seal(void)
+{
+    protect(PROT_READ);
+}
+
+void fixed_unseal(void)
+{
+    protect(PROT_READ | PROT_WRITE);
 }

@@ -12,12 +12,15 @@
 #include "report/report.h"
 #include "route/modules.h"
 #include "scope/named.h"
+#include "scope/watched.h"
 #include "thread/thread.h"
 
 __attribute__((constructor)) static void on_load(void)
 {
     if (start_shim())
-        named_start();
+        named_start(&fixed.named);
+    else
+        watched_start();
 }
 
 /*

@@ -278,10 +278,10 @@ static bool prepare(void)
     config_read(&fixed.config);
     environment_settle(&fixed.config);
     report_enable();
-    if (fixed.config.disabled || !start_routing())
+    named_settle(&fixed.config);
+    if (fixed.config.disabled || *fixed.config.watch != '\0' || !start_routing())
         return false;
     automatic_start();
-    named_settle(&fixed.config);
     return true;
 }
 

@@ -1,16 +1,14 @@
 #include "scope/named.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/compiler.h"
-#include "base/text.h"
 #include "next/fixed.h"
+#include "next/part.h"
 #include "scope/automatic.h"
 #include "scope/close.h"
 #include "scope/open.h"
@@ -107,45 +105,17 @@ void named_settle(const struct config *config)
     };
 }
 
-/* Loads the part: from the folder "arenashim" beside this library, where it is installed, or from
- * this library's own, where both are built. */
-static void *load(void)
+void named_start(const struct named_host *host)
 {
-    static const char *const folders[] = {"arenashim/", ""};
-    Dl_info own;
-    if (!dladdr((void *)named_start, &own))
-        return NULL;
-    const char *slash = strrchr(own.dli_fname, '/');
-    size_t folder = slash ? (size_t)(slash + 1 - own.dli_fname) : 0;
-    void *part = NULL;
-    for (size_t i = 0; i < 2 && !part; i++) {
-        char name[PATH_MAX] = "";
-        if (text_append_bytes(name, sizeof name, own.dli_fname, folder) &&
-            text_append(name, sizeof name, folders[i]) &&
-            text_append(name, sizeof name, NAMED_PART) && access(name, F_OK) == 0)
-            part = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-    }
-    return part;
-}
-
-void named_start(void)
-{
-    if (*fixed.named.specs == '\0' && *fixed.named.file == '\0')
+    if (*host->specs == '\0' && *host->file == '\0')
         return;
     int saved_errno = errno;
-    void *part = load();
-    named_start_function *start =
-        part ? (named_start_function *)(uintptr_t)dlsym(part, NAMED_START) : NULL;
+    named_start_function *start = (named_start_function *)part_load(NAMED_PART, NAMED_START);
     if (start) {
-        start(&fixed.named);
+        start(host);
     } else {
-        struct text line;
-        const char *reason = dlerror();
-        text_message(&line);
-        text_str(&line, "no function is wrapped: " NAMED_PART " cannot be loaded: ");
-        text_str(&line, reason ? reason : "it is not beside libarenashim.so");
-        text_end(&line);
-        if (fixed.named.strict || fixed.named.list) {
+        part_say_missing("no function is wrapped", NAMED_PART);
+        if (host->strict || host->list) {
             WRITE_COVERAGE();
             _exit(125);
         }

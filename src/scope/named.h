@@ -12,8 +12,8 @@ struct config;
 /* Fills fixed.named, which is read-only later. */
 void named_settle(const struct config *config);
 
-/* Loads that part, if the settings name scopes. */
-void named_start(void);
+/* Loads that part, if the settings name scopes; calls of these come to `host`, which stays. */
+void named_start(const struct named_host *host);
 
 /* The slow forms of enter and leave. */
 void named_enter_slowly(struct named_call *call);

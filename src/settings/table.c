@@ -269,5 +269,6 @@ const struct setting settings[SETTINGS] = {
                         .summary = "programs that PROGRAM starts run without the shim",
                         .bare = "0"},
     [SETTING_MEMCHECK] = {"ARENASHIM_MEMCHECK", FLAG_ACCEPTED, read_flag, FIELD(memcheck)},
+    [SETTING_WATCH] = {"ARENASHIM_WATCH", NAME_ACCEPTED, read_name, FIELD(watch)},
     [SETTING_DISABLE] = {"ARENASHIM_DISABLE", FLAG_ACCEPTED, read_flag, FIELD(disabled)},
 };

@@ -63,6 +63,7 @@ struct config {
     bool specs_marked; /* a process has been here before, which speaks of what is wrong with them */
     bool specs_inherited;              /* and it was another than this one */
     char scope_file[CONFIG_NAME_SIZE]; /* further specs; "" is none */
+    char watch[CONFIG_NAME_SIZE];      /* the record of `arenashim advise`; "" is none */
     char modules[1024];                /* ARENASHIM_MODULES as given; "" is the default */
     char stats_file[CONFIG_NAME_SIZE]; /* pattern, see libarenashim(7); "" is stderr */
 };

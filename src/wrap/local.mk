@@ -53,7 +53,7 @@ src_wrap_libthunk_la_SOURCES = \
 	src/wrap/thunk.h
 src_wrap_libthunk_la_CFLAGS = $(shim_cflags)
 
-pkglib_LTLIBRARIES = libarenashim-wrap.la
+pkglib_LTLIBRARIES += libarenashim-wrap.la
 libarenashim_wrap_la_SOURCES = \
 	src/wrap/apply.c \
 	src/wrap/apply.h \

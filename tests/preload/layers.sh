@@ -16,7 +16,9 @@ declare -A below=(
     [base]=''
     [arena]='base arenashim'
     [wrap]='base next/named_host.h arenashim'
-    [cli]='base settings arenashim'
+    [watch]='base next/named_host.h next/allocator.h next/watch_host.h arenashim'
+    [advise]='base watch/record.h arenashim'
+    [cli]='base settings advise arenashim'
     [examples]=arenashim
     [bench]='examples arenashim'
 )
@@ -31,7 +33,7 @@ includes() {
         header = substr($0, RSTART, RLENGTH)
         quoted = header ~ /"/
         sub(/.*["<]/, "", header)
-        if (quoted || header ~ /^(base|settings|memory|next|thread|route|engine|scope|report|process|arena|wrap|cli|arenashim|src|examples|bench)\// ||
+        if (quoted || header ~ /^(base|settings|memory|next|thread|route|engine|scope|report|process|arena|wrap|watch|advise|cli|arenashim|src|examples|bench)\// ||
             header ~ /\.\./)
             print FILENAME, header
     }' "$@" </dev/null

@@ -281,6 +281,7 @@ static const struct {
     {"SCOPE_FILE", "", "a file name of at most 4095 bytes"},
     {"SCOPE_STRICT", "yes", "0 or 1"},
     {"SCOPE_LIST", "", "0 or 1"},
+    {"WATCH", "", "a file name of at most 4095 bytes"},
     {"END", "", "reset or retain"},
     {"END", "Retain", "reset or retain"},
     {"STACK", "", "a multiple of 16 from 0 to 4096"},
@@ -357,7 +358,8 @@ END_TEST
     "ARENASHIM_MODULES, ARENASHIM_SCOPES, ARENASHIM_SCOPE_FILE, ARENASHIM_SCOPE_STRICT, "          \
     "ARENASHIM_SCOPE_LIST, ARENASHIM_END, ARENASHIM_STACK, ARENASHIM_DEBUG, "                      \
     "ARENASHIM_STATS, "                                                                            \
-    "ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW, ARENASHIM_MEMCHECK and ARENASHIM_DISABLE\n"
+    "ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW, ARENASHIM_MEMCHECK, ARENASHIM_WATCH and "              \
+    "ARENASHIM_DISABLE\n"
 
 static const char *const unknown[] = {"CAPACTY", "STAT", "STATS_FIL", "STATS_FILES", "limit", ""};
 

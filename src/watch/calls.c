@@ -1,0 +1,336 @@
+/*
+ * A block that is recorded comes from heap.h, any other from the next allocator.
+ */
+#include "watch/calls.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "watch/heap.h"
+#include "watch/prove.h"
+#include "watch/sample.h"
+#include "watch/state.h"
+
+/* One call in so many is timed, and one stack in so many of those is unwound on trial. */
+#define TIMED 16
+#define TRIED 64
+
+/* A call that takes longer was interrupted, or is of a rare kind: it stands for itself alone. */
+#define RARE_NANOSECONDS 100000
+
+static struct next_allocator next;
+static void (*next_libc_free)(void *);
+static void *(*next_libc_realloc)(void *, size_t);
+static enum watch_mode mode;
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+/* The time at the start of a call that is timed; 0: it is not. */
+static uint64_t begin_timing(void)
+{
+    struct watch_thread *thread = &watch_thread;
+    if (mode != WATCH_COUNT || thread->untimed-- > 0)
+        return 0;
+    thread->untimed = TIMED - 1;
+    return state_clock();
+}
+
+static void end_timing(uint64_t begun)
+{
+    if (begun == 0)
+        return;
+    uint64_t spent = state_clock() - begun;
+    spent -= spent > watch_record->clock_overhead ? watch_record->clock_overhead : spent;
+    state_add(&state_counters()->nanoseconds, spent > RARE_NANOSECONDS ? spent : spent * TIMED);
+}
+
+static void measure_clock(void)
+{
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < 100; i++) {
+        uint64_t begun = state_clock(), spent = state_clock() - begun;
+        least = spent < least ? spent : least;
+    }
+    __atomic_store_n(&watch_record->clock_overhead, least, __ATOMIC_RELAXED);
+}
+
+/* ---- drawing --------------------------------------------------------------------------------- */
+
+static bool is_sampled(void)
+{
+    struct watch_thread *thread = &watch_thread;
+    if (thread->until-- > 0)
+        return false;
+    thread->until = state_gap(watch_record->every);
+    return true;
+}
+
+/* A block of the heap for a call that is to be recorded; NULL: it is not. */
+static void *draw_recorded(size_t size, size_t alignment, bool *clean)
+{
+    struct watch_thread *thread = &watch_thread;
+    bool sampled = mode != WATCH_COUNT && is_sampled();
+    bool proven = mode == WATCH_PROVE && thread->innermost != NULL;
+    if (!proven && (mode != WATCH_SAMPLE || !sampled))
+        return NULL;
+    thread->busy = 1;
+    signal_fence();
+    void *block = heap_take(size, alignment, clean);
+    if (block && proven)
+        prove_draw(heap_note(block));
+    if (block && sampled)
+        sample_draw(heap_note(block));
+    signal_fence();
+    thread->busy = 0;
+    return block;
+}
+
+static void count_draw(size_t size)
+{
+    struct record_thread *counters = state_counters();
+    state_add(&counters->calls, 1);
+    state_add(&counters->bytes, size);
+}
+
+/* Whether the watching itself has been interrupted. */
+static bool is_busy(void)
+{
+    if (LIKELY(watch_thread.busy == 0))
+        return false;
+    state_add(&watch_record->busy, 1);
+    return true;
+}
+
+/* A recorded block, or NULL: the next allocator serves the call. */
+static ALWAYS_INLINE void *draw(size_t size, size_t alignment, bool *clean)
+{
+    if (is_busy())
+        return NULL;
+    int saved_errno = errno;
+    count_draw(size);
+    void *block = size <= PTRDIFF_MAX ? draw_recorded(size, alignment, clean) : NULL;
+    errno = saved_errno;
+    return block;
+}
+
+static void *watching_malloc(size_t size)
+{
+    bool clean;
+    void *block = draw(size, 16, &clean);
+    if (block)
+        return block;
+    uint64_t begun = begin_timing();
+    block = next.malloc(size);
+    end_timing(begun);
+    return block;
+}
+
+static void *watching_calloc(size_t count, size_t size)
+{
+    bool clean;
+    size_t bytes;
+    void *block = __builtin_mul_overflow(count, size, &bytes) ? NULL : draw(bytes, 16, &clean);
+    if (block)
+        return clean ? block : memset(block, 0, bytes);
+    uint64_t begun = begin_timing();
+    block = next.calloc(count, size);
+    end_timing(begun);
+    return block;
+}
+
+static bool is_alignment(size_t alignment)
+{
+    return alignment != 0 && (alignment & (alignment - 1)) == 0;
+}
+
+/* The next allocator judges what is no alignment. */
+static void *draw_aligned(size_t alignment, size_t size)
+{
+    bool clean;
+    return is_alignment(alignment) ? draw(size, alignment > 16 ? alignment : 16, &clean) : NULL;
+}
+
+static void *watching_memalign(size_t alignment, size_t size)
+{
+    void *block = draw_aligned(alignment, size);
+    return block ? block : next.memalign(alignment, size);
+}
+
+static void *watching_aligned_alloc(size_t alignment, size_t size)
+{
+    void *block = draw_aligned(alignment, size);
+    return block ? block : next.aligned_alloc(alignment, size);
+}
+
+static int watching_posix_memalign(void **out, size_t alignment, size_t size)
+{
+    void *block = alignment % sizeof(void *) == 0 ? draw_aligned(alignment, size) : NULL;
+    if (!block)
+        return next.posix_memalign(out, alignment, size);
+    *out = block;
+    return 0;
+}
+
+/* ---- freeing --------------------------------------------------------------------------------- */
+
+static void free_recorded(void *block)
+{
+    struct watch_thread *thread = &watch_thread;
+    struct note *note = heap_note(block);
+    int saved_errno = errno;
+    thread->busy = 1;
+    signal_fence();
+    if (note->drawn)
+        sample_free(note);
+    if (note->context)
+        prove_free(note);
+    heap_give(block);
+    signal_fence();
+    thread->busy = 0;
+    errno = saved_errno;
+}
+
+/* Notes a call that frees or resizes another block than a recorded one. */
+static void note_stranger(void)
+{
+    if (mode == WATCH_PROVE && watch_thread.innermost)
+        prove_stranger();
+}
+
+static ALWAYS_INLINE void free_any(void *block, void (*free_next)(void *))
+{
+    bool recorded = heap_has(block);
+    if (!block || (is_busy() && recorded))
+        return;
+    if (watch_thread.busy) {
+        free_next(block);
+        return;
+    }
+    state_add(&state_counters()->frees, 1);
+    if (recorded) {
+        free_recorded(block);
+        return;
+    }
+    note_stranger();
+    uint64_t begun = begin_timing();
+    free_next(block);
+    end_timing(begun);
+}
+
+static void watching_free(void *block)
+{
+    free_any(block, next.free);
+}
+
+static void watching_libc_free(void *block)
+{
+    free_any(block, next_libc_free);
+}
+
+/* ---- resizing -------------------------------------------------------------------------------- */
+
+/* What a program calls the same block lies elsewhere then, and keeps its record. */
+static void *move_recorded(void *block, size_t size)
+{
+    bool clean;
+    struct note *note = heap_note(block);
+    void *moved = heap_take(size, 16, &clean);
+    if (!moved)
+        return NULL;
+    memcpy(moved, block, note->size < size ? note->size : size);
+    heap_note(moved)->context = note->context;
+    heap_note(moved)->drawn = note->drawn;
+    heap_give(block);
+    return moved;
+}
+
+static void *resize_recorded(void *block, size_t size)
+{
+    struct watch_thread *thread = &watch_thread;
+    size_t old = heap_note(block)->size, room = heap_room(block);
+    thread->busy = 1;
+    signal_fence();
+    void *resized = block;
+    if (size > room || size < room / 4)
+        resized = move_recorded(block, size);
+    if (resized) {
+        heap_note(resized)->size = size;
+        if (heap_note(resized)->context)
+            prove_resize(heap_note(resized), old);
+    }
+    signal_fence();
+    thread->busy = 0;
+    if (!resized)
+        errno = ENOMEM;
+    return resized;
+}
+
+/* For a handler that has interrupted the watching: the block's record is given up. */
+static void *leave_recorded(void *block, size_t size)
+{
+    size_t old = heap_note(block)->size;
+    void *moved = next.malloc(size);
+    return moved ? memcpy(moved, block, old < size ? old : size) : NULL;
+}
+
+static ALWAYS_INLINE void *realloc_any(void *block, size_t size,
+                                       void *(*realloc_next)(void *, size_t))
+{
+    if (!block)
+        return watching_malloc(size);
+    bool recorded = heap_has(block);
+    if (size == 0 && recorded) {
+        watching_free(block);
+        return NULL;
+    }
+    if (is_busy())
+        return recorded ? leave_recorded(block, size) : realloc_next(block, size);
+    state_add(&state_counters()->resizes, 1);
+    if (recorded)
+        return resize_recorded(block, size);
+    note_stranger();
+    uint64_t begun = begin_timing();
+    void *resized = realloc_next(block, size);
+    end_timing(begun);
+    return resized;
+}
+
+static void *watching_realloc(void *block, size_t size)
+{
+    return realloc_any(block, size, next.realloc);
+}
+
+static void *watching_libc_realloc(void *block, size_t size)
+{
+    return realloc_any(block, size, next_libc_realloc);
+}
+
+static size_t watching_malloc_usable_size(void *block)
+{
+    return heap_has(block) ? heap_note(block)->size : next.malloc_usable_size(block);
+}
+
+/* ---- start ----------------------------------------------------------------------------------- */
+
+void calls_start(struct watch_host *host)
+{
+    mode = (enum watch_mode)watch_record->mode;
+    next = host->next;
+    next_libc_free = host->libc_free;
+    next_libc_realloc = host->libc_realloc;
+    measure_clock();
+    host->watching = (struct next_allocator){
+        .malloc = watching_malloc,
+        .free = watching_free,
+        .calloc = watching_calloc,
+        .realloc = watching_realloc,
+        .memalign = watching_memalign,
+        .aligned_alloc = watching_aligned_alloc,
+        .posix_memalign = watching_posix_memalign,
+        .malloc_usable_size = watching_malloc_usable_size,
+        .malloc_trim = next.malloc_trim,
+    };
+    host->watching_libc_free = watching_libc_free;
+    host->watching_libc_realloc = watching_libc_realloc;
+}

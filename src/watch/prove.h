@@ -1,0 +1,29 @@
+/*
+ * Activations of named functions: which blocks were drawn in each, and which of these died there
+ * (record.h: functions).
+ */
+#ifndef WATCH_PROVE_H
+#define WATCH_PROVE_H
+
+#include <stddef.h>
+
+#include "next/named_host.h"
+#include "watch/heap.h"
+
+/* Makes wrapped calls activations. */
+void prove_start(struct named_host *host);
+
+/* The thread has drawn the block, in its innermost activation, which exists. */
+void prove_draw(struct note *note);
+
+/* The thread frees the block, or has given it another size than `old`; it may have moved. */
+void prove_free(struct note *note);
+void prove_resize(struct note *note, size_t old);
+
+/* The thread frees or resizes a block that is not recorded, in its innermost activation. */
+void prove_stranger(void);
+
+/* In the child of a fork. */
+void prove_forked(void);
+
+#endif
