@@ -45,11 +45,10 @@ struct trial {
     int status;       /* as waitpid has it */
     bool ended_by_us; /* by the signal of --duration, after its time */
     double cpu, wall;
-    size_t peak;        /* maximum resident set */
-    size_t at_end;      /* resident set just before the process ended; 0: unknown */
-    uint64_t faults;    /* page faults, minor and major */
-    uint64_t output[2]; /* digest of standard output */
-    size_t output_bytes;
+    size_t peak;     /* maximum resident set */
+    size_t at_end;   /* resident set just before the process ended; 0: unknown */
+    uint64_t faults; /* page faults, minor and major */
+    bool differs;    /* its standard output from the first run's */
 };
 
 /* ---- functions ---------------------------------------------------------------------------------
@@ -88,10 +87,12 @@ struct contender {
     size_t candidates[SPECS_MOST]; /* FUNCTIONS, RESET: indices */
     size_t candidate_count;
     size_t capacity; /* 0: the shim's own choice */
+    char *modules;   /* ARENASHIM_MODULES; NULL: the shim's own choice */
     double expected; /* as in struct candidate; 0: nothing is */
     /* Measured: medians over the rounds; ratios are to plain's of the same round. */
     unsigned rounds;
-    double cpu, ratio, ratio_low, ratio_high; /* the quartiles of the ratios */
+    double cpu, ratio;
+    double ratio_low, ratio_high; /* between these the true median lies, at 90% confidence */
     size_t peak, at_end;
     uint64_t faults;
     unsigned differed; /* rounds with another output or exit status than plain's */
