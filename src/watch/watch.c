@@ -51,12 +51,14 @@ static struct record *map_record(const char *name)
     return NULL;
 }
 
-/* Whether the executable has the base name that the record is for. */
+/* Whether the record is for this process, or for an executable of this base name. */
 static bool is_meant(const struct record *record)
 {
+    if (record->program[0] == '\0')
+        return record->leader == getpid();
     char path[4096];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (record->program[0] == '\0' || length < 0)
+    if (length < 0)
         return true;
     path[length] = '\0';
     const char *slash = strrchr(path, '/');
