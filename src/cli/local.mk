@@ -12,8 +12,6 @@ arenashim_SOURCES = \
 	src/settings/values.h \
 	src/settings/table.c \
 	src/settings/table.h \
-	src/watch/record.h \
-	src/advise/advice.h \
 	src/cli/cli.c \
 	src/cli/cli.h \
 	src/cli/elf_file.c \
@@ -27,6 +25,8 @@ arenashim_SOURCES = \
 	src/cli/run.c \
 	src/cli/check.c \
 	src/cli/arenashim.c
+
+arenashim_LDADD = src/advise/libadvise.a $(advise_libs)
 
 arenashim_CFLAGS = $(AM_CFLAGS) $(coverage_flags)
 arenashim_CPPFLAGS = \

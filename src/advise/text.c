@@ -1,0 +1,295 @@
+#include "advise/text.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "advise/need.h"
+#include "advise/places.h"
+#include "advise/quote.h"
+#include "advise/survivors.h"
+#include "advise/table.h"
+#include "base/compiler.h"
+#include "base/numbers.h"
+
+/* Columns of the terminal; 0: it is none, and lines may have any length. */
+static unsigned width_of(FILE *file)
+{
+    struct winsize size;
+    return isatty(fileno(file)) && ioctl(fileno(file), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* Prints a sentence or two, broken between words. */
+static void __attribute__((format(printf, 2, 3))) say(FILE *file, const char *format, ...)
+{
+    unsigned width = width_of(file);
+    size_t column = 0;
+    char *all;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&all, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        need(NULL);
+    for (char *rest = all, *word; (word = strsep(&rest, " "));) {
+        size_t more = strlen(word);
+        bool fits = width == 0 || column + 1 + more <= width;
+        fprintf(file, "%s%s", column == 0 ? "" : fits ? " " : "\n", word);
+        column = fits ? column + 1 + more : more;
+    }
+    fputs("\n", file);
+    free(all);
+}
+
+/* ---- functions ------------------------------------------------------------------------------- */
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* "name (file:line)" or "name (module)"; to be freed. */
+static char *place_text(const struct place *place)
+{
+    return place->file ? need_text("%s (%s:%u)", place->name, base_name(place->file), place->line)
+                       : need_text("%s (%s)", place->name, base_name(place->module));
+}
+
+/* The measured plan of this candidate alone, or NULL. */
+static const struct contender *plan_of(const struct advice *advice, size_t candidate)
+{
+    for (size_t i = 0; i < advice->contender_count; i++) {
+        const struct contender *plan = &advice->contenders[i];
+        if (plan->kind == FUNCTIONS && plan->candidate_count == 1 &&
+            plan->candidates[0] == candidate)
+            return plan;
+    }
+    return NULL;
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+    return whole > 0 ? 100 * (double)part / (double)whole : 0;
+}
+
+static void print_functions(const struct advice *advice, FILE *file)
+{
+    static const char *const headings[] = {"ACTIVATIONS", "CALLS",    "OF ALL",   "DIED INSIDE",
+                                           "PEAK",        "EXPECTED", "MEASURED", "FUNCTION"};
+    struct table table;
+    table_start(&table, headings, COUNT(headings));
+    for (size_t i = 0; i < advice->candidate_count; i++) {
+        const struct candidate *candidate = &advice->candidates[i];
+        const struct record_function *proven = &candidate->proven;
+        const struct contender *plan = plan_of(advice, i);
+        char *place = place_text(&candidate->place);
+        table_row(&table);
+        table_cell(&table, "%llu", (unsigned long long)proven->activations);
+        table_cell(&table, "%llu", (unsigned long long)proven->calls);
+        table_cell(&table, "%.1f%%", percent(proven->calls, advice->counted.calls));
+        table_cell(&table, "%.1f%%", percent(proven->inside, proven->calls));
+        table_size(&table, proven->most_bytes);
+        table_gain(&table, candidate->expected);
+        table_gain(&table, plan ? plan->ratio : 0);
+        table_cell(&table, "%s", place);
+        free(place);
+    }
+    table_print(&table, width_of(file), file);
+}
+
+/* The stack that drew the survivors, from the innermost frame out to the function. */
+static void print_stack(const struct record *record, uint32_t leaf,
+                        const struct candidate *candidate, FILE *file)
+{
+    enum { SHOWN = 4, INLINED = 16 };
+    size_t shown = 0;
+    for (uint32_t at = leaf; at != 0 && shown < SHOWN;) {
+        const struct record_frame *frame = &record->frames[at];
+        const char *module = record->modules[frame->module].path;
+        struct place places[INLINED];
+        size_t count = places_frames(module, frame->function, frame->offset, places, INLINED);
+        for (size_t i = 0; i < count && shown < SHOWN; i++) {
+            char *place = place_text(&places[i]);
+            fprintf(file, "%s%s", shown++ > 0 ? " < " : "", place);
+            free(place);
+        }
+        if (places_entry(module, frame->function) == candidate->place.offset &&
+            strcmp(module, candidate->place.module) == 0)
+            break;
+        at = frame->parent;
+    }
+    fputs("\n", file);
+}
+
+static void print_survivors(const struct advice *advice, FILE *file)
+{
+    enum { FUNCTIONS_SHOWN = 3, STACKS_SHOWN = 3 };
+    size_t shown = 0;
+    for (size_t i = 0; i < advice->candidate_count && shown < FUNCTIONS_SHOWN; i++) {
+        const struct candidate *candidate = &advice->candidates[i];
+        struct survivors list[STACKS_SHOWN + 1];
+        size_t count = survivors_find(advice, candidate, list, STACKS_SHOWN);
+        if (count == 0)
+            continue;
+        shown++;
+        fprintf(file, "\n");
+        say(file, "What outlives %s, by the call that draws it (innermost frame first):",
+            candidate->place.name);
+        for (size_t k = 0; k < count; k++) {
+            fprintf(file, "  %5.1f%%  ",
+                    100 * list[k].calls / (double)higher(candidate->proven.calls, 1));
+            print_stack(advice->proven, list[k].leaf, candidate, file);
+        }
+    }
+}
+
+/* ---- plans ----------------------------------------------------------------------------------- */
+
+static void print_plans(const struct advice *advice, FILE *file)
+{
+    static const char *const headings[] = {"CPU s",  "EXPECTED", "MEASURED", "FROM", "TO",
+                                           "FAULTS", "PEAK",     "AT END",   "PLAN"};
+    struct table table;
+    if (advice->contenders[0].rounds == 0)
+        return;
+    table_start(&table, headings, COUNT(headings));
+    for (size_t i = 0; i < advice->contender_count; i++) {
+        const struct contender *plan = &advice->contenders[i];
+        if (plan->rounds == 0)
+            continue;
+        table_row(&table);
+        table_cell(&table, plan->cpu < 0.1 ? "%.4f" : "%.2f", plan->cpu);
+        table_gain(&table, plan->expected);
+        table_gain(&table, plan->kind == PLAIN ? 0 : plan->ratio);
+        table_gain(&table, plan->kind == PLAIN ? 0 : plan->ratio_high);
+        table_gain(&table, plan->kind == PLAIN ? 0 : plan->ratio_low);
+        table_cell(&table, "%llu", (unsigned long long)plan->faults);
+        table_size(&table, plan->peak);
+        if (plan->at_end > 0)
+            table_size(&table, plan->at_end);
+        else
+            table_cell(&table, "-");
+        table_cell(&table, "%s%s", plan->name,
+                   plan->differed > 0 ? " (thrown out: its output or exit status differs)" : "");
+    }
+    fputs("\n", file);
+    table_print(&table, width_of(file), file);
+}
+
+/* ---- the verdict ----------------------------------------------------------------------------- */
+
+/* Prints the program and its arguments; of very many the first. */
+static void print_program(const struct wish *wish, FILE *file)
+{
+    enum { BYTES_MOST = 2000 };
+    size_t used = 0;
+    for (char **word = wish->program; *word; word++) {
+        char *quoted = quote_word(*word);
+        used += strlen(quoted) + 1;
+        if (used > BYTES_MOST) {
+            fputs(" ... (and so on)", file);
+            free(quoted);
+            break;
+        }
+        fprintf(file, " %s", quoted);
+        free(quoted);
+    }
+    fputs("\n", file);
+}
+
+static void print_line(const struct advice *advice, const char *options, FILE *file)
+{
+    char *command = quote_word(advice->wish->command);
+    fprintf(file, "\n    %s run %s --", command, options);
+    print_program(advice->wish, file);
+    free(command);
+}
+
+/* The label of a mark: the name without parameters, as the inside of a string. */
+static void print_label(const char *name, FILE *file)
+{
+    for (size_t i = 0, length = strcspn(name, "("); i < length; i++)
+        fprintf(file, name[i] == '"' || name[i] == '\\' ? "\\%c" : "%c", name[i]);
+}
+
+/* Marks drop what is alive at the end of a scope, unless they are told to retain it. */
+static void print_marks(const struct advice *advice, const struct contender *plan, FILE *file)
+{
+    for (size_t i = 0; i < plan->candidate_count; i++)
+        if (!advice->candidates[plan->candidates[i]].place.file)
+            return;
+    if (plan->candidate_count == 0)
+        return;
+    fputs("\n", file);
+    say(file,
+        "In the source, with #include <arenashim/scope.h>, the same are these marks, each "
+        "the first statement of its function, run with --end=retain%s:",
+        plan->capacity > 0 ? " and the same capacity" : "");
+    fputs("\n", file);
+    for (size_t i = 0; i < plan->candidate_count; i++) {
+        const struct place *place = &advice->candidates[plan->candidates[i]].place;
+        fputs("    ARENA_SCOPE_HERE(\"", file);
+        print_label(place->name, file);
+        fprintf(file, "\");   in %s, %s:%u\n", place->name, place->file, place->line);
+    }
+}
+
+static void print_seen_safe(const struct advice *advice, const struct contender *plan, FILE *file)
+{
+    unsigned long long activations = 0;
+    for (size_t i = 0; i < plan->candidate_count; i++)
+        activations += advice->candidates[plan->candidates[i]].proven.activations;
+    fputs("\n", file);
+    say(file,
+        "Faster still is to drop everything at the end of each activation (%.1f%%). That is seen "
+        "safe in %llu activations of this run, not proven: another input may keep a block.",
+        100 * (1 - plan->ratio), activations);
+    print_line(advice, plan->options, file);
+}
+
+static void print_verdict(const struct advice *advice, FILE *file)
+{
+    const struct contender *best = &advice->contenders[advice->best];
+    fputs("\n", file);
+    switch (advice->verdict) {
+    case VERDICT_NONE:
+        say(file, "No scope pays here: %s", advice->reason ? advice->reason : "nothing gains.");
+        break;
+    case VERDICT_UNCERTAIN:
+        say(file, "No verdict: %s", advice->reason ? advice->reason : "nothing was measured.");
+        break;
+    case VERDICT_PLAN:
+        say(file,
+            "%s takes %.1f%% less CPU time than the plain program (between %.1f%% and %.1f%% at "
+            "90%% "
+            "confidence, %u rounds; expected: %.1f%%).",
+            best->name, 100 * (1 - best->ratio), 100 * (1 - best->ratio_high),
+            100 * (1 - best->ratio_low), best->rounds, 100 * (1 - best->expected));
+        print_line(advice, best->options, file);
+        print_marks(advice, best, file);
+    }
+    if (advice->seen_safe > 0)
+        print_seen_safe(advice, &advice->contenders[advice->seen_safe], file);
+}
+
+void text_advice(const struct advice *advice, FILE *file)
+{
+    say(file,
+        "%s: %llu calls for memory, %llu bytes, in %.2f s of CPU time, of which malloc, free "
+        "and realloc take %.1f%%",
+        base_name(advice->wish->path), (unsigned long long)advice->counted.calls,
+        (unsigned long long)advice->counted.bytes,
+        (advice->plain[0].cpu + advice->plain[1].cpu) / 2, 100 * advice->share);
+    if (advice->sampled && advice->sampled->every > 1)
+        say(file, "One call in %llu was sampled.", (unsigned long long)advice->sampled->every);
+    if (advice->candidate_count > 0) {
+        fputs("\n", file);
+        print_functions(advice, file);
+        print_survivors(advice, file);
+    }
+    print_plans(advice, file);
+    print_verdict(advice, file);
+}
