@@ -12,6 +12,9 @@
 
 #include "watch/record.h"
 
+/* Exit status of a command that fails itself (cli.h: EXIT_CANCELED). */
+#define ADVISE_FAILED 125
+
 /* Candidates that are proven, and plans of functions that are measured. */
 #define CANDIDATES_MOST 20
 #define PLANS_MOST 3

@@ -7,6 +7,16 @@ src_advise_libadvise_a_SOURCES = \
 	src/advise/advice.h \
 	src/advise/need.c \
 	src/advise/need.h \
+	src/advise/trial.c \
+	src/advise/trial.h \
+	src/advise/records.c \
+	src/advise/records.h \
+	src/advise/progress.c \
+	src/advise/progress.h \
+	src/advise/verdict.c \
+	src/advise/verdict.h \
+	src/advise/measure.c \
+	src/advise/measure.h \
 	src/advise/quote.c \
 	src/advise/quote.h \
 	src/advise/places.c \
@@ -30,8 +40,10 @@ src_advise_libadvise_a_SOURCES = \
 	src/advise/folded.c \
 	src/advise/folded.h \
 	src/advise/scope_file.c \
-	src/advise/scope_file.h
+	src/advise/scope_file.h \
+	src/advise/advise.c \
+	src/advise/advise.h
 
 src_advise_libadvise_a_CFLAGS = $(AM_CFLAGS) $(DW_CFLAGS) $(JANSSON_CFLAGS) $(coverage_flags)
 src_advise_libadvise_a_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
-advise_libs = $(DW_LIBS) $(JANSSON_LIBS) $(IBERTY_LIBS)
+advise_libs = $(DW_LIBS) $(JANSSON_LIBS) $(IBERTY_LIBS) -lm

@@ -20,6 +20,7 @@ static void general_help(void)
     fputs("Usage: arenashim run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
           "       arenashim scopes [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
           "       arenashim check [--] PROGRAM [ARGUMENT]...\n"
+          "       arenashim advise [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
           "       arenashim help [COMMAND]\n"
           "       arenashim --help | --version\n"
           "\n"
@@ -28,6 +29,7 @@ static void general_help(void)
           "          draws from the thread's arena\n"
           "  scopes  list the functions that specs of scopes mean in PROGRAM, and do not run it\n"
           "  check   do so under Valgrind, and fail on leaks and misuse\n"
+          "  advise  find the functions of PROGRAM that are worth a scope, and measure them\n"
           "  help    describe a COMMAND and its options\n"
           "\n"
           "See arenashim(1) and libarenashim(7).\n",
@@ -35,9 +37,8 @@ static void general_help(void)
 }
 
 static const struct command commands[] = {
-    {"run", run_command, run_help},
-    {"scopes", scopes_command, scopes_help},
-    {"check", check_command, check_help},
+    {"run", run_command, run_help},       {"scopes", scopes_command, scopes_help},
+    {"check", check_command, check_help}, {"advise", advise_command, advise_help},
     {"help", help_command, general_help},
 };
 
@@ -46,7 +47,8 @@ static const struct command *find_command(const char *name)
     for (size_t i = 0; i < COUNT(commands); i++)
         if (strcmp(name, commands[i].name) == 0)
             return &commands[i];
-    usage_error("arenashim", "'%s' is not a command; there are run, scopes, check and help", name);
+    usage_error("arenashim", "'%s' is not a command; there are run, scopes, check, advise and help",
+                name);
 }
 
 static void help_command(int argc, char **argv)

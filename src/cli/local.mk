@@ -24,6 +24,7 @@ arenashim_SOURCES = \
 	src/cli/settings.h \
 	src/cli/run.c \
 	src/cli/check.c \
+	src/cli/advise.c \
 	src/cli/arenashim.c
 
 arenashim_LDADD = src/advise/libadvise.a $(advise_libs)

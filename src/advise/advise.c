@@ -1,0 +1,225 @@
+#include "advise/advise.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "advise/candidates.h"
+#include "advise/folded.h"
+#include "advise/json.h"
+#include "advise/measure.h"
+#include "advise/need.h"
+#include "advise/plans.h"
+#include "advise/progress.h"
+#include "advise/records.h"
+#include "advise/scope_file.h"
+#include "advise/text.h"
+#include "advise/trial.h"
+#include "advise/verdict.h"
+
+/* Below so many calls each is sampled. */
+#define CALLS_FEW 20000
+
+/* What unwinding stacks may take of the plain run's CPU time. */
+#define SAMPLING_SHARE 0.2
+
+/* ---- files ------------------------------------------------------------------------------------
+ */
+
+typedef void write_function(const struct advice *, FILE *);
+
+/* Opened before the first run, so that a bad name is said at once; emptied when there is something
+ * to be written. */
+static int open_file(const char *name, const char *option)
+{
+    int file = name ? open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666) : -1;
+    if (name && file < 0)
+        err(ADVISE_FAILED, "%s='%s' is not accepted; it takes a file that can be written", option,
+            name);
+    return file;
+}
+
+static void write_file(const struct advice *advice, write_function *write, int file,
+                       const char *name)
+{
+    if (!name)
+        return;
+    FILE *to = fdopen(file, "w");
+    /* Refused for what is no regular file. */
+    (void)!ftruncate(file, 0);
+    if (to)
+        write(advice, to);
+    if (!to || (ferror(to) | fclose(to)) != 0)
+        err(ADVISE_FAILED, "cannot write '%s'", name);
+}
+
+/* ---- plain runs -------------------------------------------------------------------------------
+ */
+
+static void run_plain(struct advice *advice)
+{
+    const struct wish *wish = advice->wish;
+    struct trial *first = &advice->plain[0], *second = &advice->plain[1];
+    char *none[] = {NULL};
+    progress_run(first, wish, "plain", NULL, none, NULL);
+    if (!trial_succeeded(first)) {
+        char *told = trial_tell(first);
+        if (first->status & 0x7f)
+            errx(ADVISE_FAILED, "'%s' %s when it is run plain", wish->program[0], told);
+        warnx("'%s' %s when it is run plain; what follows is of runs like that", wish->program[0],
+              told);
+        free(told);
+    }
+    progress_run(second, wish, "plain", NULL, none, NULL);
+    if (second->status != first->status)
+        errx(ADVISE_FAILED,
+             "'%s' ends in another way when it is run again: nothing can be "
+             "compared",
+             wish->program[0]);
+    advice->output_differs = second->differs;
+    if (second->differs)
+        warnx("'%s' prints something else in each run: only exit statuses are compared",
+              wish->program[0]);
+}
+
+/* ---- watched runs -----------------------------------------------------------------------------
+ */
+
+static double plain_cpu(const struct advice *advice)
+{
+    return fmax((advice->plain[0].cpu + advice->plain[1].cpu) / 2, 1e-6);
+}
+
+/* Runs the program and returns the record, which is to be entered into. */
+static struct record *make_record(const struct advice *advice, enum watch_mode mode, uint64_t every,
+                                  char **setting)
+{
+    const char *child = advice->wish->child;
+    return records_make(mode, every, child ? child : "", setting);
+}
+
+/* `scopes`: a further setting, or NULL. */
+static double watch(const struct advice *advice, struct record *record, const char *what,
+                    char *setting, char *scopes)
+{
+    const struct wish *wish = advice->wish;
+    struct trial trial;
+    char *settings[] = {setting, scopes, NULL};
+    progress_run(&trial, wish, what, wish->shim, settings, &record->leader);
+    records_remove();
+    free(setting);
+    if (trial.status != advice->plain[0].status) {
+        char *told = trial_tell(&trial);
+        warnx("'%s' %s when it is watched: what was seen is not all", wish->program[0], told);
+        free(told);
+    }
+    return trial.cpu;
+}
+
+/* Nobody was watched: whose fault is it? */
+static void explain_unwatched(const struct advice *advice, const struct record *record)
+{
+    char *line = trial_last_line();
+    if (advice->wish->child)
+        errx(ADVISE_FAILED,
+             "--child='%s': no process with an executable of that name could be watched, of "
+             "%llu others",
+             advice->wish->child, (unsigned long long)record->not_watched);
+    if (strncmp(line, "arenashim: ", strlen("arenashim: ")) == 0)
+        errx(ADVISE_FAILED, "%s", line + strlen("arenashim: "));
+    free(line);
+}
+
+static void count_calls(struct advice *advice)
+{
+    char *setting;
+    struct record *record = make_record(advice, WATCH_COUNT, 1, &setting);
+    advice->counted_cpu = watch(advice, record, "counting calls", setting, NULL);
+    if (record->processes == 0)
+        explain_unwatched(advice, record);
+    advice->counted = records_sum(record);
+    advice->share = fmin((double)advice->counted.nanoseconds / 1e9 / plain_cpu(advice), 1);
+}
+
+/* One call in so many is sampled: its stack is unwound when it draws, and when its block is freed.
+ */
+static uint64_t choose_every(const struct advice *advice)
+{
+    const struct record_thread *counted = &advice->counted;
+    if (counted->calls < CALLS_FEW || counted->sampled == 0)
+        return 1;
+    double stack = (double)counted->sampling / (double)counted->sampled / 1e9;
+    double all = 2 * (double)counted->calls * stack;
+    return (uint64_t)fmin(fmax(ceil(all / (SAMPLING_SHARE * plain_cpu(advice))), 1), 1e9);
+}
+
+static void sample(struct advice *advice)
+{
+    char *setting;
+    struct record *record = make_record(advice, WATCH_SAMPLE, choose_every(advice), &setting);
+    advice->sampled_cpu = watch(advice, record, "sampling stacks", setting, NULL);
+    advice->sampled = record;
+}
+
+static void prove(struct advice *advice)
+{
+    char *setting, *scopes = need_text("ARENASHIM_SCOPES=");
+    struct record *record = make_record(advice, WATCH_PROVE, advice->sampled->every, &setting);
+    for (size_t i = 0; i < advice->candidate_count; i++) {
+        const struct candidate *candidate = &advice->candidates[i];
+        struct record_function *function = &record->functions[record->functions_named++];
+        strncpy(function->module, candidate->place.module, sizeof function->module - 1);
+        function->offset = candidate->place.offset;
+        char *before = scopes;
+        scopes = need_text("%s%s%s", before, i > 0 ? ";" : "", candidate->spec);
+        free(before);
+    }
+    advice->proven_cpu = watch(advice, record, "proving candidates", setting, scopes);
+    free(scopes);
+    advice->proven = record;
+}
+
+/* ---- all of it --------------------------------------------------------------------------------
+ */
+
+static void find_plans(struct advice *advice)
+{
+    sample(advice);
+    candidates_find(advice);
+    if (advice->candidate_count > 0) {
+        prove(advice);
+        candidates_prove(advice);
+    }
+    plans_make(advice);
+    if (advice->wish->peers)
+        measure_add_peers(advice);
+    if (advice->wish->measure)
+        measure_all(advice);
+}
+
+void advise(const struct wish *wish)
+{
+    static struct advice advice = {.contender_count = 1};
+    advice.contenders[0].name = need_text("plain");
+    advice.contenders[0].options = need_text("%s", "");
+    advice.wish = wish;
+    int scope_file = open_file(wish->write, "--write"), json = open_file(wish->json, "--json"),
+        folded = open_file(wish->folded, "--folded");
+    trial_start();
+    /* Two plain ones, three that are watched, and as many to measure as there are as a rule. */
+    progress_expect(5 + (wish->measure ? 6 * (wish->runs ? wish->runs : ROUNDS_LEAST) : 0));
+    run_plain(&advice);
+    count_calls(&advice);
+    if (advice.counted.calls > 0)
+        find_plans(&advice);
+    verdict_reach(&advice);
+    text_advice(&advice, stdout);
+    write_file(&advice, scope_file_write, scope_file, wish->write);
+    write_file(&advice, json_advice, json, wish->json);
+    write_file(&advice, folded_write, folded, wish->folded);
+}

@@ -1,0 +1,20 @@
+/*
+ * Contenders take turns, in another order in each round, so that what the machine does beside falls
+ * on all of them; each is compared with the plain run of its round.
+ */
+#ifndef ADVISE_MEASURE_H
+#define ADVISE_MEASURE_H
+
+#include "advise/advice.h"
+
+/* Appends a contender for each allocator that the dynamic linker finds here. */
+void measure_add_peers(struct advice *advice);
+
+/* Rounds that can be wished for. */
+#define ROUNDS_MOST 99
+
+/* Measures all contenders: as many rounds as were wished, or at least ROUNDS_LEAST, and more, up to
+ * a limit, while the verdict is open. */
+void measure_all(struct advice *advice);
+
+#endif

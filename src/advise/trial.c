@@ -1,0 +1,374 @@
+#include "advise/trial.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <stdnoreturn.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "advise/need.h"
+#include "base/compiler.h"
+
+/* Seconds that a program has to end when it was told to. */
+#define PATIENCE 10
+
+static int input, expected = -1, output = -1, errors = -1;
+
+/* For the signal handler: what is to be ended and removed. */
+static volatile pid_t group;
+static const char *volatile scratch;
+
+static const int endings[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM};
+
+/* ---- the command's end ------------------------------------------------------------------------
+ */
+
+/* Installed to be reset: what is raised takes effect when this returns. */
+static void end_all(int signal)
+{
+    if (group > 0)
+        kill(-group, SIGKILL);
+    if (scratch)
+        unlink(scratch);
+    raise(signal);
+}
+
+static void catch_endings(void)
+{
+    struct sigaction before, end = {.sa_handler = end_all, .sa_flags = SA_RESETHAND};
+    for (size_t i = 0; i < COUNT(endings); i++)
+        if (sigaction(endings[i], &end, &before) == 0 && before.sa_handler == SIG_IGN)
+            signal(endings[i], SIG_IGN);
+}
+
+void trial_scratch(const char *path)
+{
+    scratch = path;
+}
+
+/* ---- files ------------------------------------------------------------------------------------
+ */
+
+int trial_file(void)
+{
+    const char *directory = getenv("TMPDIR");
+    if (!directory || *directory == '\0')
+        directory = "/tmp";
+    char *name = need_text("%s/arenashim-XXXXXX", directory);
+    int file = mkostemp(name, O_CLOEXEC);
+    if (file < 0)
+        err(ADVISE_FAILED, "cannot make a file in '%s' (TMPDIR)", directory);
+    unlink(name);
+    free(name);
+    return file;
+}
+
+static void renew(int *file)
+{
+    if (*file >= 0)
+        close(*file);
+    *file = trial_file();
+}
+
+static void keep_input(void)
+{
+    char buffer[65536];
+    ssize_t got;
+    input = trial_file();
+    while ((got = read(STDIN_FILENO, buffer, sizeof buffer)) > 0)
+        if (write(input, buffer, (size_t)got) != got)
+            err(ADVISE_FAILED, "cannot keep standard input in a file");
+    if (got < 0)
+        err(ADVISE_FAILED, "cannot read standard input");
+}
+
+void trial_start(void)
+{
+    int file;
+    /* What is opened later is none of the three. */
+    while ((file = open("/dev/null", O_RDWR)) >= 0 && file <= STDERR_FILENO)
+        continue;
+    close(file);
+    signal(SIGCHLD, SIG_DFL);
+    catch_endings();
+    if (isatty(STDIN_FILENO))
+        input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    else
+        keep_input();
+}
+
+static bool are_equal(int one, int other)
+{
+    struct stat first, second;
+    if (fstat(one, &first) != 0 || fstat(other, &second) != 0 || first.st_size != second.st_size)
+        return false;
+    size_t size = (size_t)first.st_size;
+    if (size == 0)
+        return true;
+    void *left = mmap(NULL, size, PROT_READ, MAP_PRIVATE, one, 0);
+    void *right = mmap(NULL, size, PROT_READ, MAP_PRIVATE, other, 0);
+    if (left == MAP_FAILED || right == MAP_FAILED)
+        err(ADVISE_FAILED, "cannot compare what two runs printed");
+    bool equal = memcmp(left, right, size) == 0;
+    munmap(left, size);
+    munmap(right, size);
+    return equal;
+}
+
+/* The first run's is what those of others are compared with. */
+static void compare_output(struct trial *trial)
+{
+    if (expected >= 0) {
+        trial->differs = !are_equal(expected, output);
+    } else {
+        expected = output;
+        output = -1;
+    }
+}
+
+/* ---- the process ------------------------------------------------------------------------------
+ */
+
+static bool is_ours(const char *variable)
+{
+    return strncmp(variable, "ARENASHIM_", 10) == 0 || strncmp(variable, "LD_PRELOAD=", 11) == 0;
+}
+
+/* To be freed, and its first element, which is of LD_PRELOAD. */
+static char **make_environment(const char *preload, char *const settings[])
+{
+    const char *others = getenv("LD_PRELOAD");
+    bool both = preload && others && *others != '\0';
+    size_t count = 2;
+    for (char **variable = environ; *variable; variable++)
+        count++;
+    for (char *const *setting = settings; *setting; setting++)
+        count++;
+    char **made = calloc(count, sizeof *made), **to = made;
+    if (!made)
+        err(ADVISE_FAILED, "cannot make an environment");
+    *to++ = need_text("LD_PRELOAD=%s%s%s", preload ? preload : "", both ? ":" : "",
+                      others ? others : "");
+    for (char **variable = environ; *variable; variable++)
+        if (!is_ours(*variable))
+            *to++ = *variable;
+    for (char *const *setting = settings; *setting; setting++)
+        *to++ = *setting;
+    return made;
+}
+
+/* Called in the child. Waits until the command has done what is to be done first. */
+static noreturn void become(const struct wish *wish, char **environment, const sigset_t *mask,
+                            int channel)
+{
+    char name[32], go;
+    snprintf(name, sizeof name, "/proc/self/fd/%d", input);
+    /* Opened anew: each run has a place in it of its own. */
+    int in = open(name, O_RDONLY | O_CLOEXEC);
+    if (read(channel, &go, 1) == 1 && dup2(in, STDIN_FILENO) >= 0 &&
+        dup2(output, STDOUT_FILENO) >= 0 && dup2(errors, STDERR_FILENO) >= 0 &&
+        sigprocmask(SIG_SETMASK, mask, NULL) == 0)
+        execvpe(wish->path, wish->program, environment);
+    int error = errno;
+    (void)!write(channel, &error, sizeof error);
+    _exit(ADVISE_FAILED);
+}
+
+/* Starts the run in a process group of its own, stopped before it ends if the system allows that.
+ * The program's process, or -1 with trial->error. */
+static pid_t launch(struct trial *trial, const struct wish *wish, char **environment,
+                    int32_t *leader)
+{
+    int channel[2];
+    sigset_t mask, blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGCHLD);
+    for (size_t i = 0; i < COUNT(endings); i++)
+        sigaddset(&blocked, endings[i]);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0)
+        err(ADVISE_FAILED, "cannot start a process");
+    sigprocmask(SIG_BLOCK, &blocked, &mask);
+    pid_t child = fork();
+    if (child < 0)
+        err(ADVISE_FAILED, "cannot start a process");
+    if (child == 0)
+        become(wish, environment, &mask, channel[1]);
+    if (leader)
+        *leader = child;
+    group = child;
+    setpgid(child, child);
+    close(channel[1]);
+    ptrace(PTRACE_SEIZE, child, NULL, (void *)(PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL));
+    if (write(channel[0], "", 1) == 1 && read(channel[0], &trial->error, sizeof(int)) == 0)
+        trial->started = true;
+    close(channel[0]);
+    /* Asked for by sigtimedwait alone. */
+    sigaddset(&mask, SIGCHLD);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    return child;
+}
+
+/* ---- until it ends ----------------------------------------------------------------------------
+ */
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void read_memory(struct trial *trial, pid_t process)
+{
+    char name[32], line[256];
+    snprintf(name, sizeof name, "/proc/%d/status", (int)process);
+    FILE *file = fopen(name, "re");
+    size_t kib;
+    while (file && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "VmHWM: %zu", &kib) == 1)
+            trial->peak = kib * 1024;
+        if (sscanf(line, "VmRSS: %zu", &kib) == 1)
+            trial->at_end = kib * 1024;
+    }
+    if (file)
+        fclose(file);
+}
+
+/* The program is stopped, and goes on as if nobody had stopped it. */
+static void pass_on(struct trial *trial, pid_t process)
+{
+    int event = trial->status >> 16, signal = WSTOPSIG(trial->status);
+    if (event == PTRACE_EVENT_EXIT && !trial->ended_by_us)
+        read_memory(trial, process);
+    if (event == PTRACE_EVENT_STOP && signal != SIGTRAP)
+        ptrace(PTRACE_LISTEN, process, NULL, NULL); /* job control stopped it */
+    else
+        ptrace(PTRACE_CONT, process, NULL, (void *)(intptr_t)(event == 0 ? signal : 0));
+}
+
+/* Its time is over: it is told so, and the next time it is made to end. */
+static void end_run(struct trial *trial, const struct wish *wish, pid_t process)
+{
+    if (!trial->ended_by_us)
+        read_memory(trial, process);
+    kill(-process, trial->ended_by_us ? SIGKILL : wish->signal);
+    trial->ended_by_us = true;
+}
+
+static void wait_for(struct trial *trial, const struct wish *wish, pid_t process,
+                     struct rusage *usage)
+{
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    double deadline = now() + wish->duration;
+    for (;;) {
+        pid_t got = wait4(process, &trial->status, WNOHANG | __WALL, usage);
+        if (got < 0)
+            err(ADVISE_FAILED, "cannot wait for a process");
+        if (got == process && !WIFSTOPPED(trial->status))
+            return;
+        if (got == process) {
+            pass_on(trial, process);
+            continue;
+        }
+        double left = wish->duration > 0 ? deadline - now() : 1000;
+        if (left <= 0) {
+            end_run(trial, wish, process);
+            deadline += PATIENCE;
+            continue;
+        }
+        struct timespec time = {(time_t)left, (long)((left - (double)(time_t)left) * 1e9)};
+        sigtimedwait(&child, NULL, &time);
+    }
+}
+
+static double seconds(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+/* The kernel's maximum is over children, too, and over this command's own memory, which the program
+ * had before it was executed. */
+static void note_usage(struct trial *trial, const struct rusage *usage)
+{
+    struct rusage own;
+    getrusage(RUSAGE_SELF, &own);
+    if (trial->peak == 0 ||
+        (usage->ru_maxrss > own.ru_maxrss && (size_t)usage->ru_maxrss * 1024 > trial->peak))
+        trial->peak = (size_t)usage->ru_maxrss * 1024;
+    trial->cpu = seconds(usage->ru_utime) + seconds(usage->ru_stime);
+    trial->faults = (uint64_t)(usage->ru_minflt + usage->ru_majflt);
+}
+
+void trial_run(struct trial *trial, const struct wish *wish, const char *preload,
+               char *const settings[], int32_t *leader)
+{
+    *trial = (struct trial){.started = false};
+    char **environment = make_environment(preload, settings);
+    renew(&output);
+    renew(&errors);
+    double begun = now();
+    struct rusage usage;
+    pid_t process = launch(trial, wish, environment, leader);
+    wait_for(trial, wish, process, &usage);
+    trial->wall = now() - begun;
+    kill(-process, SIGKILL);
+    group = 0;
+    free(environment[0]);
+    free(environment);
+    if (!trial->started)
+        return;
+    note_usage(trial, &usage);
+    /* It is of the wrong process when a child is meant. */
+    if (wish->child)
+        trial->at_end = 0;
+    compare_output(trial);
+}
+
+/* ---- how it ended -----------------------------------------------------------------------------
+ */
+
+bool trial_succeeded(const struct trial *trial)
+{
+    return trial->ended_by_us || trial->status == 0;
+}
+
+char *trial_last_line(void)
+{
+    char text[1024];
+    off_t size = lseek(errors, 0, SEEK_END);
+    off_t start = size > (off_t)sizeof text ? size - (off_t)sizeof text : 0;
+    ssize_t length = pread(errors, text, sizeof text, start);
+    while (length > 0 && text[length - 1] == '\n')
+        length--;
+    if (length <= 0)
+        return need_text("%s", "");
+    const char *newline = memrchr(text, '\n', (size_t)length);
+    const char *line = newline ? newline + 1 : text;
+    return need_text("%.*s", (int)(text + length - line), line);
+}
+
+char *trial_tell(const struct trial *trial)
+{
+    char *line = trial_last_line(), *told;
+    const char *colon = *line != '\0' ? ": " : "";
+    if (WIFSIGNALED(trial->status))
+        told = need_text("is ended by signal %d (%s)%s%s", WTERMSIG(trial->status),
+                         strsignal(WTERMSIG(trial->status)), colon, line);
+    else
+        told = need_text("exits with status %d%s%s", WEXITSTATUS(trial->status), colon, line);
+    free(line);
+    return told;
+}

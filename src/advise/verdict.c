@@ -1,0 +1,225 @@
+#include "advise/verdict.h"
+
+#include <stdlib.h>
+
+#include "advise/need.h"
+
+/* Less of the CPU time is not worth a line of settings, and drowns in what a machine does beside.
+ */
+#define GAIN_LEAST 0.03
+
+/* Ratios that differ by less are alike, however well they are known. */
+#define TIE 0.02
+
+/* Reasons for a no: allocation's share of the CPU time, and that of calls whose blocks die inside a
+ * function, that are little. */
+#define SHARE_LITTLE 0.05
+#define INSIDE_LITTLE 0.1
+
+/* ---- contenders -------------------------------------------------------------------------------
+ */
+
+static bool is_measured(const struct contender *contender)
+{
+    return contender->rounds > 0 && contender->differed == 0;
+}
+
+static bool is_safe(const struct contender *contender)
+{
+    return contender->kind == PROCESS || contender->kind == THREAD || contender->kind == FUNCTIONS;
+}
+
+static bool pays(const struct contender *contender)
+{
+    return is_measured(contender) && contender->ratio <= 1 - GAIN_LEAST &&
+           contender->ratio_high < 1;
+}
+
+/* It may gain for all that is known, and is not seen to. */
+static bool is_unclear(const struct contender *contender)
+{
+    return is_measured(contender) && is_safe(contender) && !pays(contender) &&
+           contender->ratio_low <= 1 - GAIN_LEAST;
+}
+
+/* How much there is to set, and to understand. */
+static size_t complexity(const struct contender *contender)
+{
+    return contender->kind == PROCESS  ? 0
+           : contender->kind == THREAD ? 1
+                                       : 1 + contender->candidate_count;
+}
+
+static bool reaches(const struct contender *contender, const struct contender *fastest)
+{
+    return contender->ratio_low <= fastest->ratio_high;
+}
+
+/* Of the safe ones, that pay or only of those measured; 0: there is none. */
+static size_t find_fastest(const struct advice *advice, bool paying)
+{
+    size_t fastest = 0;
+    for (size_t i = 1; i < advice->contender_count; i++) {
+        const struct contender *contender = &advice->contenders[i];
+        if (is_safe(contender) && (paying ? pays(contender) : is_measured(contender)) &&
+            (fastest == 0 || contender->ratio < advice->contenders[fastest].ratio))
+            fastest = i;
+    }
+    return fastest;
+}
+
+/* The simplest of those that may be as fast as the fastest. */
+static size_t find_best(const struct advice *advice)
+{
+    size_t fastest = find_fastest(advice, true), best = fastest;
+    for (size_t i = 1; i < advice->contender_count; i++) {
+        const struct contender *contender = &advice->contenders[i];
+        if (is_safe(contender) && pays(contender) &&
+            reaches(contender, &advice->contenders[fastest]) &&
+            complexity(contender) < complexity(&advice->contenders[best]))
+            best = i;
+    }
+    return best;
+}
+
+bool verdict_is_open(const struct advice *advice)
+{
+    const struct contender *fastest = &advice->contenders[find_fastest(advice, true)];
+    for (size_t i = 1; i < advice->contender_count; i++) {
+        const struct contender *contender = &advice->contenders[i];
+        /* Plain is in its place when nothing pays. */
+        if (is_unclear(contender) && (fastest->kind == PLAIN || reaches(contender, fastest)))
+            return true;
+        if (is_safe(contender) && pays(contender) && reaches(contender, fastest) &&
+            complexity(contender) < complexity(fastest) && contender->ratio > fastest->ratio + TIE)
+            return true;
+    }
+    return false;
+}
+
+/* ---- reasons ----------------------------------------------------------------------------------
+ */
+
+static bool dies_inside(const struct advice *advice)
+{
+    double least = INSIDE_LITTLE * (double)advice->counted.calls;
+    for (size_t i = 0; i < advice->candidate_count; i++) {
+        const struct candidate *candidate = &advice->candidates[i];
+        if ((candidate->is_proven ? (double)candidate->proven.inside : candidate->inside) >= least)
+            return true;
+    }
+    return false;
+}
+
+static bool has_plan(const struct advice *advice)
+{
+    for (size_t i = 1; i < advice->contender_count; i++)
+        if (advice->contenders[i].kind == FUNCTIONS)
+            return true;
+    return false;
+}
+
+/* What is known without measuring; NULL: nothing speaks against a scope. */
+static const char *objection(const struct advice *advice)
+{
+    if (!dies_inside(advice))
+        return "what is drawn outlives every function below main";
+    if (!has_plan(advice))
+        return "the blocks that die early are spread over functions called too often";
+    return NULL;
+}
+
+static char *why_none(const struct advice *advice)
+{
+    if (advice->counted.calls == 0)
+        return need_text("it makes no allocation that the shim sees");
+    char *measured, *made;
+    size_t fastest = find_fastest(advice, false);
+    if (fastest != 0)
+        measured = need_text("%s, the best that was measured, takes %.2f of plain's CPU time",
+                             advice->contenders[fastest].name, advice->contenders[fastest].ratio);
+    else
+        measured = need_text("nothing that leaves its output and exit status alone was measured");
+    const char *known = objection(advice);
+    if (advice->share < SHARE_LITTLE)
+        made =
+            need_text("allocation takes %.1f%% of the CPU time; %s", 100 * advice->share, measured);
+    else
+        made = need_text("%s%s%s", known ? known : "", known ? "; " : "", measured);
+    free(measured);
+    return made;
+}
+
+static char *why_unclear(const struct advice *advice)
+{
+    const struct contender *contender = advice->contenders;
+    while (!is_unclear(contender))
+        contender++;
+    return need_text("%s takes between %.2f and %.2f of plain's CPU time, as far as %u rounds tell",
+                     contender->name, contender->ratio_low, contender->ratio_high,
+                     contender->rounds);
+}
+
+/* ---- the verdict ------------------------------------------------------------------------------
+ */
+
+static bool is_any_unclear(const struct advice *advice)
+{
+    for (size_t i = 1; i < advice->contender_count; i++)
+        if (is_unclear(&advice->contenders[i]))
+            return true;
+    return false;
+}
+
+static void set(struct advice *advice, enum verdict verdict, char *reason)
+{
+    advice->verdict = verdict;
+    advice->reason = reason;
+}
+
+/* By what is expected alone. */
+static void judge_unmeasured(struct advice *advice)
+{
+    if (advice->share < SHARE_LITTLE) {
+        set(advice, VERDICT_NONE,
+            need_text("allocation takes %.1f%% of the CPU time", 100 * advice->share));
+        return;
+    }
+    for (size_t i = 1; i < advice->contender_count; i++) {
+        const struct contender *contender = &advice->contenders[i];
+        if (is_safe(contender) && contender->expected > 0 &&
+            (advice->best == 0 || contender->expected < advice->contenders[advice->best].expected))
+            advice->best = i;
+    }
+    set(advice, VERDICT_UNCERTAIN, need_text("nothing was measured"));
+}
+
+static void judge_measured(struct advice *advice)
+{
+    advice->best = find_best(advice);
+    const struct contender *best = &advice->contenders[advice->best];
+    if (advice->best != 0 && best->rounds >= ROUNDS_LEAST)
+        set(advice, VERDICT_PLAN, NULL);
+    else if (advice->best != 0)
+        set(advice, VERDICT_UNCERTAIN, need_text("%u rounds of measuring are few", best->rounds));
+    else if (is_any_unclear(advice))
+        set(advice, VERDICT_UNCERTAIN, why_unclear(advice));
+    else
+        set(advice, VERDICT_NONE, why_none(advice));
+    for (size_t i = 1; i < advice->contender_count; i++) {
+        const struct contender *contender = &advice->contenders[i];
+        if (contender->kind == RESET && pays(contender) &&
+            (advice->best == 0 || contender->ratio_high < best->ratio_low) &&
+            (advice->seen_safe == 0 ||
+             contender->ratio < advice->contenders[advice->seen_safe].ratio))
+            advice->seen_safe = i;
+    }
+}
+
+void verdict_reach(struct advice *advice)
+{
+    if (advice->counted.calls > 0 && !advice->wish->measure)
+        judge_unmeasured(advice);
+    else
+        judge_measured(advice);
+}
