@@ -1,0 +1,3 @@
+# Tests of the part that watches programs for `arenashim advise`.
+check_PROGRAMS += tests/watch/record
+tests_watch_record_SOURCES = tests/watch/record.c
