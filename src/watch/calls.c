@@ -14,7 +14,7 @@
 
 /* One call in so many is timed, and one stack in so many of those is unwound on trial. */
 #define TIMED 16
-#define TRIED 64
+#define TRIED 256
 
 /* A call that takes longer was interrupted, or is of a rare kind: it stands for itself alone. */
 #define RARE_NANOSECONDS 100000
@@ -26,13 +26,28 @@ static enum watch_mode mode;
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
+static void try_sampling(void)
+{
+    int saved_errno = errno;
+    watch_thread.busy = 1;
+    signal_fence();
+    sample_try();
+    signal_fence();
+    watch_thread.busy = 0;
+    errno = saved_errno;
+}
+
 /* The time at the start of a call that is timed; 0: it is not. */
 static uint64_t begin_timing(void)
 {
     struct watch_thread *thread = &watch_thread;
     if (mode != WATCH_COUNT || thread->untimed-- > 0)
         return 0;
-    thread->untimed = TIMED - 1;
+    thread->untimed = state_gap(TIMED);
+    if (thread->untried-- == 0) {
+        thread->untried = TRIED - 1;
+        try_sampling();
+    }
     return state_clock();
 }
 

@@ -17,6 +17,10 @@ src_watch_libwatch_la_SOURCES = \
 	src/watch/heap.h \
 	src/watch/state.c \
 	src/watch/state.h \
+	src/watch/tables.c \
+	src/watch/tables.h \
+	src/watch/backtrace.c \
+	src/watch/backtrace.h \
 	src/watch/sample.c \
 	src/watch/sample.h \
 	src/watch/prove.c \

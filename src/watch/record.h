@@ -25,9 +25,10 @@ enum watch_mode {
 #define RECORD_MAGIC UINT64_C(0x315f68637461772e)
 #define RECORD_THREADS 256 /* slots that threads share when there are more */
 #define RECORD_MODULES 1024
+#define RECORD_MODULE_SLOTS (2 * RECORD_MODULES) /* of the hash table */
 #define RECORD_FUNCTIONS 64
 #define RECORD_FRAMES (1 << 18)
-#define RECORD_FRAME_SLOTS (2 * RECORD_FRAMES) /* of the hash table */
+#define RECORD_FRAME_SLOTS (2 * RECORD_FRAMES)
 #define RECORD_LIVES (1 << 17)
 #define RECORD_LIFE_SLOTS (2 * RECORD_LIVES)
 #define RECORD_DEPTH 512 /* frames of a stack; a deeper one is counted in too_deep, no more */
@@ -41,13 +42,12 @@ struct record_thread {
     uint64_t
         nanoseconds;   /* spent in the next allocator, scaled up from the calls that were timed */
     uint64_t sampled;  /* stacks unwound, of draws and of frees */
-    uint64_t sampling; /* nanoseconds spent on these, scaled up likewise (WATCH_COUNT: on trial) */
+    uint64_t sampling; /* nanoseconds spent on these (WATCH_COUNT: some, on trial) */
     uint64_t threads;  /* that have this slot */
 } __attribute__((aligned(64)));
 
-/* An object file that calls came through. */
+/* An object file that calls came through, wherever a process has it. */
 struct record_module {
-    uint64_t start; /* its load base, in the process that noted it */
     char path[248]; /* as the dynamic linker has it; the program's own is that of /proc/self/exe */
 };
 
@@ -63,7 +63,8 @@ struct record_frame {
 
 enum life_end {
     LIFE_INSIDE = 1, /* freed while `bound` was the last frame that both stacks have in common:
-                      * function and place on the stack; the same activation, as it seems */
+                      * function and place on the stack; the same activation, as it seems. 0: it is
+                      * unknown, as a stack was cut or too deep */
     LIFE_OTHER,      /* freed by another thread; no bound */
     LIFE_SURVIVED,   /* WATCH_PROVE: outlived an activation of function number `bound` */
 };
@@ -120,9 +121,11 @@ struct record {
     uint64_t cut_module;     /* the module of one such frame, or 0 */
     uint64_t busy;           /* calls passed on, since a handler had interrupted the watching */
 
-    uint32_t modules_used, frames_used, lives_used; /* tables: the next free entry, from 1 */
+    uint32_t modules_used, frames_used, lives_used; /* tables: the next free entry; the command
+                                                     * sets 1 */
     struct record_thread threads[RECORD_THREADS];
     struct record_function functions[RECORD_FUNCTIONS]; /* from 0 */
+    uint32_t module_slots[RECORD_MODULE_SLOTS];
     struct record_module modules[RECORD_MODULES];
     uint32_t frame_slots[RECORD_FRAME_SLOTS];
     struct record_frame frames[RECORD_FRAMES];

@@ -11,6 +11,7 @@ struct record_thread *state_counters(void)
     struct watch_thread *thread = &watch_thread;
     if (thread->slot == 0) {
         uint32_t number = __atomic_fetch_add(&threads, 1, __ATOMIC_RELAXED);
+        thread->number = number;
         thread->slot = number % RECORD_THREADS + 1;
         thread->random = (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
         thread->until = state_gap(watch_record->every);

@@ -16,9 +16,11 @@ struct activation;
 
 struct watch_thread {
     uint32_t busy;
+    uint32_t number;              /* of the process's threads */
     uint32_t slot;                /* in the record, from 1; 0: the thread is new */
     uint32_t until;               /* calls that are not sampled, before the next that is */
     uint32_t untimed;             /* likewise for the clock */
+    uint32_t untried;             /* likewise for unwinding on trial */
     uint64_t random;              /* state of a generator; never 0 once the thread is known */
     struct activation *innermost; /* open activation, or NULL (prove.h) */
     uint64_t open;                /* set of the functions that have one */

@@ -13,6 +13,7 @@
 #include "watch/calls.h"
 #include "watch/heap.h"
 #include "watch/prove.h"
+#include "watch/sample.h"
 #include "watch/state.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -65,21 +66,25 @@ static bool is_meant(const struct record *record)
     return strncmp(slash ? slash + 1 : path, record->program, sizeof record->program - 1) == 0;
 }
 
-/* A fork may come while the watching of another thread is at work, and from within this one's. */
+/* A fork may come while the watching of another thread is at work; when a handler makes it that has
+ * interrupted this thread's, the locks are not waited for. */
 static void before_fork(void)
 {
-    heap_lock();
+    if (watch_thread.busy == 0)
+        heap_lock();
 }
 
 static void after_fork(void)
 {
-    heap_unlock();
+    if (watch_thread.busy == 0)
+        heap_unlock();
 }
 
 static void in_child(void)
 {
-    heap_unlock();
+    after_fork();
     state_add(&watch_record->processes, 1);
+    sample_forked();
     prove_forked();
 }
 
@@ -101,6 +106,7 @@ bool arenashim_watch_start(struct watch_host *host)
         return false;
     }
     watch_record = record;
+    sample_start();
     state_add(&record->processes, 1);
     if (pthread_atfork(before_fork, after_fork, in_child) != 0)
         return false;
