@@ -22,6 +22,7 @@ struct named_function {
     arena_scope_site site;  /* label "module!name"; no file */
     uintptr_t module_start; /* the module that holds the function: it participates */
     uintptr_t module_size;  /* bytes */
+    uintptr_t offset;       /* of its entry, from the module's load base */
     bool retain;            /* how its scopes end: see retain.h */
     /* The shim's own notes. */
     const struct module *module; /* its record of the module; NULL before the first call, or when

@@ -76,7 +76,6 @@ static bool set_label(struct record *record, const char *label)
         record->label_bytes = bytes;
     }
     record->function->site.label = strcpy(record->label, label);
-    record->function->site_number = 0;
     return true;
 }
 
@@ -90,6 +89,7 @@ static struct record *take_record(const char *label)
         record->unloaded = false;
         unloaded--;
         record->function->module = NULL; /* where it was before */
+        record->function->site_number = 0;
         return record;
     }
     struct named_function *function = memory_take(sizeof *function);
@@ -236,6 +236,7 @@ static void settle(const struct apply_job *job, const struct object *object,
         named->stack_bytes = job->host->stack;
         named->module_start = object->start;
         named->module_size = object->end - object->start;
+        named->offset = match->symbol.address - object->base;
         named->retain = spec->retain;
     }
     wrap(job, object, match, record, outcome);
