@@ -96,6 +96,8 @@ static void *draw_recorded(size_t size, size_t alignment, bool *clean)
         prove_draw(heap_note(block));
     if (block && sampled)
         sample_draw(heap_note(block));
+    if (block && proven && heap_note(block)->drawn)
+        prove_drawn(heap_note(block));
     signal_fence();
     thread->busy = 0;
     return block;
@@ -196,10 +198,10 @@ static void free_recorded(void *block)
     int saved_errno = errno;
     thread->busy = 1;
     signal_fence();
-    if (note->drawn)
-        sample_free(note);
     if (note->context)
         prove_free(note);
+    if (note->drawn)
+        sample_free(note);
     heap_give(block);
     signal_fence();
     thread->busy = 0;
@@ -254,8 +256,9 @@ static void *move_recorded(void *block, size_t size)
     if (!moved)
         return NULL;
     memcpy(moved, block, note->size < size ? note->size : size);
-    heap_note(moved)->context = note->context;
     heap_note(moved)->drawn = note->drawn;
+    if (note->context)
+        prove_move(heap_note(moved), note);
     heap_give(block);
     return moved;
 }

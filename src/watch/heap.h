@@ -21,8 +21,10 @@ struct note {
     size_t size;                /* that was asked for */
     struct activation *context; /* innermost activation that it was drawn in, or NULL (prove.h) */
     struct drawn *drawn;        /* the stack that drew it, or NULL (sample.h) */
-    uint32_t before;            /* bytes from the start of its memory to the note */
-    uint32_t class;
+    struct note *next, **link; /* in a list of blocks with a stack; link: NULL: in none (prove.h) */
+    uint32_t before;           /* bytes from the start of its memory to the note */
+    uint16_t class;
+    uint16_t forks; /* of the process, when it was drawn (prove.h) */
 };
 
 /* False: there are no addresses. Called once. */

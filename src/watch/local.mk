@@ -27,7 +27,8 @@ src_watch_libwatch_la_SOURCES = \
 	src/watch/prove.h \
 	src/watch/calls.c \
 	src/watch/calls.h
-src_watch_libwatch_la_CFLAGS = $(shim_cflags)
+# Vector registers may hold the arguments of a wrapped call (watch/prove.c).
+src_watch_libwatch_la_CFLAGS = $(shim_cflags) $(general_registers)
 
 pkglib_LTLIBRARIES += libarenashim-watch.la
 libarenashim_watch_la_SOURCES = src/watch/watch.c

@@ -90,7 +90,7 @@ struct record_function {
     uint64_t nested;      /* further calls, inside of these */
     uint64_t threads;     /* that made any */
     uint64_t calls;       /* drawn inside, by the thread of the activation */
-    uint64_t bytes;
+    uint64_t bytes;       /* and by how much they grew or shrank while inside */
     uint64_t inside; /* of these calls: freed before the activation ended, by the same thread */
     uint64_t inside_bytes;
     uint64_t resizes;       /* of blocks drawn inside, while inside */

@@ -25,6 +25,7 @@ struct watch_thread {
     struct activation *innermost; /* open activation, or NULL (prove.h) */
     uint64_t open;                /* set of the functions that have one */
     uint64_t seen;                /* set of those that the thread has called */
+    struct activation *spare;     /* nodes that are free */
 };
 
 extern __thread struct watch_thread watch_thread

@@ -70,14 +70,18 @@ static bool is_meant(const struct record *record)
  * interrupted this thread's, the locks are not waited for. */
 static void before_fork(void)
 {
-    if (watch_thread.busy == 0)
+    if (watch_thread.busy == 0) {
+        prove_lock();
         heap_lock();
+    }
 }
 
 static void after_fork(void)
 {
-    if (watch_thread.busy == 0)
+    if (watch_thread.busy == 0) {
         heap_unlock();
+        prove_unlock();
+    }
 }
 
 static void in_child(void)
