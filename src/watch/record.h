@@ -102,6 +102,18 @@ struct record_function {
     uint64_t freed_outside; /* blocks not drawn inside that were freed or resized inside */
 } __attribute__((aligned(64)));
 
+/*
+ * The command chooses `every` after a run that counts: exact (1) for up to RECORD_EXACT calls, else
+ * so that the sampled run takes at most 1.3 times the plain one's CPU time,
+ *
+ *     every = ceil(2 * calls * stack / max(0.3 * plain - overhead, 0.05 * plain))
+ *     stack = sampling / sampled          seconds for a stack, on trial
+ *     overhead = counted - plain          CPU time of the run that counts, less the plain one's
+ *
+ * for two stacks to a block.
+ */
+#define RECORD_EXACT 10000
+
 struct record {
     uint64_t magic; /* RECORD_MAGIC; written last by the command */
     uint64_t size;  /* sizeof(struct record): both sides are of one version */
