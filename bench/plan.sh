@@ -283,6 +283,8 @@ program() {
         program_line "$contender" '' "$1" "$size" "$threads" "$2"
     done
     program_line process 'ARENASHIM_SCOPES=process' "$1" "$size" "$threads" "$2"
+    line programs advised clean "$programs/advised.sh $build --name $1 --size $size \
+--threads $threads -- $2"
 }
 
 # Of xmllint the function that handles a file is a scope, too.

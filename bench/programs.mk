@@ -14,6 +14,7 @@ bench_server_LDFLAGS = $(AM_LDFLAGS) -no-install
 bench_server_LDADD = bench/libsample.a
 
 EXTRA_DIST += \
+	bench/programs/advised.sh \
 	bench/programs/arrays.py \
 	bench/programs/inputs.sh \
 	bench/programs/named.sh \

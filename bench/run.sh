@@ -107,6 +107,7 @@ fi
 }
 
 if [ -z "$plan" ] && grep -q '^programs' "$work/plan"; then
+    rm -rf "$build/bench/advised" # advice is of this run
     "$here/programs/inputs.sh" "$build/bench/inputs"
 fi
 
@@ -172,10 +173,17 @@ routed_calls() {
     cat "$work"/stats/* 2>/dev/null | jq -s 'map(.routed_calls) | add // 0'
 }
 
-# routes GROUP CONTENDER: whether it must; around whole programs "shim" passes everything on
+# advised_name COMMAND: of the file with the advice that bench/programs/advised.sh has asked for
+advised_name() {
+    sed -n 's/.*--name \([^ ]*\) --size \([^ ]*\) .*/\1-\2/p' <<<"$1"
+}
+
+# routes GROUP CONTENDER COMMAND: whether it must; around whole programs "shim" passes everything on,
+# and "advised" routes unless the advice was that nothing pays
 routes() {
     case "$1 $2" in
     programs\ shim) false ;;
+    programs\ advised) grep -qs . "$build/bench/advised/$(advised_name "$3")" ;;
     *) [[ $2 = shim* || $2 = process || $2 = named ]] ;;
     esac
 }
@@ -186,7 +194,7 @@ verify() {
     mkdir -p "$work/stats"
     rm -f "$work"/stats/*
     ARENASHIM_STATS=json ARENASHIM_STATS_FILE=$work/stats/%p run_command "$3 --verify" || status=$?
-    if [ "$status" -eq 0 ] && routes "$1" "$2" && [ "$(routed_calls)" -eq 0 ]; then
+    if [ "$status" -eq 0 ] && routes "$1" "$2" "$3" && [ "$(routed_calls)" -eq 0 ]; then
         echo 'not one call was routed' >"$work/errors"
         status=1
     fi

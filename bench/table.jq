@@ -15,7 +15,7 @@ def yes_no: if . == null then "not measured" elif . then "yes" else "no" end;
 def order:
   . as $name
   | (["glibc", "jemalloc", "mimalloc", "tcmalloc", "shim", "shim-free", "shim+stats",
-      "shim-default", "shim-fitted", "shim-retain", "retained", "process", "named", "forward",
+      "shim-default", "shim-fitted", "shim-retain", "retained", "process", "named", "advised", "forward",
       "jemalloc-arena", "jemalloc-mallocx", "mimalloc-heap", "apr", "talloc", "obstack", "pmr", "arena", "bump"]
     | index($name)) // 99;
 
