@@ -275,8 +275,7 @@ static void enter_any(struct named_call *call, size_t number)
         thread->spare = heap_take(sizeof *thread->spare, 16, &clean);
     if (!thread->spare)
         return;
-    if (clean)
-        thread->spare->enclosing = NULL;
+    thread->spare->enclosing = NULL;
     begin(call, function, bit);
 }
 
