@@ -26,6 +26,8 @@ include tests/kernels/local.mk
 include tests/shim/local.mk
 endif
 
+include tests/advise/local.mk
+
 if HAVE_WRAP
 include tests/wrap/local.mk
 endif

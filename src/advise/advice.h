@@ -84,9 +84,9 @@ enum contender_kind { PLAIN, PROCESS, THREAD, FUNCTIONS, RESET, PEER };
 
 struct contender {
     enum contender_kind kind;
-    char *name;    /* for people: "plain", "process", "xmllint!+0x9e50", "tcmalloc" */
-    char *options; /* for `arenashim run`, shell quoted; "" for plain and peers */
-    char *preload; /* PEER: its library */
+    const char *name;    /* for people: "plain", "process", "xmllint!+0x9e50", "tcmalloc" */
+    const char *options; /* for `arenashim run`, shell quoted; "" for plain and peers */
+    const char *preload; /* PEER: its library */
     size_t candidates[SPECS_MOST]; /* FUNCTIONS, RESET: indices */
     size_t candidate_count;
     size_t capacity; /* 0: the shim's own choice */

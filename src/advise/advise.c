@@ -22,11 +22,8 @@
 #include "advise/trial.h"
 #include "advise/verdict.h"
 
-/* Below so many calls each is sampled. */
-#define CALLS_FEW 20000
-
-/* What unwinding stacks may take of the plain run's CPU time. */
-#define SAMPLING_SHARE 0.2
+/* Up to so many calls each is sampled. */
+#define CALLS_FEW 10000
 
 /* ---- files ------------------------------------------------------------------------------------
  */
@@ -95,7 +92,6 @@ static double plain_cpu(const struct advice *advice)
     return fmax((advice->plain[0].cpu + advice->plain[1].cpu) / 2, 1e-6);
 }
 
-/* Runs the program and returns the record, which is to be entered into. */
 static struct record *make_record(const struct advice *advice, enum watch_mode mode, uint64_t every,
                                   char **setting)
 {
@@ -146,16 +142,18 @@ static void count_calls(struct advice *advice)
     advice->share = fmin((double)advice->counted.nanoseconds / 1e9 / plain_cpu(advice), 1);
 }
 
-/* One call in so many is sampled: its stack is unwound when it draws, and when its block is freed.
- */
+/* One call in so many is sampled, its stack unwound when it draws, and when its block is freed, so
+ * that the run takes at most 1.3 times the plain one's CPU time, as far as the watching itself
+ * leaves room for it. */
 static uint64_t choose_every(const struct advice *advice)
 {
     const struct record_thread *counted = &advice->counted;
-    if (counted->calls < CALLS_FEW || counted->sampled == 0)
+    if (counted->calls <= CALLS_FEW || counted->sampled == 0)
         return 1;
+    double plain = plain_cpu(advice), overhead = advice->counted_cpu - plain;
     double stack = (double)counted->sampling / (double)counted->sampled / 1e9;
-    double all = 2 * (double)counted->calls * stack;
-    return (uint64_t)fmin(fmax(ceil(all / (SAMPLING_SHARE * plain_cpu(advice))), 1), 1e9);
+    double stacks = 2 * (double)counted->calls * stack;
+    return (uint64_t)fmin(fmax(ceil(stacks / fmax(0.3 * plain - overhead, 0.05 * plain)), 1), 1e9);
 }
 
 static void sample(struct advice *advice)
@@ -204,9 +202,10 @@ static void find_plans(struct advice *advice)
 
 void advise(const struct wish *wish)
 {
-    static struct advice advice = {.contender_count = 1};
-    advice.contenders[0].name = need_text("plain");
-    advice.contenders[0].options = need_text("%s", "");
+    static struct advice advice = {
+        .contenders[0] = {.kind = PLAIN, .name = "plain", .options = ""},
+        .contender_count = 1,
+    };
     advice.wish = wish;
     int scope_file = open_file(wish->write, "--write"), json = open_file(wish->json, "--json"),
         folded = open_file(wish->folded, "--folded");

@@ -40,9 +40,9 @@ static void add_peer(struct advice *advice, const struct peer *peer)
         return;
     advice->contenders[advice->contender_count++] = (struct contender){
         .kind = PEER,
-        .name = strdup(peer->name),
-        .options = strdup(""),
-        .preload = strdup(peer->library),
+        .name = peer->name,
+        .options = "",
+        .preload = peer->library,
     };
 }
 
