@@ -22,9 +22,6 @@
 #include "advise/trial.h"
 #include "advise/verdict.h"
 
-/* Up to so many calls each is sampled. */
-#define CALLS_FEW 10000
-
 /* ---- files ------------------------------------------------------------------------------------
  */
 
@@ -142,13 +139,11 @@ static void count_calls(struct advice *advice)
     advice->share = fmin((double)advice->counted.nanoseconds / 1e9 / plain_cpu(advice), 1);
 }
 
-/* One call in so many is sampled, its stack unwound when it draws, and when its block is freed, so
- * that the run takes at most 1.3 times the plain one's CPU time, as far as the watching itself
- * leaves room for it. */
+/* As watch/record.h has it. */
 static uint64_t choose_every(const struct advice *advice)
 {
     const struct record_thread *counted = &advice->counted;
-    if (counted->calls <= CALLS_FEW || counted->sampled == 0)
+    if (counted->calls <= RECORD_EXACT || counted->sampled == 0)
         return 1;
     double plain = plain_cpu(advice), overhead = advice->counted_cpu - plain;
     double stack = (double)counted->sampling / (double)counted->sampled / 1e9;
