@@ -96,24 +96,17 @@ static void run(const struct advice *advice, const struct contender *contender, 
         free(settings[--count]);
 }
 
-/* Contenders begin in turn, and follow in one direction and the other. */
-static void run_round(struct advice *advice, unsigned round)
+/* Adds what the last round was to a contender. */
+static void note(const struct advice *advice, size_t which, const struct trial *trial)
 {
-    size_t count = advice->contender_count;
-    for (size_t i = 0; i < count; i++) {
-        size_t which = (round + (round % 2 == 0 ? i : count - i)) % count;
-        struct trial trial;
-        run(advice, &advice->contenders[which], &trial);
-        samples[which][CPU][round] = trial.cpu;
-        samples[which][PEAK][round] = (double)trial.peak;
-        samples[which][AT_END][round] = (double)trial.at_end;
-        samples[which][FAULTS][round] = (double)trial.faults;
-        other_status[which] += trial.status != advice->plain[0].status;
-        other_output[which] += trial.status == advice->plain[0].status && trial.differs;
-    }
-    for (size_t i = 0; i < count; i++)
-        samples[i][RATIO][round] =
-            samples[i][CPU][round] / fmax(samples[0][CPU][round], CLOCK_LEAST);
+    double(*series)[ROUNDS_MOST] = samples[which];
+    unsigned round = advice->contenders[which].rounds;
+    series[CPU][round] = trial->cpu;
+    series[PEAK][round] = (double)trial->peak;
+    series[AT_END][round] = (double)trial->at_end;
+    series[FAULTS][round] = (double)trial->faults;
+    other_status[which] += trial->status != advice->plain[0].status;
+    other_output[which] += trial->status == advice->plain[0].status && trial->differs;
 }
 
 /* ---- figures ----------------------------------------------------------------------------------
@@ -145,9 +138,9 @@ static unsigned count_outside(unsigned count)
     }
 }
 
-static void summarise(struct contender *contender, double figures[FIGURES][ROUNDS_MOST],
-                      unsigned rounds)
+static void summarise(struct contender *contender, double figures[FIGURES][ROUNDS_MOST])
 {
+    unsigned rounds = contender->rounds;
     double sorted[FIGURES][ROUNDS_MOST], medians[FIGURES];
     memcpy(sorted, figures, sizeof sorted);
     for (int i = 0; i < FIGURES; i++) {
@@ -155,7 +148,6 @@ static void summarise(struct contender *contender, double figures[FIGURES][ROUND
         medians[i] = median(sorted[i], rounds);
     }
     unsigned outside = count_outside(rounds);
-    contender->rounds = rounds;
     contender->cpu = medians[CPU];
     contender->ratio = medians[RATIO];
     contender->ratio_low = sorted[RATIO][outside];
@@ -165,20 +157,62 @@ static void summarise(struct contender *contender, double figures[FIGURES][ROUND
     contender->faults = (uint64_t)medians[FAULTS];
 }
 
+/* Contenders begin in turn, and follow in one direction and the other. */
+static void run_round(struct advice *advice, unsigned round, const bool takes_part[])
+{
+    size_t count = advice->contender_count;
+    struct trial trials[CONTENDERS_MOST];
+    for (size_t i = 0; i < count; i++) {
+        size_t which = (round + (round % 2 == 0 ? i : count - i)) % count;
+        if (takes_part[which])
+            run(advice, &advice->contenders[which], &trials[which]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!takes_part[i])
+            continue;
+        struct contender *contender = &advice->contenders[i];
+        note(advice, i, &trials[i]);
+        samples[i][RATIO][contender->rounds] = trials[i].cpu / fmax(trials[0].cpu, CLOCK_LEAST);
+        contender->rounds++;
+        summarise(contender, samples[i]);
+    }
+}
+
+/* What plain does itself is held against nobody. */
+static void count_differences(struct advice *advice)
+{
+    advice->output_differs |= other_output[0] > 0;
+    for (size_t i = 0; i < advice->contender_count; i++)
+        advice->contenders[i].differed =
+            other_status[i] + (advice->output_differs ? 0 : other_output[i]);
+}
+
+/* Who runs, all at first and then those alone that the verdict depends on, beside plain. Returns
+ * how many they are; 1: plain alone. */
+static size_t choose(const struct advice *advice, bool all, bool takes_part[])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < advice->contender_count; i++) {
+        takes_part[i] = i == 0 || all || verdict_needs(advice, i);
+        count += takes_part[i];
+    }
+    return count;
+}
+
 void measure_all(struct advice *advice)
 {
-    unsigned least = advice->wish->runs ? advice->wish->runs : ROUNDS_LEAST;
-    unsigned most = advice->wish->runs ? advice->wish->runs : ROUNDS_OPEN;
-    for (unsigned round = 0; round < least || (round < most && verdict_is_open(advice)); round++) {
-        if (round >= least || round == 0)
-            progress_expect(advice->contender_count * (round == 0 ? least : 1));
-        run_round(advice, round);
-        /* What plain does itself is held against nobody. */
-        advice->output_differs |= other_output[0] > 0;
-        for (size_t i = 0; i < advice->contender_count; i++) {
-            summarise(&advice->contenders[i], samples[i], round + 1);
-            advice->contenders[i].differed =
-                other_status[i] + (advice->output_differs ? 0 : other_output[i]);
-        }
+    unsigned wished = advice->wish->runs;
+    unsigned least = wished ? wished : ROUNDS_LEAST, most = wished ? wished : ROUNDS_OPEN;
+    for (unsigned round = 0; round < most; round++) {
+        bool takes_part[CONTENDERS_MOST];
+        size_t count = choose(advice, round < least, takes_part);
+        if (count == 1)
+            break;
+        if (round == 0)
+            progress_expect(count * least);
+        if (round >= least)
+            progress_expect(count);
+        run_round(advice, round, takes_part);
+        count_differences(advice);
     }
 }

@@ -13,8 +13,8 @@ void measure_add_peers(struct advice *advice);
 /* Rounds that can be wished for. */
 #define ROUNDS_MOST 99
 
-/* Measures all contenders: as many rounds as were wished, or at least ROUNDS_LEAST, and more, up to
- * a limit, while the verdict is open. */
+/* Measures all contenders, in as many rounds as were wished, or ROUNDS_LEAST. Then, unless rounds
+ * were wished, there are more, up to a limit, of those that the verdict depends on. */
 void measure_all(struct advice *advice);
 
 #endif

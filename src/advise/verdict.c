@@ -82,18 +82,24 @@ static size_t find_best(const struct advice *advice)
     return best;
 }
 
-bool verdict_is_open(const struct advice *advice)
+/* Whether it may be better than what is known of it, by which another would be recommended. */
+static bool is_open(const struct contender *contender, const struct contender *fastest)
 {
-    const struct contender *fastest = &advice->contenders[find_fastest(advice, true)];
-    for (size_t i = 1; i < advice->contender_count; i++) {
-        const struct contender *contender = &advice->contenders[i];
-        /* Plain is in its place when nothing pays. */
-        if (is_unclear(contender) && (fastest->kind == PLAIN || reaches(contender, fastest)))
+    /* Plain is in the fastest's place when nothing pays. */
+    if (is_unclear(contender))
+        return fastest->kind == PLAIN || reaches(contender, fastest);
+    return is_safe(contender) && pays(contender) && reaches(contender, fastest) &&
+           complexity(contender) < complexity(fastest) && contender->ratio > fastest->ratio + TIE;
+}
+
+bool verdict_needs(const struct advice *advice, size_t contender)
+{
+    size_t fastest = find_fastest(advice, true);
+    if (contender != fastest)
+        return is_open(&advice->contenders[contender], &advice->contenders[fastest]);
+    for (size_t i = 1; i < advice->contender_count; i++)
+        if (is_open(&advice->contenders[i], &advice->contenders[fastest]))
             return true;
-        if (is_safe(contender) && pays(contender) && reaches(contender, fastest) &&
-            complexity(contender) < complexity(fastest) && contender->ratio > fastest->ratio + TIE)
-            return true;
-    }
     return false;
 }
 

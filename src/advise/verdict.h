@@ -13,8 +13,8 @@
 /* Rounds of measuring that a verdict takes at least. */
 #define ROUNDS_LEAST 5
 
-/* Whether more rounds may lead to another verdict. */
-bool verdict_is_open(const struct advice *advice);
+/* Whether further rounds of the contender, which was measured, may lead to another verdict. */
+bool verdict_needs(const struct advice *advice, size_t contender);
 
 /* Sets verdict, best, seen_safe and reason. */
 void verdict_reach(struct advice *advice);
