@@ -21,6 +21,7 @@ static void begin(void)
         .contenders[0] = {.kind = PLAIN,
                           .name = "plain",
                           .rounds = 5,
+                          .cpu = 1,
                           .ratio = 1,
                           .ratio_low = 1,
                           .ratio_high = 1},
@@ -142,6 +143,17 @@ START_TEST(too_little_time_is_no)
 }
 END_TEST
 
+START_TEST(what_is_over_soon_is_no)
+{
+    advice.contenders[0].cpu = 0.002;
+    advice.share = 0.031;
+    add(PROCESS, "process", 1.09, 1.1, 1.11);
+    ends_in(VERDICT_NONE, 0,
+            "it is over before the shim's start has paid; process, the best that was measured, "
+            "takes 1.10 of plain's CPU time");
+}
+END_TEST
+
 START_TEST(blocks_that_last_are_no)
 {
     advice.candidates[0].proven.inside = 99;
@@ -200,6 +212,15 @@ END_TEST
 
 /* ---- uncertain ------------------------------------------------------------------------------- */
 
+START_TEST(a_gain_that_is_not_sure_is_uncertain)
+{
+    add(FUNCTIONS, "f", 0.946, 0.965, 0.994);
+    ck_assert(is_open());
+    ends_in(VERDICT_UNCERTAIN, 0,
+            "f takes between 0.95 and 0.99 of plain's CPU time, as far as 5 rounds tell");
+}
+END_TEST
+
 START_TEST(a_wide_spread_is_uncertain)
 {
     add(FUNCTIONS, "f", 0.9, 0.96, 1.05);
@@ -256,6 +277,7 @@ int main(void)
     tcase_add_test(cases, peers_and_resets_are_never_recommended);
     tcase_add_test(cases, a_reset_that_is_no_faster_is_not_mentioned);
     tcase_add_test(cases, too_little_time_is_no);
+    tcase_add_test(cases, what_is_over_soon_is_no);
     tcase_add_test(cases, blocks_that_last_are_no);
     tcase_add_test(cases, calls_that_are_too_many_are_no);
     tcase_add_test(cases, what_does_not_gain_is_no);
@@ -263,6 +285,7 @@ int main(void)
     tcase_add_test(cases, changed_output_alone_is_no);
     tcase_add_test(cases, no_allocation_is_no);
     tcase_add_test(cases, a_reset_alone_may_pay);
+    tcase_add_test(cases, a_gain_that_is_not_sure_is_uncertain);
     tcase_add_test(cases, a_wide_spread_is_uncertain);
     tcase_add_test(cases, an_unclear_one_does_not_matter_beside_a_faster);
     tcase_add_test(cases, few_rounds_are_uncertain);
