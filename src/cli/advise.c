@@ -25,7 +25,7 @@ void advise_help(void)
           "inside, measure what they gain, and print the line to run. PROGRAM is run many times,\n"
           "each time with the same standard input.\n"
           "\n"
-          "  --child=NAME          advise on the children whose executable's base name is NAME\n"
+          "  --child=NAME          advise on the children that are executed by that base name\n"
           "  --duration=SECONDS    end each run after that time, for programs that do not end\n"
           "  --signal=NAME         by this signal (TERM), and 10 seconds later by KILL\n"
           "  --runs=N              measure in N rounds, not in as many as a verdict takes\n"

@@ -120,8 +120,8 @@ struct record {
     uint64_t every; /* WATCH_SAMPLE and WATCH_PROVE: one stack in so many is unwound; >= 1 */
     uint32_t mode;  /* enum watch_mode */
     uint32_t functions_named;
-    char program[64]; /* base name of the executables to be watched; "": the leader is, whatever
-                       * it executes */
+    char program[64]; /* base name of the executables to be watched, or of a link to one or a
+                       * script; "": the leader is, whatever it executes */
     int32_t leader;   /* the process that the command started, entered before it executes */
 
     uint64_t processes;      /* that were watched: executed, and forked from these */

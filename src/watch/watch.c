@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -52,18 +53,23 @@ static struct record *map_record(const char *name)
     return NULL;
 }
 
-/* Whether the record is for this process, or for an executable of this base name. */
+static bool ends_in(const char *path, const struct record *record)
+{
+    const char *slash = strrchr(path, '/');
+    return strncmp(slash ? slash + 1 : path, record->program, sizeof record->program - 1) == 0;
+}
+
+/* Whether the record is for this process, or for an executable that is called so, by its own name
+ * or by that of a link or a script, under which it was executed. */
 static bool is_meant(const struct record *record)
 {
     if (record->program[0] == '\0')
         return record->leader == getpid();
     char path[4096];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (length < 0)
-        return true;
-    path[length] = '\0';
-    const char *slash = strrchr(path, '/');
-    return strncmp(slash ? slash + 1 : path, record->program, sizeof record->program - 1) == 0;
+    path[length < 0 ? 0 : length] = '\0';
+    const char *executed = (const char *)getauxval(AT_EXECFN);
+    return ends_in(path, record) || (executed && ends_in(executed, record));
 }
 
 /* A fork may come while the watching of another thread is at work; when a handler makes it that has

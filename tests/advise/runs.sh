@@ -162,6 +162,10 @@ one_line '... is said' "--child='true': no process with an executable of that na
 advise --child cat --runs 1 --json "$tmp/json" -- sh -c "cat /dev/null; cat /dev/null"
 is '--child: children are watched' "$status:$(jq .sampled.processes "$tmp/json")" 0:2
 
+ln -s "$(command -v cat)" "$tmp/feline"
+advise --child feline --runs 1 --json "$tmp/json" -- sh -c "$tmp/feline /dev/null; true"
+is '... by the name of a link, too' "$status:$(jq .sampled.processes "$tmp/json")" 0:1
+
 refuses 'no such program' 127 "cannot run 'no-such-program'" -- no-such-program
 refuses 'no program' 125 'no program to advise on was given'
 touch "$tmp/file"
