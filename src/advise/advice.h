@@ -127,6 +127,8 @@ struct advice {
     enum verdict verdict;
     size_t best;
     size_t seen_safe; /* a RESET contender that is faster than the best; 0: none */
+    size_t leanest;   /* a contender that holds clearly less memory than plain at the end, or at
+                       * the peak where that is unknown; 0: none */
     char *reason;
 };
 

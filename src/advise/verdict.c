@@ -20,6 +20,9 @@
 #define SHARE_LITTLE 0.05
 #define INSIDE_LITTLE 0.1
 
+/* A difference of memory that is worth a word. */
+#define LEANER 0.2
+
 /* Seconds of CPU time in which the shim's own start is seen. */
 #define OVER_SOON 0.01
 
@@ -42,10 +45,12 @@ static bool pays(const struct contender *contender)
            contender->ratio_high <= 1 - GAIN_SURE;
 }
 
-/* It may gain for all that is known, and is not seen to. */
-static bool is_unclear(const struct contender *contender)
+/* It may gain for all that is known, and is not seen to. Where allocation takes little time there
+ * is little to gain, and noise is taken for what it is. */
+static bool is_unclear(const struct advice *advice, const struct contender *contender)
 {
-    return is_measured(contender) && is_safe(contender) && !pays(contender) &&
+    return advice->share >= SHARE_LITTLE && is_measured(contender) && is_safe(contender) &&
+           !pays(contender) &&
            (contender->ratio <= 1 - GAIN_LEAST || contender->ratio_low <= 1 - GAIN_UNSEEN);
 }
 
@@ -90,10 +95,11 @@ static size_t find_best(const struct advice *advice)
 }
 
 /* Whether it may be better than what is known of it, by which another would be recommended. */
-static bool is_open(const struct contender *contender, const struct contender *fastest)
+static bool is_open(const struct advice *advice, const struct contender *contender,
+                    const struct contender *fastest)
 {
     /* Plain is in the fastest's place when nothing pays. */
-    if (is_unclear(contender))
+    if (is_unclear(advice, contender))
         return fastest->kind == PLAIN || reaches(contender, fastest);
     return is_safe(contender) && pays(contender) && reaches(contender, fastest) &&
            complexity(contender) < complexity(fastest) && contender->ratio > fastest->ratio + TIE;
@@ -103,9 +109,9 @@ bool verdict_needs(const struct advice *advice, size_t contender)
 {
     size_t fastest = find_fastest(advice, true);
     if (contender != fastest)
-        return is_open(&advice->contenders[contender], &advice->contenders[fastest]);
+        return is_open(advice, &advice->contenders[contender], &advice->contenders[fastest]);
     for (size_t i = 1; i < advice->contender_count; i++)
-        if (is_open(&advice->contenders[i], &advice->contenders[fastest]))
+        if (is_open(advice, &advice->contenders[i], &advice->contenders[fastest]))
             return true;
     return false;
 }
@@ -169,7 +175,7 @@ static char *why_none(const struct advice *advice)
 static char *why_unclear(const struct advice *advice)
 {
     const struct contender *contender = advice->contenders;
-    while (!is_unclear(contender))
+    while (!is_unclear(advice, contender))
         contender++;
     return need_text("%s takes between %.2f and %.2f of plain's CPU time, as far as %u rounds tell",
                      contender->name, contender->ratio_low, contender->ratio_high,
@@ -182,7 +188,7 @@ static char *why_unclear(const struct advice *advice)
 static bool is_any_unclear(const struct advice *advice)
 {
     for (size_t i = 1; i < advice->contender_count; i++)
-        if (is_unclear(&advice->contenders[i]))
+        if (is_unclear(advice, &advice->contenders[i]))
             return true;
     return false;
 }
@@ -232,8 +238,28 @@ static void judge_measured(struct advice *advice)
     }
 }
 
+/* Memory at the end; at the peak where that is not known. */
+static size_t held(const struct contender *contender)
+{
+    return contender->at_end > 0 ? contender->at_end : contender->peak;
+}
+
+/* Beside the time: who keeps the program small? */
+static void find_leanest(struct advice *advice)
+{
+    const struct contender *contenders = advice->contenders;
+    double least = (1 - LEANER) * (double)held(&contenders[0]);
+    for (size_t i = 1; i < advice->contender_count; i++)
+        if (is_safe(&contenders[i]) && is_measured(&contenders[i]) &&
+            (double)held(&contenders[i]) <= least) {
+            advice->leanest = i;
+            least = (double)held(&contenders[i]);
+        }
+}
+
 void verdict_reach(struct advice *advice)
 {
+    find_leanest(advice);
     if (advice->counted.calls > 0 && !advice->wish->measure)
         judge_unmeasured(advice);
     else

@@ -16,7 +16,7 @@
 /* Whether further rounds of the contender, which was measured, may lead to another verdict. */
 bool verdict_needs(const struct advice *advice, size_t contender);
 
-/* Sets verdict, best, seen_safe and reason. */
+/* Sets verdict, best, seen_safe, leanest and reason. */
 void verdict_reach(struct advice *advice);
 
 #endif

@@ -230,6 +230,15 @@ START_TEST(a_wide_spread_is_uncertain)
 }
 END_TEST
 
+START_TEST(where_little_can_be_gained_noise_is_none)
+{
+    advice.share = 0.01;
+    add(PROCESS, "process", 0.9, 0.99, 1.05);
+    ck_assert(!is_open());
+    ends_in(VERDICT_NONE, 0, "allocation takes 1.0% of the CPU time; " MEASURED);
+}
+END_TEST
+
 START_TEST(an_unclear_one_does_not_matter_beside_a_faster)
 {
     add(FUNCTIONS, "f", 0.74, 0.75, 0.76);
@@ -265,6 +274,32 @@ START_TEST(without_measuring_a_share_that_is_little_is_no)
 }
 END_TEST
 
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+START_TEST(who_holds_clearly_less_is_known)
+{
+    advice.contenders[0].at_end = 100;
+    add(PROCESS, "process", 0.98, 0.99, 1.0)->at_end = 79;
+    add(FUNCTIONS, "f", 0.98, 0.99, 1.0)->at_end = 70;
+    add(RESET, "reset:f", 0.98, 0.99, 1.0)->at_end = 60;
+    verdict_reach(&advice);
+    ck_assert_uint_eq(advice.leanest, 2);
+}
+END_TEST
+
+START_TEST(by_its_peak_where_its_end_is_not_seen)
+{
+    advice.contenders[0].peak = 100;
+    add(PROCESS, "process", 0.98, 0.99, 1.0)->peak = 81;
+    verdict_reach(&advice);
+    ck_assert_uint_eq(advice.leanest, 0);
+    advice.contenders[1].peak = 80;
+    free(advice.reason);
+    verdict_reach(&advice);
+    ck_assert_uint_eq(advice.leanest, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("verdict");
@@ -287,6 +322,9 @@ int main(void)
     tcase_add_test(cases, a_reset_alone_may_pay);
     tcase_add_test(cases, a_gain_that_is_not_sure_is_uncertain);
     tcase_add_test(cases, a_wide_spread_is_uncertain);
+    tcase_add_test(cases, where_little_can_be_gained_noise_is_none);
+    tcase_add_test(cases, who_holds_clearly_less_is_known);
+    tcase_add_test(cases, by_its_peak_where_its_end_is_not_seen);
     tcase_add_test(cases, an_unclear_one_does_not_matter_beside_a_faster);
     tcase_add_test(cases, few_rounds_are_uncertain);
     tcase_add_test(cases, without_measuring_the_best_expected_is_named);
