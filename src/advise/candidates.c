@@ -168,7 +168,7 @@ void candidates_prove(struct advice *advice)
         double share = all > 0 ? 1 / all : 0;
         candidate.expected = expect_ratio(advice, share * (double)proven->inside,
                                           share * (double)(proven->calls - proven->inside),
-                                          (double)proven->activations);
+                                          (double)proven->activations, 1);
         advice->candidates[kept++] = candidate;
     }
     advice->candidate_count = kept;

@@ -7,9 +7,9 @@
 #include "advise/advice.h"
 
 /* CPU time as a share of plain's when of all calls the share `inside` is drawn in scopes and dies
- * there, the share `outliving` is drawn in scopes and freed later, and so many activations are
- * scopes. */
+ * there, the share `outliving` is drawn in scopes and freed later, and so many activations of so
+ * many functions are scopes. */
 double expect_ratio(const struct advice *advice, double inside, double outliving,
-                    double activations);
+                    double activations, size_t functions);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "advise/need.h"
 #include "advise/places.h"
+#include "advise/plans.h"
 #include "advise/survivors.h"
 #include "base/numbers.h"
 
@@ -91,16 +92,17 @@ static json_t *stack_array(const struct record *record, uint32_t leaf)
 
 static json_t *survivors_array(const struct advice *advice, const struct candidate *candidate)
 {
-    enum { STACKS = 20 };
-    struct survivors list[STACKS + 1];
-    size_t count = survivors_find(advice, candidate, list, STACKS);
+    enum { STACKS_MOST = 20 };
     json_t *survivors = json_array();
-    for (size_t i = 0; i < count; i++) {
+    struct survivors *list = NULL;
+    size_t count = candidate->is_proven ? survivors_find(advice, candidate, &list) : 0;
+    for (size_t i = 0; i < lower(count, STACKS_MOST); i++) {
         json_t *object = json_object();
         ADD(object, {"calls", json_real(list[i].calls)}, {"bytes", json_real(list[i].bytes)},
             {"stack", stack_array(advice->proven, list[i].leaf)});
         json_array_append_new(survivors, object);
     }
+    free(list);
     return survivors;
 }
 
@@ -232,6 +234,7 @@ void json_advice(const struct advice *advice, FILE *file)
         [VERDICT_PLAN] = "plan", [VERDICT_NONE] = "none", [VERDICT_UNCERTAIN] = "uncertain"};
     json_t *object = json_object(), *program = json_array(), *candidates = json_array(),
            *contenders = json_array();
+    size_t alternative = plans_alternative(advice);
     for (char **word = advice->wish->program; *word; word++)
         json_array_append_new(program, string(*word));
     for (size_t i = 0; i < advice->candidate_count; i++)
@@ -247,6 +250,8 @@ void json_advice(const struct advice *advice, FILE *file)
         {"recommended", advice->verdict == VERDICT_PLAN
                             ? contender_object(advice, &advice->contenders[advice->best])
                             : json_null()},
+        {"alternative", alternative > 0 ? contender_object(advice, &advice->contenders[alternative])
+                                        : json_null()},
         {"seen_safe", advice->seen_safe > 0
                           ? contender_object(advice, &advice->contenders[advice->seen_safe])
                           : json_null()});

@@ -171,6 +171,19 @@ static char *shown_name(const char *symbol)
     return name ? name : need_text("%.*s", (int)strcspn(symbol, "@"), symbol);
 }
 
+size_t places_bare(const char *name)
+{
+    size_t length = strlen(name), open = 0;
+    const char *end = strrchr(name, ')');
+    for (const char *at = end; at && at > name; at--) {
+        open += *at == ')';
+        open -= *at == '(';
+        if (open == 0)
+            return (size_t)(at - name);
+    }
+    return length;
+}
+
 /* The length of the name of a function, some part of which the symbol names; 0: it is none. */
 static size_t part_of(const char *symbol)
 {

@@ -22,6 +22,9 @@ uint64_t places_entry(const char *module, uint64_t offset);
 /* The function that is entered there. */
 void places_function(const char *module, uint64_t offset, struct place *place);
 
+/* The length of a function's name without its parameters. */
+size_t places_bare(const char *name);
+
 /* Whether the program is started there: the file's entry point. */
 bool places_is_start(const char *module, uint64_t offset);
 

@@ -5,6 +5,7 @@
 
 #include "advise/expect.h"
 #include "advise/need.h"
+#include "advise/places.h"
 #include "advise/quote.h"
 #include "advise/stacks.h"
 #include "base/numbers.h"
@@ -63,6 +64,7 @@ static double expected_of(const struct cover *cover, candidate_set set)
     const struct advice *advice = cover->advice;
     const struct record *record = cover->stacks.record;
     double drawn = 0, inside = 0, activations = 0, truth[CANDIDATES_MOST];
+    size_t functions = (size_t)__builtin_popcount(set);
     for (size_t i = 0; i < advice->candidate_count; i++) {
         truth[i] = set >> i & 1 ? truth_of(&advice->candidates[i]) : 0;
         if (set >> i & 1)
@@ -82,7 +84,7 @@ static double expected_of(const struct cover *cover, candidate_set set)
         inside += most * (double)life->calls;
     }
     double all = cover->stacks.calls > 0 ? cover->stacks.calls : 1;
-    return expect_ratio(advice, inside / all, (drawn - inside) / all, activations);
+    return expect_ratio(advice, inside / all, (drawn - inside) / all, activations, functions);
 }
 
 /* Blocks that other threads free gain nothing in a scope of the whole process or thread. */
@@ -94,7 +96,7 @@ static double expected_of_all(const struct cover *cover)
         if (record->lives[i].end == LIFE_OTHER)
             foreign += (double)record->lives[i].calls;
     double all = cover->stacks.calls > 0 ? cover->stacks.calls : 1;
-    return expect_ratio(cover->advice, 1 - foreign / all, foreign / all, 0);
+    return expect_ratio(cover->advice, 1 - foreign / all, foreign / all, 0, 0);
 }
 
 /* ---- contenders ------------------------------------------------------------------------------ */
@@ -159,18 +161,22 @@ static char *modules_of(const struct cover *cover, candidate_set set)
     return NULL;
 }
 
-/* The options, and the name, which is how one would say it. */
+/* The options, and the name, by which people tell the plan from others. */
 static void describe(const struct advice *advice, struct contender *contender)
 {
     const char *end = contender->kind == RESET ? "reset:" : "";
-    char *specs = need(strdup("")), *options = need(strdup(""));
+    char *name = need(strdup("")), *options = need(strdup(""));
     for (size_t i = 0; i < contender->candidate_count; i++) {
         const struct candidate *candidate = &advice->candidates[contender->candidates[i]];
+        const char *function = candidate->place.name;
+        char *own =
+            need_text("%s%s%.*s!%.*s", i > 0 ? "; " : "", end, (int)strcspn(candidate->spec, "!"),
+                      candidate->spec, (int)places_bare(function), function);
         char *spec = need_text("%s%s", end, candidate->spec), *quoted = quote_word(spec);
-        specs = joined(specs, i > 0 ? "; " : "");
-        specs = joined(specs, spec);
+        name = joined(name, own);
         options = joined(options, i > 0 ? " --scope " : "--scope ");
         options = joined(options, quoted);
+        free(own);
         free(spec);
         free(quoted);
     }
@@ -185,7 +191,7 @@ static void describe(const struct advice *advice, struct contender *contender)
         options = joined(options, quoted);
         free(quoted);
     }
-    contender->name = specs;
+    contender->name = name;
     contender->options = options;
 }
 
@@ -277,4 +283,20 @@ void plans_make(struct advice *advice)
             add_plan(advice, &cover, RESET, plans[i]);
     stacks_free(&cover.stacks);
     free(cover.on_stack);
+}
+
+size_t plans_alternative(const struct advice *advice)
+{
+    const struct contender *best = &advice->contenders[advice->best];
+    size_t found = 0;
+    if (advice->verdict != VERDICT_PLAN || (best->kind != PROCESS && best->kind != THREAD))
+        return 0;
+    for (size_t i = 1; i < advice->contender_count; i++) {
+        const struct contender *plan = &advice->contenders[i];
+        if (plan->kind == FUNCTIONS && plan->rounds > 0 && plan->differed == 0 &&
+            plan->ratio_high < 1 && plan->ratio_low <= best->ratio_high &&
+            (found == 0 || plan->ratio < advice->contenders[found].ratio))
+            found = i;
+    }
+    return found;
 }

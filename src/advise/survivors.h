@@ -9,14 +9,20 @@
 
 #include "advise/advice.h"
 
-/* The stack that drew them, and how many it drew. */
+/* Frames by which stacks are told apart, from the innermost on. */
+#define SURVIVORS_FRAMES 4
+
+/* The stacks that drew them, which have these frames in common, and how many they drew. */
 struct survivors {
-    uint32_t leaf; /* a frame of advice->proven */
+    uint32_t leaf; /* of one of them, a frame of advice->proven */
+    double share;  /* of all that outlived the function */
     double calls, bytes;
+    uint64_t key;
 };
 
-/* Those stacks of a candidate that drew the most; at most `most`. Returns how many. */
+/* Sets the list, which is to be freed, to the stacks that drew what outlived the candidate, the
+ * most first. Returns how many there are. */
 size_t survivors_find(const struct advice *advice, const struct candidate *candidate,
-                      struct survivors *list, size_t most);
+                      struct survivors **list);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "advise/need.h"
 #include "advise/places.h"
+#include "advise/plans.h"
 #include "advise/quote.h"
 #include "advise/survivors.h"
 #include "advise/table.h"
@@ -51,11 +52,13 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* "name (file:line)" or "name (module)"; to be freed. */
+/* "module!name (file:line)"; to be freed. */
 static char *place_text(const struct place *place)
 {
-    return place->file ? need_text("%s (%s:%u)", place->name, base_name(place->file), place->line)
-                       : need_text("%s (%s)", place->name, base_name(place->module));
+    const char *module = base_name(place->module);
+    return place->file ? need_text("%s!%s (%s:%u)", module, place->name, base_name(place->file),
+                                   place->line)
+                       : need_text("%s!%s", module, place->name);
 }
 
 /* The measured plan of this candidate alone, or NULL. */
@@ -79,9 +82,10 @@ static void print_functions(const struct advice *advice, FILE *file)
 {
     static const char *const headings[] = {"ACTIVATIONS", "CALLS",    "OF ALL",   "DIED INSIDE",
                                            "PEAK",        "EXPECTED", "MEASURED", "FUNCTION"};
+    enum { SHOWN = 10 };
     struct table table;
     table_start(&table, headings, COUNT(headings));
-    for (size_t i = 0; i < advice->candidate_count; i++) {
+    for (size_t i = 0; i < lower(advice->candidate_count, SHOWN); i++) {
         const struct candidate *candidate = &advice->candidates[i];
         const struct record_function *proven = &candidate->proven;
         const struct contender *plan = plan_of(advice, i);
@@ -98,51 +102,81 @@ static void print_functions(const struct advice *advice, FILE *file)
         free(place);
     }
     table_print(&table, width_of(file), file);
+    if (advice->candidate_count > SHOWN)
+        say(file, "(and %zu more, which --json has)", advice->candidate_count - SHOWN);
 }
 
-/* The stack that drew the survivors, from the innermost frame out to the function. */
-static void print_stack(const struct record *record, uint32_t leaf,
-                        const struct candidate *candidate, FILE *file)
+/* The stack that drew the survivors, from the innermost frame out to the function; to be freed. */
+static char *stack_text(const struct record *record, uint32_t leaf,
+                        const struct candidate *candidate)
 {
-    enum { SHOWN = 4, INLINED = 16 };
-    size_t shown = 0;
-    for (uint32_t at = leaf; at != 0 && shown < SHOWN;) {
+    enum { INLINED = 16 };
+    char *text = need(strdup(""));
+    size_t frames = 0;
+    for (uint32_t at = leaf; at != 0 && frames < SURVIVORS_FRAMES; frames++) {
         const struct record_frame *frame = &record->frames[at];
         const char *module = record->modules[frame->module].path;
         struct place places[INLINED];
         size_t count = places_frames(module, frame->function, frame->offset, places, INLINED);
-        for (size_t i = 0; i < count && shown < SHOWN; i++) {
+        for (size_t i = 0; i < count; i++) {
+            places[i].name[places_bare(places[i].name)] = '\0';
             char *place = place_text(&places[i]);
-            fprintf(file, "%s%s", shown++ > 0 ? " < " : "", place);
+            char *longer = need_text("%s%s%s", text, *text == '\0' ? "" : " < ", place);
             free(place);
+            free(text);
+            text = longer;
         }
         if (places_entry(module, frame->function) == candidate->place.offset &&
             strcmp(module, candidate->place.module) == 0)
             break;
         at = frame->parent;
     }
-    fputs("\n", file);
+    return text;
 }
 
+static void print_stacks(const struct advice *advice, const struct candidate *candidate, FILE *file)
+{
+    enum { STACKS_SHOWN = 3, MARGIN = 10, LEAST = 30 };
+    const struct record_function *proven = &candidate->proven;
+    struct survivors *list;
+    size_t count = survivors_find(advice, candidate, &list);
+    unsigned width = width_of(file);
+    if (count > 0) {
+        fputs("\n", file);
+        say(file, "Of the calls in %s %.1f%% outlive it, drawn about so (innermost frame first):",
+            candidate->place.name, percent(proven->calls - proven->inside, proven->calls));
+    }
+    for (size_t i = 0; i < lower(count, STACKS_SHOWN); i++) {
+        char *stack = stack_text(advice->proven, list[i].leaf, candidate);
+        fprintf(file, "  %5.1f%%  %.*s\n", 100 * list[i].share,
+                width > 0 ? (int)higher(width, LEAST + MARGIN) - MARGIN : -1, stack);
+        free(stack);
+    }
+    free(list);
+}
+
+static bool same_calls(const struct record_function *a, const struct record_function *b)
+{
+    const double equal = 1;
+    return percent(higher(a->calls, b->calls) - lower(a->calls, b->calls), a->calls) < equal;
+}
+
+/* Of the best few functions that blocks outlive. */
 static void print_survivors(const struct advice *advice, FILE *file)
 {
-    enum { FUNCTIONS_SHOWN = 3, STACKS_SHOWN = 3 };
+    enum { FUNCTIONS_SHOWN = 3 };
+    const double least = 1;
+    const struct record_function *last = NULL;
     size_t shown = 0;
     for (size_t i = 0; i < advice->candidate_count && shown < FUNCTIONS_SHOWN; i++) {
-        const struct candidate *candidate = &advice->candidates[i];
-        struct survivors list[STACKS_SHOWN + 1];
-        size_t count = survivors_find(advice, candidate, list, STACKS_SHOWN);
-        if (count == 0)
+        const struct record_function *proven = &advice->candidates[i].proven;
+        /* Those that call one another alone are outlived by the same blocks. */
+        if (percent(proven->calls - proven->inside, proven->calls) < least ||
+            (shown > 0 && same_calls(proven, last)))
             continue;
+        last = proven;
+        print_stacks(advice, &advice->candidates[i], file);
         shown++;
-        fprintf(file, "\n");
-        say(file, "What outlives %s, by the call that draws it (innermost frame first):",
-            candidate->place.name);
-        for (size_t k = 0; k < count; k++) {
-            fprintf(file, "  %5.1f%%  ",
-                    100 * list[k].calls / (double)higher(candidate->proven.calls, 1));
-            print_stack(advice->proven, list[k].leaf, candidate, file);
-        }
     }
 }
 
@@ -181,37 +215,31 @@ static void print_plans(const struct advice *advice, FILE *file)
 
 /* ---- the verdict ----------------------------------------------------------------------------- */
 
-/* Prints the program and its arguments; of very many the first. */
-static void print_program(const struct wish *wish, FILE *file)
-{
-    enum { BYTES_MOST = 2000 };
-    size_t used = 0;
-    for (char **word = wish->program; *word; word++) {
-        char *quoted = quote_word(*word);
-        used += strlen(quoted) + 1;
-        if (used > BYTES_MOST) {
-            fputs(" ... (and so on)", file);
-            free(quoted);
-            break;
-        }
-        fprintf(file, " %s", quoted);
-        free(quoted);
-    }
-    fputs("\n", file);
-}
-
+/* The line to run. Of very many arguments the first are enough to know it by. */
 static void print_line(const struct advice *advice, const char *options, FILE *file)
 {
+    enum { BYTES_MOST = 240 };
     char *command = quote_word(advice->wish->command);
     fprintf(file, "\n    %s run %s --", command, options);
-    print_program(advice->wish, file);
     free(command);
+    size_t used = 0;
+    char **word = advice->wish->program;
+    for (; *word; word++) {
+        char *quoted = quote_word(*word);
+        used += strlen(quoted);
+        if (used <= BYTES_MOST || word == advice->wish->program)
+            fprintf(file, " %s", quoted);
+        free(quoted);
+        if (used > BYTES_MOST)
+            break;
+    }
+    fputs(*word ? " ...\n" : "\n", file);
 }
 
 /* The label of a mark: the name without parameters, as the inside of a string. */
 static void print_label(const char *name, FILE *file)
 {
-    for (size_t i = 0, length = strcspn(name, "("); i < length; i++)
+    for (size_t i = 0, length = places_bare(name); i < length; i++)
         fprintf(file, name[i] == '"' || name[i] == '\\' ? "\\%c" : "%c", name[i]);
 }
 
@@ -250,26 +278,50 @@ static void print_seen_safe(const struct advice *advice, const struct contender 
     print_line(advice, plan->options, file);
 }
 
+/* People come for a function: what it does where the whole process does as well. */
+static void print_alternative(const struct advice *advice, FILE *file)
+{
+    const struct contender *plan = &advice->contenders[plans_alternative(advice)];
+    if (plan->kind != FUNCTIONS)
+        return;
+    fputs("\n", file);
+    say(file, "About as much gains %s alone (%.1f%%):", plan->name, 100 * (1 - plan->ratio));
+    print_line(advice, plan->options, file);
+    print_marks(advice, plan, file);
+}
+
+static void print_best(const struct advice *advice, FILE *file)
+{
+    const struct contender *best = &advice->contenders[advice->best];
+    say(file,
+        "%s takes %.1f%% less CPU time than the plain program (between %.1f%% and %.1f%% at 90%% "
+        "confidence, %u rounds; expected: %.1f%%).",
+        best->name, 100 * (1 - best->ratio), 100 * (1 - best->ratio_high),
+        100 * (1 - best->ratio_low), best->rounds, 100 * (1 - best->expected));
+    print_line(advice, best->options, file);
+    print_marks(advice, best, file);
+    print_alternative(advice, file);
+}
+
 static void print_verdict(const struct advice *advice, FILE *file)
 {
     const struct contender *best = &advice->contenders[advice->best];
     fputs("\n", file);
     switch (advice->verdict) {
     case VERDICT_NONE:
-        say(file, "No scope pays here: %s", advice->reason ? advice->reason : "nothing gains.");
+        say(file, "No scope pays here: %s.", advice->reason);
         break;
     case VERDICT_UNCERTAIN:
-        say(file, "No verdict: %s", advice->reason ? advice->reason : "nothing was measured.");
+        say(file, "No verdict: %s.", advice->reason);
+        if (best->kind == PLAIN)
+            break;
+        fputs("\n", file);
+        say(file, "The best that is %s is %s (%.1f%%):", best->rounds > 0 ? "measured" : "expected",
+            best->name, 100 * (1 - (best->rounds > 0 ? best->ratio : best->expected)));
+        print_line(advice, best->options, file);
         break;
     case VERDICT_PLAN:
-        say(file,
-            "%s takes %.1f%% less CPU time than the plain program (between %.1f%% and %.1f%% at "
-            "90%% "
-            "confidence, %u rounds; expected: %.1f%%).",
-            best->name, 100 * (1 - best->ratio), 100 * (1 - best->ratio_high),
-            100 * (1 - best->ratio_low), best->rounds, 100 * (1 - best->expected));
-        print_line(advice, best->options, file);
-        print_marks(advice, best, file);
+        print_best(advice, file);
     }
     if (advice->seen_safe > 0)
         print_seen_safe(advice, &advice->contenders[advice->seen_safe], file);
@@ -288,7 +340,8 @@ void text_advice(const struct advice *advice, FILE *file)
     if (advice->candidate_count > 0) {
         fputs("\n", file);
         print_functions(advice, file);
-        print_survivors(advice, file);
+        if (advice->verdict != VERDICT_NONE)
+            print_survivors(advice, file);
     }
     print_plans(advice, file);
     print_verdict(advice, file);
