@@ -231,12 +231,19 @@ static void find_line(const struct object *object, uint64_t address, struct plac
     place->line = (unsigned)number;
 }
 
-/* The scopes of the source around an address, the innermost first; to be freed. */
+/* The entities of the source around an address, the innermost first; to be freed. (Those that
+ * dwarf_getscopes finds around an inlined function are where it is written, not where it is
+ * called.) */
 static int find_scopes(const struct object *object, uint64_t address, Dwarf_Die **scopes)
 {
     Dwarf_Addr bias;
-    Dwarf_Die *unit = dwfl_module_addrdie(object->module, address, &bias);
-    return unit ? dwarf_getscopes(unit, address - bias, scopes) : 0;
+    Dwarf_Die *unit = dwfl_module_addrdie(object->module, address, &bias), *found;
+    int count = unit ? dwarf_getscopes(unit, address - bias, &found) : 0;
+    if (count <= 0)
+        return 0;
+    count = dwarf_getscopes_die(&found[0], scopes);
+    free(found);
+    return count;
 }
 
 static void set_name(const struct object *object, uint64_t offset, struct place *place)
