@@ -252,6 +252,9 @@ void json_advice(const struct advice *advice, FILE *file)
                             : json_null()},
         {"alternative", alternative > 0 ? contender_object(advice, &advice->contenders[alternative])
                                         : json_null()},
+        {"leanest", advice->leanest > 0
+                        ? contender_object(advice, &advice->contenders[advice->leanest])
+                        : json_null()},
         {"seen_safe", advice->seen_safe > 0
                           ? contender_object(advice, &advice->contenders[advice->seen_safe])
                           : json_null()});

@@ -31,14 +31,21 @@ void table_cell(struct table *table, const char *format, ...)
     va_end(arguments);
 }
 
-void table_size(struct table *table, uint64_t bytes)
+char *table_size_text(uint64_t bytes)
 {
     static const char units[] = "BKMG";
     double size = (double)bytes;
     size_t unit = 0;
     for (; size >= 1024 && units[unit + 1] != '\0'; unit++)
         size /= 1024;
-    table_cell(table, unit > 0 && size < 10 ? "%.1f%c" : "%.0f%c", size, units[unit]);
+    return need_text(unit > 0 && size < 10 ? "%.1f%c" : "%.0f%c", size, units[unit]);
+}
+
+void table_size(struct table *table, uint64_t bytes)
+{
+    char *text = table_size_text(bytes);
+    table_cell(table, "%s", text);
+    free(text);
 }
 
 void table_gain(struct table *table, double ratio)

@@ -23,7 +23,8 @@ void table_start(struct table *table, const char *const headings[], size_t colum
 void table_row(struct table *table);
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A size in bytes, KiB, MiB or GiB. */
+/* A size in bytes, KiB, MiB or GiB; to be freed. */
+char *table_size_text(uint64_t bytes);
 void table_size(struct table *table, uint64_t bytes);
 
 /* How much less CPU time it takes than plain, of whose time the ratio is. 0: it is not known. */

@@ -303,6 +303,23 @@ static void print_best(const struct advice *advice, FILE *file)
     print_alternative(advice, file);
 }
 
+/* Who keeps the program small, if it is not what is recommended anyway. */
+static void print_leanest(const struct advice *advice, FILE *file)
+{
+    const struct contender *plain = &advice->contenders[0];
+    const struct contender *plan = &advice->contenders[advice->leanest];
+    bool at_end = plain->at_end > plan->at_end && plan->at_end > 0;
+    char *own = table_size_text(at_end ? plan->at_end : plan->peak);
+    char *plains = table_size_text(at_end ? plain->at_end : plain->peak);
+    fputs("\n", file);
+    say(file, "%s holds %s %s, plain %s.", plan->name, own, at_end ? "at the end" : "at its peak",
+        plains);
+    free(own);
+    free(plains);
+    if (advice->leanest != advice->best)
+        print_line(advice, plan->options, file);
+}
+
 static void print_verdict(const struct advice *advice, FILE *file)
 {
     const struct contender *best = &advice->contenders[advice->best];
@@ -323,6 +340,8 @@ static void print_verdict(const struct advice *advice, FILE *file)
     case VERDICT_PLAN:
         print_best(advice, file);
     }
+    if (advice->leanest > 0)
+        print_leanest(advice, file);
     if (advice->seen_safe > 0)
         print_seen_safe(advice, &advice->contenders[advice->seen_safe], file);
 }

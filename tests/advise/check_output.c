@@ -219,6 +219,18 @@ START_TEST(what_is_seen_safe_is_named_as_what_it_is)
 }
 END_TEST
 
+START_TEST(who_holds_less_memory_is_said)
+{
+    advice.leanest = 2;
+    has(write_by(text_advice), "\nrun!ns::handle holds 1.0K at the end, plain 512K.\n");
+    advice.best = 1;
+    advice.contenders[2].peak = 512 << 10;
+    advice.contenders[2].at_end = 0;
+    has(write_by(text_advice), "\nrun!ns::handle holds 512K at its peak, plain 1.0M.\n\n"
+                               "    arenashim run --scope 'run!_ZN2ns6handleEPKc' ");
+}
+END_TEST
+
 START_TEST(of_many_arguments_the_first_are_shown)
 {
     static char *many[1000];
@@ -352,6 +364,7 @@ int main(void)
     tcase_add_test(cases, a_no_has_its_reason_and_no_survivors);
     tcase_add_test(cases, without_measuring_the_best_expected_is_shown);
     tcase_add_test(cases, what_is_seen_safe_is_named_as_what_it_is);
+    tcase_add_test(cases, who_holds_less_memory_is_said);
     tcase_add_test(cases, of_many_arguments_the_first_are_shown);
     tcase_add_test(cases, the_scope_file_has_specs_and_evidence);
     tcase_add_test(cases, a_scope_file_without_a_plan_is_comments);
