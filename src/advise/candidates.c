@@ -162,8 +162,11 @@ void candidates_prove(struct advice *advice)
     size_t kept = 0;
     for (size_t i = 0; i < advice->candidate_count; i++) {
         struct candidate candidate = advice->candidates[i];
-        if (!take_proof(advice->proven, &candidate))
+        if (!take_proof(advice->proven, &candidate)) {
+            places_free(&candidate.place);
+            free(candidate.spec);
             continue;
+        }
         const struct record_function *proven = &candidate.proven;
         double share = all > 0 ? 1 / all : 0;
         candidate.expected = expect_ratio(advice, share * (double)proven->inside,

@@ -31,6 +31,7 @@ static char *frame_text(const struct record *record, uint32_t at, const char *ma
                                  is_bare ? "!" : "", places[count].name, mark);
         free(text);
         text = longer;
+        places_free(&places[count]);
     }
     return text;
 }

@@ -84,8 +84,10 @@ static json_t *stack_array(const struct record *record, uint32_t leaf)
         struct place places[INLINED];
         size_t count = places_frames(record->modules[frame->module].path, frame->function,
                                      frame->offset, places, INLINED);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             json_array_append_new(stack, place_object(&places[i]));
+            places_free(&places[i]);
+        }
     }
     return stack;
 }

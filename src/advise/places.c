@@ -276,6 +276,12 @@ void places_function(const char *module, uint64_t offset, struct place *place)
         free(scopes);
 }
 
+void places_free(struct place *place)
+{
+    free(place->name);
+    free(place->file);
+}
+
 /* Where an inlined function was called, as a place of its caller's. */
 static void find_call(Dwarf_Die *inlined, struct place *place)
 {

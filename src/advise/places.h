@@ -4,7 +4,7 @@
  * machine alone).
  *
  * An offset is what addr2line(1) takes: the address less the load base. Files are opened once and
- * kept, like all texts handed out.
+ * kept.
  */
 #ifndef ADVISE_PLACES_H
 #define ADVISE_PLACES_H
@@ -19,8 +19,9 @@
  * the compiler has moved away (NAME.cold). */
 uint64_t places_entry(const char *module, uint64_t offset);
 
-/* The function that is entered there. */
+/* The function that is entered there; to be freed by places_free. */
 void places_function(const char *module, uint64_t offset, struct place *place);
+void places_free(struct place *place);
 
 /* The length of a function's name without its parameters. */
 size_t places_bare(const char *name);
@@ -34,12 +35,12 @@ bool places_is_called(const char *module, uint64_t offset);
 
 /* The function of a frame that begins at `function` and returns to `offset`, and before it those
  * that are inlined there, the innermost first; at most `most`. Returns how many. The names and
- * lines are those of the call in each. */
+ * lines are those of the call in each. Each is to be freed. */
 size_t places_frames(const char *module, uint64_t function, uint64_t offset, struct place *frames,
                      size_t most);
 
 /* How a spec names the function, and no other, of the files that are loaded under that base name:
- * by the full path where `whole` is set. */
+ * by the full path where `whole` is set. To be freed. */
 char *places_spec(const struct place *place, bool whole);
 
 #endif

@@ -122,6 +122,7 @@ static char *stack_text(const struct record *record, uint32_t leaf,
             places[i].name[places_bare(places[i].name)] = '\0';
             char *place = place_text(&places[i]);
             char *longer = need_text("%s%s%s", text, *text == '\0' ? "" : " < ", place);
+            places_free(&places[i]);
             free(place);
             free(text);
             text = longer;

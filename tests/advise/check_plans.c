@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "advise/candidates.h"
+#include "advise/places.h"
 #include "advise/plans.h"
 #include "made.h"
 
@@ -39,6 +40,15 @@ static void begin(void)
 
 static void end(void)
 {
+    for (size_t i = 0; i < advice.candidate_count; i++) {
+        places_free(&advice.candidates[i].place);
+        free(advice.candidates[i].spec);
+    }
+    for (size_t i = 0; i < advice.contender_count; i++) {
+        free((char *)advice.contenders[i].name);
+        free((char *)advice.contenders[i].options);
+        free(advice.contenders[i].modules);
+    }
     free(sampled);
     free(proven);
 }

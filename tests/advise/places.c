@@ -25,10 +25,13 @@ int main(int argc, char **argv)
         places_function(argv[2], entry, &place);
         printf("0x%" PRIx64 " ", entry);
         print_place(&place);
-        printf(" %s %s\n", places_spec(&place, false),
+        char *spec = places_spec(&place, false);
+        printf(" %s %s\n", spec,
                places_is_start(argv[2], offset)    ? "start"
                : places_is_called(argv[2], offset) ? "called"
                                                    : "part");
+        free(spec);
+        places_free(&place);
         return 0;
     }
     if (argc == 5 && strcmp(argv[1], "frames") == 0) {
@@ -38,6 +41,7 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < count; i++) {
             print_place(&frames[i]);
             puts("");
+            places_free(&frames[i]);
         }
         return 0;
     }
