@@ -101,6 +101,39 @@ APART static void by_next_turn(void)
         turn();
 }
 
+/* Not so where the turns lie at different places on the stack. */
+APART static void shift(size_t bytes)
+{
+    opaque(__builtin_alloca(bytes));
+    turn();
+    opaque(NULL);
+}
+
+APART static void by_shifted_turn(void)
+{
+    for (int i = 0; i <= TIMES; i++)
+        shift(opaque_size(i % 2 ? 16 : 1600));
+}
+
+APART static void first(void)
+{
+    kept[0] = opaque(malloc(55));
+}
+
+APART static void second(void)
+{
+    free(kept[0]);
+    opaque(NULL);
+}
+
+/* Two functions come to lie at the same place, called from the same. */
+APART static void by_turns(void)
+{
+    static void (*const functions[])(void) = {first, second};
+    for (int i = 0; i < 2 * TIMES; i++)
+        functions[i % 2]();
+}
+
 APART static void *factory(void)
 {
     return opaque(malloc(60));
@@ -276,6 +309,8 @@ static volatile sig_atomic_t forks;
 APART static void forking_handler(int signal)
 {
     (void)signal;
+    if (forks == TIMES)
+        return;
     pid_t child = fork();
     if (child == 0) {
         free(opaque(malloc(150)));
@@ -292,7 +327,7 @@ APART static void forking(void)
     struct sigaction action = {.sa_handler = forking_handler, .sa_flags = SA_RESTART};
     EXPECT(sigaction(SIGALRM, &action, NULL) == 0);
     EXPECT(setitimer(ITIMER_REAL, &often, NULL) == 0);
-    while (forks < 100)
+    while (forks < TIMES)
         free(draw(160));
     setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
 }
@@ -335,7 +370,8 @@ int main(int argc, char **argv)
     static const struct test_case cases[] = {
         {"callee", by_callee},    {"caller", by_caller},
         {"two_up", by_two_up},    {"other", by_other},
-        {"turn", by_next_turn},   {"never", never},
+        {"turn", by_next_turn},   {"shifted", by_shifted_turn},
+        {"by_turns", by_turns},   {"never", never},
         {"recursion", recursion}, {"deep", deep},
         {"resized", resized},     {"forked", forked},
         {"unloaded", unloaded},   {"threads", threads},

@@ -72,6 +72,10 @@ sampled 1 lives other
 is 'what another thread frees has no bound' "$(lives by_other)" '2 - 100 4000'
 sampled 1 lives turn
 is 'what the next turn frees seems to die in the same' "$(lives by_next_turn)" '1 turn 100 5000'
+sampled 1 lives shifted
+is 'but not where it lies elsewhere on the stack' "$(lives by_shifted_turn)" '1 shift 100 5000'
+sampled 1 lives by_turns
+is 'two functions at one place are two' "$(lives first)" '1 by_turns 100 5500'
 sampled 1 lives never
 is 'what is never freed has no life' "$(lives never) $(drawn factory)" ' 100 6000'
 
