@@ -1,7 +1,7 @@
 /*
  * Makes a record for a watched program, as `arenashim advise` does, and prints one as plain lines:
  *
- *     record make FILE count|sample|prove EVERY [PROGRAM [MODULE OFFSET]...]
+ *     record make FILE count|sample|prove EVERY PROGRAM [MODULE OFFSET]...
  *     record print FILE
  *
  * Printed are `NAME VALUE` for each number, then
@@ -54,8 +54,7 @@ static int make(int count, char **arguments)
     while (record->mode < 3 && strcmp(modes[record->mode], arguments[1]) != 0)
         record->mode++;
     record->every = strtoull(arguments[2], NULL, 10);
-    if (count > 3)
-        snprintf(record->program, sizeof record->program, "%s", arguments[3]);
+    snprintf(record->program, sizeof record->program, "%s", arguments[3]);
     for (int i = 4; i + 1 < count; i += 2) {
         struct record_function *function = &record->functions[record->functions_named++];
         snprintf(function->module, sizeof function->module, "%s", arguments[i]);
@@ -163,11 +162,11 @@ static int print(const char *name)
 
 int main(int argc, char **argv)
 {
-    if (argc >= 5 && strcmp(argv[1], "make") == 0)
+    if (argc >= 6 && strcmp(argv[1], "make") == 0)
         return make(argc - 2, argv + 2);
     if (argc == 3 && strcmp(argv[1], "print") == 0)
         return print(argv[2]);
-    fputs("usage: record make FILE count|sample|prove EVERY [PROGRAM [MODULE OFFSET]...]\n"
+    fputs("usage: record make FILE count|sample|prove EVERY PROGRAM [MODULE OFFSET]...\n"
           "       record print FILE\n",
           stderr);
     return 2;

@@ -16,11 +16,10 @@ names=$(for module in lives lives_cc library_1.so library_2.so; do
     nm -C "$tmp/$module" | sed -nE "s/^0*([0-9a-f]+) [tTwW] ([a-z_0-9]+)(\(.*)?$/$module+0x\1 \2/p"
 done)
 
-# sampled EVERY PROGRAM [CASE]: runs it and leaves what was recorded in $tmp/lines, functions by name
-sampled() {
-    local every=$1 program=$2
-    shift 2
-    "$tool" make "$tmp/record" sample "$every" "$program"
+# watched PROGRAM [CASE]: runs it and leaves what was recorded in $tmp/lines, functions by name
+watched() {
+    local program=$1
+    shift
     capture env LD_PRELOAD="$shim" ARENASHIM_WATCH="$tmp/record" "$tmp/$program" "$@"
     if [ "$status" -ne 0 ] || [ -n "$err" ]; then
         not_ok "$program $* runs" "$(last_run)"
@@ -37,6 +36,12 @@ sampled() {
                 $3 = name[$3]
         }
         { print }' >"$tmp/lines"
+}
+
+# sampled EVERY PROGRAM [CASE]
+sampled() {
+    "$tool" make "$tmp/record" sample "$1" "$2"
+    watched "${@:2}"
 }
 
 # lives FUNCTION: "END BOUND CALLS BYTES" of the blocks that were drawn with it on the stack
@@ -125,6 +130,26 @@ is 'operator new and delete' "$(lives user)" '1 user 100 400'
 is 'what an exception unwinds, and the exception' \
     "$(lives catcher | cut -d' ' -f-3)" '1 catcher 100
 1 unwound 100'
+
+# Wrapped functions: neither the wrapper's frame nor the code that it jumps to.
+if [ -e "${shim%/*}/libarenashim-wrap.so" ]; then
+    known() {
+        grep -E '^(stack|life) .*;(two_up|by_two_up);' "$tmp/lines" | sort
+    }
+    sampled 1 lives two_up
+    plain=$(known)
+    named=() scopes=''
+    for name in by_two_up two_up draw; do
+        named+=("$tmp/lives" "$(sed -n "s/^lives+\(.*\) $name\$/\1/p" <<<"$names")")
+        scopes+="lives!$name;"
+    done
+    "$tool" make "$tmp/record" prove 1 lives "${named[@]}"
+    ARENASHIM_SCOPES=${scopes%;} watched lives two_up
+    is 'frames of wrapped functions are what they are without' "$(known | grep -v '^life 3')" "$plain"
+    like 'and they are wrapped' "$(<"$tmp/lines")" '^function 2 activations 100$'
+else
+    skip 'frames of wrapped functions' 'the part that wraps functions is not built'
+fi
 
 # One in 50 of 40,000: 400 samples for each 20,000 calls, and a standard error of 5%, less than this as
 # the gaps vary less than those of independent draws.
