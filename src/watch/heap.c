@@ -96,11 +96,8 @@ void *heap_take(size_t size, size_t alignment, bool *clean)
         return NULL;
     uint32_t class = class_of(size + more);
     char *memory = pop(&lists[class]);
-    *clean = !memory;
-    if (memory && class_bytes(class) >= LARGE) {
-        *(void **)memory = NULL;
-        *clean = true;
-    }
+    /* The link of the list lay in what is in front of the block. */
+    *clean = !memory || class_bytes(class) >= LARGE;
     if (!memory)
         memory = extend(class_bytes(class));
     if (!memory)

@@ -12,7 +12,7 @@ unset ARENASHIM_SHIM_PATH ARENASHIM
 
 # Long randomized tests run shorter here: memcheck is some 30 times slower.
 export CK_FORK=no CK_TAP_LOG_FILE_NAME=/dev/null CK_VERBOSITY=silent CK_DEFAULT_TIMEOUT=600
-export ARENA_MODEL_OPERATIONS=30000 SHIM_MODEL_OPERATIONS=20000
+export ARENA_MODEL_OPERATIONS=30000 SHIM_MODEL_OPERATIONS=20000 WATCH_HEAP_OPERATIONS=1000
 
 found=0
 for program in "$BUILDDIR"/tests/*/check_*; do

@@ -1,6 +1,17 @@
 # Tests of the part that watches programs for `arenashim advise`.
 check_PROGRAMS += tests/watch/record
 tests_watch_record_SOURCES = tests/watch/record.c
+if HAVE_CHECK
+check_PROGRAMS += tests/watch/check_heap tests/watch/check_tables
+TESTS += tests/watch/check_heap tests/watch/check_tables
+endif
+tests_watch_check_heap_SOURCES = tests/watch/check_heap.c
+tests_watch_check_heap_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
+tests_watch_check_heap_LDADD = src/watch/libwatch.la $(CHECK_LIBS)
+tests_watch_check_tables_SOURCES = tests/watch/check_tables.c
+tests_watch_check_tables_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
+tests_watch_check_tables_LDADD = src/watch/libwatch.la $(CHECK_LIBS)
+
 TESTS += tests/watch/sample.sh
 EXTRA_DIST += \
 	tests/watch/library.c \
