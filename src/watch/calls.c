@@ -13,8 +13,8 @@
 #include "watch/state.h"
 
 /* One call in so many is timed, and one stack in so many of those is unwound on trial. */
-#define TIMED 16
-#define TRIED 256
+#define TIMED 32
+#define TRIED 128
 
 /* A call that takes longer was interrupted, or is of a rare kind: it stands for itself alone. */
 #define RARE_NANOSECONDS 100000
@@ -122,8 +122,8 @@ static void *draw_recorded(size_t size, size_t alignment, bool *clean)
 static void count_draw(size_t size)
 {
     struct record_thread *counters = state_counters();
-    state_add(&counters->calls, 1);
-    state_add(&counters->bytes, size);
+    state_count(&counters->calls, 1);
+    state_count(&counters->bytes, size);
 }
 
 /* Whether the watching itself has been interrupted. */
@@ -240,7 +240,7 @@ static ALWAYS_INLINE void free_any(void *block, void (*free_next)(void *))
         free_next(block);
         return;
     }
-    state_add(&state_counters()->frees, 1);
+    state_count(&state_counters()->frees, 1);
     if (recorded) {
         free_recorded(block);
         return;
@@ -320,7 +320,7 @@ static ALWAYS_INLINE void *realloc_any(void *block, size_t size,
     }
     if (is_busy())
         return recorded ? leave_recorded(block, size) : realloc_next(block, size);
-    state_add(&state_counters()->resizes, 1);
+    state_count(&state_counters()->resizes, 1);
     if (recorded)
         return resize_recorded(block, size);
     note_stranger();

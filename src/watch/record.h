@@ -23,7 +23,8 @@ enum watch_mode {
 };
 
 #define RECORD_MAGIC UINT64_C(0x315f68637461772e)
-#define RECORD_THREADS 256 /* slots that threads share when there are more */
+#define RECORD_THREADS                                                                             \
+    256 /* slots that threads share when there are more: sums are about right then */
 #define RECORD_MODULES 1024
 #define RECORD_MODULE_SLOTS (2 * RECORD_MODULES) /* of the hash table */
 #define RECORD_FUNCTIONS 64
@@ -106,11 +107,11 @@ struct record_function {
  * The command chooses `every` after a run that counts: exact (1) for up to RECORD_EXACT calls, else
  * so that the sampled run takes at most 1.3 times the plain one's CPU time,
  *
- *     every = ceil(2 * calls * stack / max(0.3 * plain - overhead, 0.05 * plain))
+ *     every = ceil(2 * calls * stack / max(0.25 * plain - overhead, 0.05 * plain))
  *     stack = sampling / sampled          seconds for a stack, on trial
- *     overhead = counted - plain          CPU time of the run that counts, less the plain one's
+ *     overhead = counted - plain - sampling
  *
- * for two stacks to a block.
+ * `counted` is the CPU time of the run that counts; there is some room for what varies.
  */
 #define RECORD_EXACT 10000
 
@@ -133,6 +134,7 @@ struct record {
     uint64_t cut_module;     /* the module of one such frame, or 0 */
     uint64_t busy;           /* calls passed on, since a handler had interrupted the watching */
 
+    uint32_t slots_taken;                           /* of `threads`, over all processes */
     uint32_t modules_used, frames_used, lives_used; /* tables: the next free entry; the command
                                                      * sets 1 */
     struct record_thread threads[RECORD_THREADS];

@@ -2,22 +2,35 @@
 
 #include <time.h>
 
+#include "base/compiler.h"
+
 __thread struct watch_thread watch_thread;
 struct record *watch_record;
 
-struct record_thread *state_counters(void)
+static void take_slot(struct watch_thread *thread)
 {
     static uint32_t threads;
+    uint32_t taken = __atomic_fetch_add(&watch_record->slots_taken, 1, __ATOMIC_RELAXED);
+    thread->slot = taken % RECORD_THREADS + 1;
+    if (thread->number != 0)
+        return;
+    thread->number = __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED);
+    thread->random = thread->number * UINT64_C(0x9e3779b97f4a7c15);
+    thread->until = state_gap(watch_record->every);
+    state_add(&watch_record->threads[thread->slot - 1].threads, 1);
+}
+
+struct record_thread *state_counters(void)
+{
     struct watch_thread *thread = &watch_thread;
-    if (thread->slot == 0) {
-        uint32_t number = __atomic_fetch_add(&threads, 1, __ATOMIC_RELAXED);
-        thread->number = number;
-        thread->slot = number % RECORD_THREADS + 1;
-        thread->random = (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
-        thread->until = state_gap(watch_record->every);
-        state_add(&watch_record->threads[thread->slot - 1].threads, 1);
-    }
+    if (UNLIKELY(thread->slot == 0))
+        take_slot(thread);
     return &watch_record->threads[thread->slot - 1];
+}
+
+void state_forked(void)
+{
+    watch_thread.slot = 0;
 }
 
 uint64_t state_clock(void)

@@ -16,8 +16,8 @@ struct activation;
 
 struct watch_thread {
     uint32_t busy;
-    uint32_t number;              /* of the process's threads */
-    uint32_t slot;                /* in the record, from 1; 0: the thread is new */
+    uint32_t number;              /* of the process's threads, from 1; 0: the thread is new */
+    uint32_t slot;                /* in the record, from 1; 0: the thread has none yet */
     uint32_t until;               /* calls that are not sampled, before the next that is */
     uint32_t untimed;             /* likewise for the clock */
     uint32_t untried;             /* likewise for unwinding on trial */
@@ -36,6 +36,16 @@ extern struct record *watch_record;
 
 /* The thread's slot of counters. */
 struct record_thread *state_counters(void);
+
+/* In the child of a fork: the slot is its parent's. */
+void state_forked(void);
+
+/* Adds to a counter of the thread's slot, in one instruction, so that no handler comes between.
+ * Where threads share a slot some calls are lost; exact sums would take four times as long. */
+static inline void state_count(uint64_t *counter, uint64_t more)
+{
+    *counter += more;
+}
 
 /* Adds to a number of the record. */
 static inline void state_add(uint64_t *number, uint64_t more)

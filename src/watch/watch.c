@@ -94,6 +94,7 @@ static void in_child(void)
 {
     after_fork();
     state_add(&watch_record->processes, 1);
+    state_forked();
     sample_forked();
     prove_forked();
 }
