@@ -65,9 +65,9 @@ static void end_timing(uint64_t begun)
  * more than two looks take: it is measured as what the same calls take more when they are timed. */
 static void measure_clock(void)
 {
-    enum { PAIRS = 200 };
-    uint64_t least = UINT64_MAX;
-    for (int round = 0; round < 10; round++) {
+    enum { ROUNDS = 10, PAIRS = 200 };
+    uint64_t least_timed = UINT64_MAX, least_untimed = UINT64_MAX;
+    for (int round = 0; round < ROUNDS; round++) {
         uint64_t begun = state_clock(), timed = 0;
         for (int i = 0; i < PAIRS; i++)
             next.free(next.malloc(64));
@@ -80,10 +80,11 @@ static void measure_clock(void)
             next.free(block);
             timed += state_clock() - begun;
         }
-        uint64_t more = timed > untimed ? (timed - untimed) / (PAIRS * 2) : 0;
-        least = more < least ? more : least;
+        least_timed = timed < least_timed ? timed : least_timed;
+        least_untimed = untimed < least_untimed ? untimed : least_untimed;
     }
-    __atomic_store_n(&watch_record->clock_overhead, least, __ATOMIC_RELAXED);
+    uint64_t more = least_timed > least_untimed ? least_timed - least_untimed : 0;
+    __atomic_store_n(&watch_record->clock_overhead, more / (2 * PAIRS), __ATOMIC_RELAXED);
 }
 
 /* ---- drawing --------------------------------------------------------------------------------- */
