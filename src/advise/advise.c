@@ -145,10 +145,10 @@ static uint64_t choose_every(const struct advice *advice)
     const struct record_thread *counted = &advice->counted;
     if (counted->calls <= RECORD_EXACT || counted->sampled == 0)
         return 1;
-    double plain = plain_cpu(advice), overhead = advice->counted_cpu - plain;
-    double stack = (double)counted->sampling / (double)counted->sampled / 1e9;
-    double stacks = 2 * (double)counted->calls * stack;
-    return (uint64_t)fmin(fmax(ceil(stacks / fmax(0.3 * plain - overhead, 0.05 * plain)), 1), 1e9);
+    double plain = plain_cpu(advice), sampling = (double)counted->sampling / 1e9;
+    double overhead = advice->counted_cpu - plain - sampling;
+    double stacks = 2 * (double)counted->calls * sampling / (double)counted->sampled;
+    return (uint64_t)fmin(fmax(ceil(stacks / fmax(0.25 * plain - overhead, 0.05 * plain)), 1), 1e9);
 }
 
 static void sample(struct advice *advice)

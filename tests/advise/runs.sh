@@ -166,6 +166,14 @@ ln -s "$(command -v cat)" "$tmp/feline"
 advise --child feline --runs 1 --json "$tmp/json" -- sh -c "$tmp/feline /dev/null; true"
 is '... by the name of a link, too' "$status:$(jq .sampled.processes "$tmp/json")" 0:1
 
+for output in '>&-' '>/dev/full'; do
+    capture sh -c '"$0" advise --quiet --no-measure -- true '"$output" "$arenashim"
+    is "standard output that cannot be written, $output: status" "$status" 125
+    one_line '... and a line' 'cannot write to standard output'
+done
+capture sh -c '"$0" advise --quiet --no-measure -- sh -c "cat; echo x" <&- 2>&-' "$arenashim"
+is 'a standard input that is closed is an empty one' "$status" 0
+
 refuses 'no such program' 127 "cannot run 'no-such-program'" -- no-such-program
 refuses 'no program' 125 'no program to advise on was given'
 touch "$tmp/file"

@@ -105,8 +105,8 @@ modules+='or - before it'
 
 test_help() {
     local arguments
-    for arguments in --help help 'help run' 'help scopes' 'help check' 'help help' 'help --help' \
-        'run --help' 'scopes --help' 'check --help' --hel; do
+    for arguments in --help help 'help run' 'help scopes' 'help check' 'help advise' 'help help' \
+        'help --help' 'run --help' 'scopes --help' 'check --help' 'advise --help' --hel; do
         # shellcheck disable=SC2086
         capture "$arenashim" $arguments
         is "$arguments exits 0, stderr stays empty" "$status:$err" 0:
@@ -132,6 +132,11 @@ test_help() {
         help version; do
         like "check --help lists --$arguments" "$out" "^  --$arguments(=| |\[)"
     done
+    capture "$arenashim" advise --help
+    for arguments in child duration signal runs no-measure peers write json folded quiet shim help \
+        version; do
+        like "advise --help lists --$arguments" "$out" "^  --$arguments(=| |\[)"
+    done
     unlike 'check --help lists no statistics, which are its own' "$out" '^  --stats'
     for arguments in --help --version 'help run' 'check --help'; do
         # The redirections are the inner shell's, so that `fails` can look at stdout of its own.
@@ -151,7 +156,7 @@ test_usage_errors() {
     fails 'help of two commands' 125 "'help' takes one command; 'check'" \
         "$arenashim" help run check
     local command option
-    for command in run scopes check; do
+    for command in run scopes check advise; do
         fails "$command: no program" 125 "no program to .* was given; see 'arenashim $command" \
             "$arenashim" "$command"
         fails "$command: no program after --" 125 'no program to .* was given' \
