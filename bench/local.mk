@@ -29,7 +29,7 @@ bench_wrapped_CPPFLAGS = -I$(top_srcdir) -D_GNU_SOURCE
 bench_wrapped_CFLAGS = $(bench_hot_paths_CFLAGS)
 bench_wrapped_LDFLAGS = $(AM_LDFLAGS) -no-install
 bench_wrapped_LDADD = bench/libempty.la bench/libsample.a
-EXTRA_DIST += bench/README.md bench/wrapped.sh
+EXTRA_DIST += bench/README.md bench/advise.sh bench/wrapped.sh
 
 include bench/work.mk
 include bench/kernels.mk
