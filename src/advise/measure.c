@@ -1,5 +1,6 @@
 #include "advise/measure.h"
 
+#include <err.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,8 +49,9 @@ static void add_peer(struct advice *advice, const struct peer *peer)
 
 void measure_add_peers(struct advice *advice)
 {
+    size_t before = advice->contender_count;
     /* Not by dlopen, which refuses libraries that are built to be preloaded alone. */
-    FILE *list = popen("/sbin/ldconfig -p", "re");
+    FILE *list = popen("/sbin/ldconfig -p 2>/dev/null", "re");
     char line[4096], start[64];
     while (list && fgets(line, sizeof line, list))
         for (size_t i = 0; i < COUNT(peers); i++) {
@@ -59,6 +61,8 @@ void measure_add_peers(struct advice *advice)
         }
     if (list)
         pclose(list);
+    if (advice->contender_count == before)
+        warnx("--peers: none of tcmalloc, jemalloc and mimalloc is installed");
 }
 
 /* ---- runs -------------------------------------------------------------------------------------
