@@ -13,6 +13,10 @@
 /* What a plan must gain more for one function more, of plain's CPU time. */
 #define WORTH_ONE_MORE 0.01
 
+/* Expectations are rough, by this share of what allocation takes: so much worse than nothing is
+ * measured, too. */
+#define ROUGH 0.1
+
 /* A set of candidates, a bit for each. */
 typedef uint32_t candidate_set;
 _Static_assert(CANDIDATES_MOST <= 32, "a set of candidates has a bit for each");
@@ -232,6 +236,12 @@ static candidate_set extended(const struct cover *cover, candidate_set set)
     return set;
 }
 
+static bool is_worth_measuring(const struct advice *advice, const struct candidate *candidate)
+{
+    const struct record_function *proven = &candidate->proven;
+    return candidate->expected < 1 + ROUGH * advice->share && proven->inside > proven->calls / 10;
+}
+
 /* The candidates are ordered, so that the best is the first. A second function alone is worth
  * measuring where it is expected to do about as well: expectations are rough. */
 static size_t choose(const struct cover *cover, candidate_set plans[PLANS_MOST])
@@ -239,10 +249,10 @@ static size_t choose(const struct cover *cover, candidate_set plans[PLANS_MOST])
     const struct advice *advice = cover->advice;
     size_t count = 0;
     for (size_t i = 0; i < advice->candidate_count && count < PLANS_MOST; i++) {
-        if (advice->candidates[i].expected >= 1)
-            break;
+        if (!is_worth_measuring(advice, &advice->candidates[i]))
+            continue;
         plans[count++] = UINT32_C(1) << i;
-        candidate_set more = i == 0 ? extended(cover, plans[0]) : plans[0];
+        candidate_set more = count == 1 ? extended(cover, plans[0]) : plans[0];
         if (more != plans[0])
             plans[count++] = more;
     }
