@@ -242,6 +242,25 @@ static bool is_worth_measuring(const struct advice *advice, const struct candida
     return candidate->expected < 1 + ROUGH * advice->share && proven->inside > proven->calls / 10;
 }
 
+static bool is_near(uint64_t a, uint64_t b)
+{
+    return higher(a, b) - lower(a, b) <= higher(a, b) / 100;
+}
+
+/* Whether one above it in the order serves the same calls in the same activations, as in a chain of
+ * functions that call one another once. */
+static bool is_served(const struct advice *advice, size_t candidate)
+{
+    const struct record_function *proven = &advice->candidates[candidate].proven;
+    for (size_t i = 0; i < candidate; i++) {
+        const struct record_function *other = &advice->candidates[i].proven;
+        if (is_near(other->activations, proven->activations) &&
+            is_near(other->calls, proven->calls) && is_near(other->inside, proven->inside))
+            return true;
+    }
+    return false;
+}
+
 /* The candidates are ordered, so that the best is the first. A second function alone is worth
  * measuring where it is expected to do about as well: expectations are rough. */
 static size_t choose(const struct cover *cover, candidate_set plans[PLANS_MOST])
@@ -249,7 +268,7 @@ static size_t choose(const struct cover *cover, candidate_set plans[PLANS_MOST])
     const struct advice *advice = cover->advice;
     size_t count = 0;
     for (size_t i = 0; i < advice->candidate_count && count < PLANS_MOST; i++) {
-        if (!is_worth_measuring(advice, &advice->candidates[i]))
+        if (!is_worth_measuring(advice, &advice->candidates[i]) || is_served(advice, i))
             continue;
         plans[count++] = UINT32_C(1) << i;
         candidate_set more = count == 1 ? extended(cover, plans[0]) : plans[0];

@@ -244,11 +244,23 @@ static void print_label(const char *name, FILE *file)
         fprintf(file, name[i] == '"' || name[i] == '\\' ? "\\%c" : "%c", name[i]);
 }
 
+/* Marks are for C and C++. */
+static bool can_be_marked(const struct place *place)
+{
+    static const char *const endings[] = {".c",   ".C", ".cc", ".cpp", ".cxx",
+                                          ".c++", ".h", ".hh", ".hpp"};
+    const char *ending = place->file ? strrchr(place->file, '.') : NULL;
+    for (size_t i = 0; ending && i < COUNT(endings); i++)
+        if (strcmp(ending, endings[i]) == 0)
+            return true;
+    return false;
+}
+
 /* Marks drop what is alive at the end of a scope, unless they are told to retain it. */
 static void print_marks(const struct advice *advice, const struct contender *plan, FILE *file)
 {
     for (size_t i = 0; i < plan->candidate_count; i++)
-        if (!advice->candidates[plan->candidates[i]].place.file)
+        if (!can_be_marked(&advice->candidates[plan->candidates[i]].place))
             return;
     if (plan->candidate_count == 0)
         return;

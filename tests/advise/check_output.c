@@ -163,9 +163,10 @@ START_TEST(the_text_has_all_figures)
 }
 END_TEST
 
-START_TEST(without_source_lines_there_are_no_marks)
+START_TEST(without_source_lines_in_c_there_are_no_marks)
 {
-    advice.candidates[0].place.file = NULL;
+    static char rust[] = "/src/run.rs";
+    advice.candidates[0].place.file = _i == 0 ? NULL : rust;
     has_no(write_by(text_advice), "ARENA_SCOPE_HERE");
 }
 END_TEST
@@ -359,7 +360,7 @@ int main(void)
     TCase *cases = tcase_create("output");
     tcase_add_checked_fixture(cases, begin, end);
     tcase_add_test(cases, the_text_has_all_figures);
-    tcase_add_test(cases, without_source_lines_there_are_no_marks);
+    tcase_add_loop_test(cases, without_source_lines_in_c_there_are_no_marks, 0, 2);
     tcase_add_test(cases, a_function_that_gains_as_much_stands_below_the_process);
     tcase_add_test(cases, a_no_has_its_reason_and_no_survivors);
     tcase_add_test(cases, without_measuring_the_best_expected_is_shown);

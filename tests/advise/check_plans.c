@@ -311,6 +311,25 @@ START_TEST(a_function_inside_of_another_adds_nothing)
 }
 END_TEST
 
+START_TEST(of_functions_that_call_one_another_once_one_is_measured)
+{
+    uint32_t outer = made_frame(sampled, main_frame, run, 0x2000);
+    uint32_t middle = made_frame(sampled, outer, run, 0x3000);
+    uint32_t inner = made_frame(sampled, middle, run, 0x4000);
+    made_calls(sampled, inner, 1000);
+    made_life(sampled, inner, inner, LIFE_INSIDE, 1000);
+    prove(0x2000, 1, 1000);
+    prove(0x3000, 1, 1000);
+    prove(0x4000, 100, 1000);
+    make_plans();
+    size_t plans = 0;
+    for (size_t i = 0; i < advice.contender_count; i++)
+        plans += advice.contenders[i].kind == FUNCTIONS;
+    ck_assert_uint_eq(plans, 2);
+    ck_assert_ptr_nonnull(plan(FUNCTIONS, "run!+0x4000"));
+}
+END_TEST
+
 /* The sampled pass takes the turns of a loop for one. */
 START_TEST(what_only_seems_to_die_inside_makes_no_plan)
 {
@@ -386,6 +405,7 @@ int main(void)
     tcase_add_loop_test(plans, what_is_seen_safe_has_a_twin_that_is_reset, 0, 4);
     tcase_add_test(plans, functions_beside_each_other_make_a_plan_together);
     tcase_add_test(plans, a_function_inside_of_another_adds_nothing);
+    tcase_add_test(plans, of_functions_that_call_one_another_once_one_is_measured);
     tcase_add_test(plans, what_only_seems_to_die_inside_makes_no_plan);
     tcase_add_test(plans, what_is_called_too_often_makes_no_plan);
     tcase_add_test(plans, an_allocator_that_takes_no_time_leaves_nothing_to_gain);
