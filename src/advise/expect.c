@@ -4,12 +4,12 @@
  * glibc a block costs from 13 ns, drawn and freed again at once, which a scope does not better, up;
  * of what it costs beyond, and beyond touching new memory, a scope saves half or more. */
 #define SECONDS_LEAST 13e-9
-#define SECONDS_FAULT 1.5e-6
+#define SECONDS_FAULT 1.2e-6
 #define GAIN 0.5
-/* What a block costs more that is drawn in a scope and freed outside of any (README.md), and what
- * it takes to begin and end a scope by a wrapper, to find and wrap a function at start, and to
- * start at all. */
-#define SECONDS_OUTLIVING 12e-9
+/* What a block costs more that is drawn in a scope and freed outside of any (at worst twice that,
+ * see README.md), and what it takes to begin and end a scope by a wrapper, to find and wrap a
+ * function at start, and to start at all. */
+#define SECONDS_OUTLIVING 6e-9
 #define SECONDS_ACTIVATION 50e-9
 #define SECONDS_FUNCTION 1.5e-3
 #define SECONDS_START 0.3e-3
