@@ -10,6 +10,7 @@
 #include "advise/places.h"
 #include "advise/plans.h"
 #include "advise/quote.h"
+#include "advise/records.h"
 #include "advise/survivors.h"
 #include "advise/table.h"
 #include "base/compiler.h"
@@ -359,6 +360,25 @@ static void print_verdict(const struct advice *advice, FILE *file)
         print_seen_safe(advice, &advice->contenders[advice->seen_safe], file);
 }
 
+/* How the sampled run was taken, and what of it is not known. */
+static void print_sampling(const struct record *record, FILE *file)
+{
+    uint64_t stacks = records_sum(record).sampled * record->every;
+    if (record->every > 1)
+        say(file, "One call in %llu was sampled.", (unsigned long long)record->every);
+    if (record->cut > 0)
+        say(file, "%.1f%% of the stacks end in code without unwind information%s%s.",
+            percent(record->cut, stacks),
+            record->cut_module > 0 ? ", as in " : ", made at run time",
+            base_name(record->modules[record->cut_module].path));
+    if (record->too_deep > 0)
+        say(file, "%.1f%% of the stacks have more than %d frames, and are left out.",
+            percent(record->too_deep, stacks), RECORD_DEPTH);
+    if (record->dropped > 0)
+        say(file, "%.1f%% of the stacks are left out, since there was no room for them.",
+            percent(record->dropped, stacks));
+}
+
 void text_advice(const struct advice *advice, FILE *file)
 {
     say(file,
@@ -367,8 +387,8 @@ void text_advice(const struct advice *advice, FILE *file)
         base_name(advice->wish->path), (unsigned long long)advice->counted.calls,
         (unsigned long long)advice->counted.bytes,
         (advice->plain[0].cpu + advice->plain[1].cpu) / 2, 100 * advice->share);
-    if (advice->sampled && advice->sampled->every > 1)
-        say(file, "One call in %llu was sampled.", (unsigned long long)advice->sampled->every);
+    if (advice->sampled)
+        print_sampling(advice->sampled, file);
     if (advice->candidate_count > 0) {
         fputs("\n", file);
         print_functions(advice, file);

@@ -220,6 +220,25 @@ START_TEST(what_is_seen_safe_is_named_as_what_it_is)
 }
 END_TEST
 
+START_TEST(what_is_not_known_of_stacks_is_said)
+{
+    has_no(write_by(text_advice), "of the stacks");
+    sampled->every = 2;
+    sampled->threads[0].sampled = 1000;
+    sampled->cut = 200;
+    sampled->cut_module = 1;
+    sampled->too_deep = 300;
+    sampled->dropped = 500;
+    has(write_by(text_advice),
+        "\nOne call in 2 was sampled.\n"
+        "10.0% of the stacks end in code without unwind information, as in run.\n"
+        "15.0% of the stacks have more than 512 frames, and are left out.\n"
+        "25.0% of the stacks are left out, since there was no room for them.\n");
+    sampled->cut_module = 0;
+    has(write_by(text_advice), " without unwind information, made at run time.\n");
+}
+END_TEST
+
 START_TEST(who_holds_less_memory_is_said)
 {
     advice.leanest = 2;
@@ -365,6 +384,7 @@ int main(void)
     tcase_add_test(cases, a_no_has_its_reason_and_no_survivors);
     tcase_add_test(cases, without_measuring_the_best_expected_is_shown);
     tcase_add_test(cases, what_is_seen_safe_is_named_as_what_it_is);
+    tcase_add_test(cases, what_is_not_known_of_stacks_is_said);
     tcase_add_test(cases, who_holds_less_memory_is_said);
     tcase_add_test(cases, of_many_arguments_the_first_are_shown);
     tcase_add_test(cases, the_scope_file_has_specs_and_evidence);
