@@ -295,11 +295,21 @@ static void print_seen_safe(const struct advice *advice, const struct contender 
 /* People come for a function: what it does where the whole process does as well. */
 static void print_alternative(const struct advice *advice, FILE *file)
 {
+    enum { LEANER = 10 }; /* by more than a tenth */
     const struct contender *plan = &advice->contenders[plans_alternative(advice)];
     if (plan->kind != FUNCTIONS)
         return;
+    const struct contender *best = &advice->contenders[advice->best];
+    char *own = table_size_text(plan->at_end), *bests = table_size_text(best->at_end);
     fputs("\n", file);
-    say(file, "About as much gains %s alone (%.1f%%):", plan->name, 100 * (1 - plan->ratio));
+    if (plan->at_end > 0 && plan->at_end < best->at_end - best->at_end / LEANER)
+        say(file,
+            "About as much gains %s alone (%.1f%%), and holds %s at the end, not %s:", plan->name,
+            100 * (1 - plan->ratio), own, bests);
+    else
+        say(file, "About as much gains %s alone (%.1f%%):", plan->name, 100 * (1 - plan->ratio));
+    free(own);
+    free(bests);
     print_line(advice, plan->options, file);
     print_marks(advice, plan, file);
 }

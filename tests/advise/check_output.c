@@ -178,6 +178,10 @@ START_TEST(a_function_that_gains_as_much_stands_below_the_process)
     has(write_by(text_advice),
         "\nAbout as much gains run!ns::handle alone (25.0%):\n\n"
         "    arenashim run --scope 'run!_ZN2ns6handleEPKc' --capacity 64K -- run ");
+    advice.contenders[1].at_end = 4 << 20;
+    has(write_by(text_advice),
+        "\nAbout as much gains run!ns::handle alone (25.0%), and holds 1.0K at "
+        "the end, not 4.0M:\n");
 }
 END_TEST
 
