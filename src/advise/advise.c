@@ -148,7 +148,8 @@ static uint64_t choose_every(const struct advice *advice)
     double plain = plain_cpu(advice), sampling = (double)counted->sampling / 1e9;
     double overhead = advice->counted_cpu - plain - sampling;
     double stacks = 2 * (double)counted->calls * sampling / (double)counted->sampled;
-    return (uint64_t)fmin(fmax(ceil(stacks / fmax(0.25 * plain - overhead, 0.05 * plain)), 1), 1e9);
+    double every = stacks / fmax(0.25 * plain - overhead, 0.05 * plain);
+    return (uint64_t)fmin(ceil(fmax(every, (double)counted->calls / RECORD_SAMPLES)), 1e9);
 }
 
 static void sample(struct advice *advice)

@@ -107,13 +107,16 @@ struct record_function {
  * The command chooses `every` after a run that counts: exact (1) for up to RECORD_EXACT calls, else
  * so that the sampled run takes at most 1.3 times the plain one's CPU time,
  *
- *     every = ceil(2 * calls * stack / max(0.25 * plain - overhead, 0.05 * plain))
+ *     every = ceil(2 * calls * stack / max(0.25 * plain - overhead, 0.05 * plain)),
+ *     at least ceil(calls / RECORD_SAMPLES)
  *     stack = sampling / sampled          seconds for a stack, on trial
  *     overhead = counted - plain - sampling
  *
- * `counted` is the CPU time of the run that counts; there is some room for what varies.
+ * `counted` is the CPU time of the run that counts; there is some room for what varies. More
+ * samples than RECORD_SAMPLES tell hardly more, and the tables are to hold their stacks.
  */
 #define RECORD_EXACT 10000
+#define RECORD_SAMPLES 50000
 
 struct record {
     uint64_t magic; /* RECORD_MAGIC; written last by the command */
