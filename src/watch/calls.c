@@ -269,10 +269,11 @@ static void *move_recorded(void *block, size_t size)
 {
     bool clean;
     struct note *note = heap_note(block);
+    size_t room = heap_room(block);
     void *moved = heap_take(size, 16, &clean);
     if (!moved)
         return NULL;
-    memcpy(moved, block, note->size < size ? note->size : size);
+    memcpy(moved, block, room < size ? room : size);
     heap_note(moved)->drawn = note->drawn;
     if (note->context)
         prove_move(heap_note(moved), note);
@@ -304,9 +305,9 @@ static void *resize_recorded(void *block, size_t size)
 /* For a handler that has interrupted the watching: the block's record is given up. */
 static void *leave_recorded(void *block, size_t size)
 {
-    size_t old = heap_note(block)->size;
+    size_t room = heap_room(block);
     void *moved = next.malloc(size);
-    return moved ? memcpy(moved, block, old < size ? old : size) : NULL;
+    return moved ? memcpy(moved, block, room < size ? room : size) : NULL;
 }
 
 static ALWAYS_INLINE void *realloc_any(void *block, size_t size,
@@ -343,7 +344,7 @@ static void *watching_libc_realloc(void *block, size_t size)
 
 static size_t watching_malloc_usable_size(void *block)
 {
-    return heap_has(block) ? heap_note(block)->size : next.malloc_usable_size(block);
+    return heap_has(block) ? heap_room(block) : next.malloc_usable_size(block);
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */
