@@ -161,4 +161,10 @@ error() {
 is 'one in so many: within four standard errors' "$(error callee 20000)$(error caller 10000)$(error two_up 10000)" ''
 is 'the counters are exact' "$(($(number calls) / 1000)) $(($(number frees) / 1000))" '40 40'
 
+"$tool" make "$tmp/record" count 1 lives
+watched lives many
+check 'a run that counts knows what malloc and what a stack costs' \
+    test "$(number nanoseconds)" -gt 0 -a "$(number sampled)" -gt 0 -a "$(number sampling)" -gt 0
+is 'and the calls' "$(($(number calls) / 1000)) $(($(number frees) / 1000))" '40 40'
+
 done_testing
