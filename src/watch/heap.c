@@ -106,7 +106,7 @@ void *heap_take(size_t size, size_t alignment, bool *clean)
     *heap_note((void *)block) = (struct note){
         .size = size,
         .before = (uint32_t)(block - sizeof(struct note) - (uintptr_t)memory),
-        .class = (uint16_t)class,
+        .class = (uint16_t) class,
     };
     return (void *)block;
 }
