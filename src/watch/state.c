@@ -12,11 +12,12 @@ static void take_slot(struct watch_thread *thread)
     static uint32_t threads;
     uint32_t taken = __atomic_fetch_add(&watch_record->slots_taken, 1, __ATOMIC_RELAXED);
     thread->slot = taken % RECORD_THREADS + 1;
+    /* Processes that do the same, as children often do, are not sampled at the same calls. */
+    thread->random = (taken + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15);
+    thread->until = state_gap(watch_record->every);
     if (thread->number != 0)
         return;
     thread->number = __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED);
-    thread->random = thread->number * UINT64_C(0x9e3779b97f4a7c15);
-    thread->until = state_gap(watch_record->every);
     state_add(&watch_record->threads[thread->slot - 1].threads, 1);
 }
 

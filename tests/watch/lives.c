@@ -352,6 +352,21 @@ APART static void generated(void)
 #endif
 }
 
+/* Each child makes as few calls as the others. */
+APART static void children(void)
+{
+    for (int i = 0; i < 2 * TIMES; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            for (int j = 0; j < 20; j++)
+                callee();
+            _exit(0);
+        }
+        int status;
+        EXPECT(waitpid(child, &status, 0) == child && status == 0);
+    }
+}
+
 /* ---- many ------------------------------------------------------------------------------------ */
 
 /* Strict alternations, which a fixed step would meet. */
@@ -377,7 +392,7 @@ int main(int argc, char **argv)
         {"unloaded", unloaded},   {"threads", threads},
         {"raised", raised},       {"interrupted", interrupted},
         {"forking", forking},     {"generated", generated},
-        {"many", many},
+        {"children", children},   {"many", many},
     };
     return run_case(cases, sizeof cases / sizeof *cases, argc, argv);
 }

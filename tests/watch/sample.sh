@@ -161,6 +161,11 @@ error() {
 is 'one in so many: within four standard errors' "$(error callee 20000)$(error caller 10000)$(error two_up 10000)" ''
 is 'the counters are exact' "$(($(number calls) / 1000)) $(($(number frees) / 1000))" '40 40'
 
+# 4,000 calls, by processes that make fewer than are left out: 40 or so, and a standard error of 16%.
+sampled 100 lives children
+check 'children are sampled each in its own way' \
+    awk -v got="$(lives callee | cut -d' ' -f3)" 'BEGIN { exit !(got > 1600 && got < 6400) }'
+
 "$tool" make "$tmp/record" count 1 lives
 watched lives many
 check 'a run that counts knows what malloc and what a stack costs' \
