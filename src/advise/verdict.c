@@ -207,11 +207,13 @@ static void judge_unmeasured(struct advice *advice)
             need_text("allocation takes %.1f%% of the CPU time", 100 * advice->share));
         return;
     }
+    double least = 1;
     for (size_t i = 1; i < advice->contender_count; i++) {
         const struct contender *contender = &advice->contenders[i];
-        if (is_safe(contender) && contender->expected > 0 &&
-            (advice->best == 0 || contender->expected < advice->contenders[advice->best].expected))
+        if (is_safe(contender) && contender->expected > 0 && contender->expected < least) {
             advice->best = i;
+            least = contender->expected;
+        }
     }
     set(advice, VERDICT_UNCERTAIN, need_text("nothing was measured"));
 }

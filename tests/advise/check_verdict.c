@@ -265,6 +265,14 @@ START_TEST(without_measuring_the_best_expected_is_named)
 }
 END_TEST
 
+START_TEST(without_measuring_a_loss_is_not_named)
+{
+    advice.wish = &not_measuring;
+    add(PROCESS, "process", 0, 0, 0)->expected = 1.01;
+    ends_in(VERDICT_UNCERTAIN, 0, "nothing was measured");
+}
+END_TEST
+
 START_TEST(without_measuring_a_share_that_is_little_is_no)
 {
     advice.wish = &not_measuring;
@@ -328,6 +336,7 @@ int main(void)
     tcase_add_test(cases, an_unclear_one_does_not_matter_beside_a_faster);
     tcase_add_test(cases, few_rounds_are_uncertain);
     tcase_add_test(cases, without_measuring_the_best_expected_is_named);
+    tcase_add_test(cases, without_measuring_a_loss_is_not_named);
     tcase_add_test(cases, without_measuring_a_share_that_is_little_is_no);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
