@@ -149,6 +149,13 @@ if need runs runs.c && advise --runs 1 --json "$tmp/json" -- "$tmp/runs"; then
     fi
 fi
 
+if need litter -O2 litter.c && advise --runs 5 --json "$tmp/json" -- "$tmp/litter"; then
+    is 'what keeps a program that litters small is seen' \
+        "$(jq -c '[.contenders[0:2][].peak_bytes] | .[0] > 2 * .[1]' "$tmp/json"):$(jq -r .leanest.name "$tmp/json")" \
+        true:process
+    like '... and said' "$out" '^process holds .*M at the (end|peak), plain '
+fi
+
 # ---- of no use --------------------------------------------------------------------------------
 
 printf 'int main(void) { return 0; }\n' >"$tmp/none.c"
