@@ -32,4 +32,7 @@ EXTRA_DIST += \
 	tests/advise/placed.c \
 	tests/advise/placed.cc \
 	tests/advise/placed_other.c \
-	tests/advise/places.sh tests/advise/litter.c tests/advise/runs.c tests/advise/runs.sh
+	tests/advise/places.sh \
+	tests/advise/litter.c \
+	tests/advise/runs.c \
+	tests/advise/runs.sh
