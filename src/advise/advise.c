@@ -70,7 +70,7 @@ static void run_plain(struct advice *advice)
         free(told);
     }
     progress_run(second, wish, "plain", NULL, none, NULL);
-    if (second->status != first->status)
+    if (!trial_ends_alike(first, second))
         errx(ADVISE_FAILED,
              "'%s' ends in another way when it is run again: nothing can be "
              "compared",
@@ -106,11 +106,13 @@ static double watch(const struct advice *advice, struct record *record, const ch
     progress_run(&trial, wish, what, wish->shim, settings, &record->leader);
     records_remove();
     free(setting);
-    if (trial.status != advice->plain[0].status) {
+    if (!trial_ends_alike(&trial, &advice->plain[0])) {
         char *told = trial_tell(&trial);
-        warnx("'%s' %s when it is watched: what was seen is not all", wish->program[0], told);
-        free(told);
+        errx(ADVISE_FAILED, "'%s' %s when it is watched, and not when it is run plain",
+             wish->program[0], told);
     }
+    if (trial.differs && !advice->output_differs)
+        warnx("'%s' prints something else when it is watched", wish->program[0]);
     return trial.cpu;
 }
 

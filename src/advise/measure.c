@@ -8,6 +8,7 @@
 
 #include "advise/need.h"
 #include "advise/progress.h"
+#include "advise/trial.h"
 #include "advise/verdict.h"
 #include "base/compiler.h"
 
@@ -109,8 +110,9 @@ static void note(const struct advice *advice, size_t which, const struct trial *
     series[PEAK][round] = (double)trial->peak;
     series[AT_END][round] = (double)trial->at_end;
     series[FAULTS][round] = (double)trial->faults;
-    other_status[which] += trial->status != advice->plain[0].status;
-    other_output[which] += trial->status == advice->plain[0].status && trial->differs;
+    bool alike = trial_ends_alike(trial, &advice->plain[0]);
+    other_status[which] += !alike;
+    other_output[which] += alike && trial->differs;
 }
 
 /* ---- figures ----------------------------------------------------------------------------------

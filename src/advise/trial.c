@@ -345,6 +345,12 @@ bool trial_succeeded(const struct trial *trial)
     return trial->ended_by_us || trial->status == 0;
 }
 
+bool trial_ends_alike(const struct trial *one, const struct trial *other)
+{
+    return one->status == other->status || (one->ended_by_us != other->ended_by_us &&
+                                            trial_succeeded(one) && trial_succeeded(other));
+}
+
 char *trial_last_line(void)
 {
     char text[1024];

@@ -24,6 +24,9 @@ void trial_run(struct trial *trial, const struct wish *wish, const char *preload
 /* Whether it ended as a run should: with status 0, or when it was told to. */
 bool trial_succeeded(const struct trial *trial);
 
+/* Whether both ended in the same way, or one by itself and the other since its time was over. */
+bool trial_ends_alike(const struct trial *one, const struct trial *other);
+
 /* The last line that the last run wrote to its standard error; "" when there is none. To be freed.
  */
 char *trial_last_line(void);

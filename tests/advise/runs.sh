@@ -132,6 +132,12 @@ done
 advise --runs 1 -- sh -c 'echo $$'
 is 'output that differs: an answer' "$status" 0
 one_line '... and a line' "'sh' prints something else in each run: only exit statuses are compared"
+advise --no-measure -- sh -c 'test -z "$ARENASHIM_WATCH"'
+is 'a program that ends in another way when it is watched' "$status" 125
+one_line '... and a line' "'sh' exits with status 1 when it is watched, and not when it is run plain"
+advise --no-measure -- sh -c 'echo "${ARENASHIM_WATCH:+watched}"'
+is 'one that prints something else then' "$status" 0
+like '... and a line' "$err" "^arenashim: 'sh' prints something else when it is watched"
 advise --json "$tmp/json" -- sh -c 'echo "$ARENASHIM_SCOPES"'
 is 'a plan that changes the output is thrown out' \
     "$status:$(jq -r '.contenders[] | select(.name == "process") | .rounds_that_differed' "$tmp/json")" 0:5
