@@ -3,6 +3,8 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,11 @@
 #define PATIENCE 10
 
 static int input, expected = -1, output = -1, errors = -1;
+
+/* What each run inherits as it was when the command was started: the signals that are blocked, and
+ * descriptors. Libraries open some without a thought of that. */
+static sigset_t blocked_before;
+static bool inherited[1024];
 
 /* For the signal handler: what is to be ended and removed. */
 static volatile pid_t group;
@@ -102,6 +109,13 @@ void trial_start(void)
     close(file);
     signal(SIGCHLD, SIG_DFL);
     catch_endings();
+    for (file = STDERR_FILENO + 1; file < (int)COUNT(inherited); file++)
+        inherited[file] = fcntl(file, F_GETFD) == 0;
+    /* It is asked for by sigtimedwait alone. */
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, &blocked_before);
     if (isatty(STDIN_FILENO))
         input = open("/dev/null", O_RDONLY | O_CLOEXEC);
     else
@@ -168,17 +182,25 @@ static char **make_environment(const char *preload, char *const settings[])
     return made;
 }
 
+static void close_others_on_exec(void)
+{
+    close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+    for (int file = 0; file < (int)COUNT(inherited); file++)
+        if (inherited[file])
+            fcntl(file, F_SETFD, 0);
+}
+
 /* Called in the child. Waits until the command has done what is to be done first. */
-static noreturn void become(const struct wish *wish, char **environment, const sigset_t *mask,
-                            int channel)
+static noreturn void become(const struct wish *wish, char **environment, int channel)
 {
     char name[32], go;
+    close_others_on_exec();
     snprintf(name, sizeof name, "/proc/self/fd/%d", input);
     /* Opened anew: each run has a place in it of its own. */
     int in = open(name, O_RDONLY | O_CLOEXEC);
     if (read(channel, &go, 1) == 1 && dup2(in, STDIN_FILENO) >= 0 &&
         dup2(output, STDOUT_FILENO) >= 0 && dup2(errors, STDERR_FILENO) >= 0 &&
-        sigprocmask(SIG_SETMASK, mask, NULL) == 0)
+        sigprocmask(SIG_SETMASK, &blocked_before, NULL) == 0)
         execvpe(wish->path, wish->program, environment);
     int error = errno;
     (void)!write(channel, &error, sizeof error);
@@ -186,14 +208,13 @@ static noreturn void become(const struct wish *wish, char **environment, const s
 }
 
 /* Starts the run in a process group of its own, stopped before it ends if the system allows that.
- * The program's process, or -1 with trial->error. */
+ * Returns the process; trial->error says why it could not be made to run the program. */
 static pid_t launch(struct trial *trial, const struct wish *wish, char **environment,
                     int32_t *leader)
 {
     int channel[2];
     sigset_t mask, blocked;
     sigemptyset(&blocked);
-    sigaddset(&blocked, SIGCHLD);
     for (size_t i = 0; i < COUNT(endings); i++)
         sigaddset(&blocked, endings[i]);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0)
@@ -203,7 +224,7 @@ static pid_t launch(struct trial *trial, const struct wish *wish, char **environ
     if (child < 0)
         err(ADVISE_FAILED, "cannot start a process");
     if (child == 0)
-        become(wish, environment, &mask, channel[1]);
+        become(wish, environment, channel[1]);
     if (leader)
         *leader = child;
     group = child;
@@ -213,8 +234,6 @@ static pid_t launch(struct trial *trial, const struct wish *wish, char **environ
     if (write(channel[0], "", 1) == 1 && read(channel[0], &trial->error, sizeof(int)) == 0)
         trial->started = true;
     close(channel[0]);
-    /* Asked for by sigtimedwait alone. */
-    sigaddset(&mask, SIGCHLD);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     return child;
 }

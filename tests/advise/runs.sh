@@ -59,6 +59,10 @@ is 'the plain run has the LD_PRELOAD that is there, and no setting' \
     "$status:$(grep -cx "libm.so.6," "$seen")" 0:3
 like 'a watched one has the shim in front of it' "$(<"$seen")" "$shim:libm.so.6,watch\$"
 
+advise --runs 1 -- sh -c 'grep -E "^(SigBlk|SigIgn|SigCgt)" /proc/self/status | xargs >>"$seen"
+    ls /proc/self/fd | xargs >>"$seen"'
+is 'all runs have the same signals and descriptors' "$status:$(sort -u "$seen" | wc -l)" 0:2
+
 advise --runs 3 -- sh -c "$note"
 is 'two plain runs, three that are watched or less, and as many rounds as were wished' \
     "$status:$(runs ''):$(runs process)" 0:5:3
