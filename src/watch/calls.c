@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "watch/activation.h"
 #include "watch/heap.h"
 #include "watch/prove.h"
 #include "watch/sample.h"
@@ -276,7 +277,7 @@ static void *move_recorded(void *block, size_t size)
     memcpy(moved, block, room < size ? room : size);
     heap_note(moved)->drawn = note->drawn;
     if (note->context)
-        prove_move(heap_note(moved), note);
+        activation_move(heap_note(moved), note);
     heap_give(block);
     return moved;
 }

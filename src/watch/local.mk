@@ -23,6 +23,10 @@ src_watch_libwatch_la_SOURCES = \
 	src/watch/backtrace.h \
 	src/watch/sample.c \
 	src/watch/sample.h \
+	src/watch/activation.c \
+	src/watch/activation.h \
+	src/watch/wrapped.c \
+	src/watch/wrapped.h \
 	src/watch/prove.c \
 	src/watch/prove.h \
 	src/watch/calls.c \

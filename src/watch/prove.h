@@ -1,5 +1,5 @@
 /*
- * Activations of named functions: which blocks were drawn in each, and which of these died there
+ * Which blocks were drawn in each activation of a named function, and which of these died there
  * (record.h: functions).
  */
 #ifndef WATCH_PROVE_H
@@ -7,11 +7,7 @@
 
 #include <stddef.h>
 
-#include "next/named_host.h"
 #include "watch/heap.h"
-
-/* Makes wrapped calls activations. */
-void prove_start(struct named_host *host);
 
 /* The thread has drawn the block, in its innermost activation, which exists. */
 void prove_draw(struct note *note);
@@ -24,15 +20,10 @@ void prove_drawn(struct note *note);
 void prove_free(struct note *note);
 void prove_resize(struct note *note, size_t old);
 
-/* What a resize moves has another note. */
-void prove_move(struct note *to, const struct note *from);
-
 /* The thread frees or resizes a block that is not recorded, in its innermost activation. */
 void prove_stranger(void);
 
-/* Around a fork; in its child. */
-void prove_lock(void);
-void prove_unlock(void);
+/* In the child of a fork. */
 void prove_forked(void);
 
 #endif

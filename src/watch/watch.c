@@ -11,11 +11,13 @@
 
 #include "base/text.h"
 #include "next/watch_host.h"
+#include "watch/activation.h"
 #include "watch/calls.h"
 #include "watch/heap.h"
 #include "watch/prove.h"
 #include "watch/sample.h"
 #include "watch/state.h"
+#include "watch/wrapped.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -77,7 +79,7 @@ static bool is_meant(const struct record *record)
 static void before_fork(void)
 {
     if (watch_thread.busy == 0) {
-        prove_lock();
+        activation_lock();
         heap_lock();
     }
 }
@@ -86,7 +88,7 @@ static void after_fork(void)
 {
     if (watch_thread.busy == 0) {
         heap_unlock();
-        prove_unlock();
+        activation_unlock();
     }
 }
 
@@ -123,6 +125,6 @@ bool arenashim_watch_start(struct watch_host *host)
         return false;
     calls_start(host);
     if (record->mode == WATCH_PROVE)
-        prove_start(&host->named);
+        wrapped_start(&host->named);
     return true;
 }
