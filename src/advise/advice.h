@@ -70,9 +70,9 @@ struct place {
 struct candidate {
     struct place place; /* its entry */
     char *spec; /* how --scope names it: MODULE!+0xOFFSET, or MODULE!NAME where that is as good */
-    double calls, bytes; /* sampled: weight of what was drawn with it on the stack */
-    double inside;       /* sampled: of these calls, those that died inside, as it seems */
-    struct record_function proven; /* exact; all 0 when it was not called, or not proven */
+    double calls, bytes;        /* sampled: weight of what was drawn with it on the stack */
+    double inside;              /* sampled: of these calls, those that died inside, as it seems */
+    struct record_tally proven; /* exact; all 0 when it was not called, or not proven */
     bool is_proven;
     double expected; /* CPU time that it as a scope is to take, of plain's: 0.9 is a tenth less */
 };

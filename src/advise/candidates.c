@@ -138,9 +138,9 @@ static bool take_proof(const struct record *record, struct candidate *candidate)
         if (function->offset != candidate->place.offset ||
             strcmp(function->module, candidate->place.module) != 0)
             continue;
-        candidate->proven = *function;
+        candidate->proven = record_tally(record, i);
         candidate->is_proven = true;
-        return function->calls > 0;
+        return candidate->proven.calls > 0;
     }
     return false;
 }
@@ -167,7 +167,7 @@ void candidates_prove(struct advice *advice)
             free(candidate.spec);
             continue;
         }
-        const struct record_function *proven = &candidate.proven;
+        const struct record_tally *proven = &candidate.proven;
         double share = all > 0 ? 1 / all : 0;
         candidate.expected = expect_ratio(advice, share * (double)proven->inside,
                                           share * (double)(proven->calls - proven->inside),

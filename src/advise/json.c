@@ -108,7 +108,7 @@ static json_t *survivors_array(const struct advice *advice, const struct candida
     return survivors;
 }
 
-static json_t *proven_object(const struct record_function *proven)
+static json_t *proven_object(const struct record_tally *proven)
 {
     json_t *object = json_object();
     ADD(object, {"activations", integer(proven->activations)},

@@ -124,7 +124,7 @@ static struct contender *add(struct advice *advice, enum contender_kind kind, do
 
 /* The arena for what is alive at once in an activation, with headers, and half as much again: other
  * input may need more. */
-static size_t capacity_of(const struct record_function *proven)
+static size_t capacity_of(const struct record_tally *proven)
 {
     enum { HEADER = 32 };
     const size_t least = (size_t)64 << 10;
@@ -238,7 +238,7 @@ static candidate_set extended(const struct cover *cover, candidate_set set)
 
 static bool is_worth_measuring(const struct advice *advice, const struct candidate *candidate)
 {
-    const struct record_function *proven = &candidate->proven;
+    const struct record_tally *proven = &candidate->proven;
     return candidate->expected < 1 + ROUGH * advice->share && proven->inside > proven->calls / 10;
 }
 
@@ -251,9 +251,9 @@ static bool is_near(uint64_t a, uint64_t b)
  * functions that call one another once. */
 static bool is_served(const struct advice *advice, size_t candidate)
 {
-    const struct record_function *proven = &advice->candidates[candidate].proven;
+    const struct record_tally *proven = &advice->candidates[candidate].proven;
     for (size_t i = 0; i < candidate; i++) {
-        const struct record_function *other = &advice->candidates[i].proven;
+        const struct record_tally *other = &advice->candidates[i].proven;
         if (is_near(other->activations, proven->activations) &&
             is_near(other->calls, proven->calls) && is_near(other->inside, proven->inside))
             return true;
@@ -282,7 +282,7 @@ static size_t choose(const struct cover *cover, candidate_set plans[PLANS_MOST])
 static bool is_seen_safe(const struct advice *advice, candidate_set set)
 {
     for (size_t i = 0; i < advice->candidate_count; i++) {
-        const struct record_function *proven = &advice->candidates[i].proven;
+        const struct record_tally *proven = &advice->candidates[i].proven;
         if ((set >> i & 1) != 0 && (proven->surviving > 0 || proven->foreign > 0 ||
                                     proven->left > 0 || proven->inside != proven->calls))
             return false;

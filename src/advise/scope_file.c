@@ -15,7 +15,7 @@ static void print_text(const char *text, FILE *file)
 
 static void print_candidate(const struct candidate *candidate, FILE *file)
 {
-    const struct record_function *proven = &candidate->proven;
+    const struct record_tally *proven = &candidate->proven;
     fputs("\n# ", file);
     print_text(candidate->place.name, file);
     if (candidate->place.file)

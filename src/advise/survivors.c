@@ -10,8 +10,8 @@
 static uint32_t number_of(const struct record *record, const struct candidate *candidate)
 {
     for (uint32_t i = 0; i < lower(record->functions_named, RECORD_FUNCTIONS); i++)
-        if (record->functions[i].offset == candidate->proven.offset &&
-            strcmp(record->functions[i].module, candidate->proven.module) == 0)
+        if (record->functions[i].offset == candidate->place.offset &&
+            strcmp(record->functions[i].module, candidate->place.module) == 0)
             return i;
     return RECORD_FUNCTIONS;
 }

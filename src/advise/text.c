@@ -88,7 +88,7 @@ static void print_functions(const struct advice *advice, FILE *file)
     table_start(&table, headings, COUNT(headings));
     for (size_t i = 0; i < lower(advice->candidate_count, SHOWN); i++) {
         const struct candidate *candidate = &advice->candidates[i];
-        const struct record_function *proven = &candidate->proven;
+        const struct record_tally *proven = &candidate->proven;
         const struct contender *plan = plan_of(advice, i);
         char *place = place_text(&candidate->place);
         table_row(&table);
@@ -139,7 +139,7 @@ static char *stack_text(const struct record *record, uint32_t leaf,
 static void print_stacks(const struct advice *advice, const struct candidate *candidate, FILE *file)
 {
     enum { STACKS_SHOWN = 3, MARGIN = 10, LEAST = 30 };
-    const struct record_function *proven = &candidate->proven;
+    const struct record_tally *proven = &candidate->proven;
     struct survivors *list;
     size_t count = survivors_find(advice, candidate, &list);
     unsigned width = width_of(file);
@@ -157,7 +157,7 @@ static void print_stacks(const struct advice *advice, const struct candidate *ca
     free(list);
 }
 
-static bool same_calls(const struct record_function *a, const struct record_function *b)
+static bool same_calls(const struct record_tally *a, const struct record_tally *b)
 {
     const double equal = 1;
     return percent(higher(a->calls, b->calls) - lower(a->calls, b->calls), a->calls) < equal;
@@ -168,10 +168,10 @@ static void print_survivors(const struct advice *advice, FILE *file)
 {
     enum { FUNCTIONS_SHOWN = 3 };
     const double least = 1;
-    const struct record_function *last = NULL;
+    const struct record_tally *last = NULL;
     size_t shown = 0;
     for (size_t i = 0; i < advice->candidate_count && shown < FUNCTIONS_SHOWN; i++) {
-        const struct record_function *proven = &advice->candidates[i].proven;
+        const struct record_tally *proven = &advice->candidates[i].proven;
         /* Those that call one another alone are outlived by the same blocks. */
         if (percent(proven->calls - proven->inside, proven->calls) < least ||
             (shown > 0 && same_calls(proven, last)))

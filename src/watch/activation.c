@@ -74,7 +74,7 @@ static void tell_survivors(struct activation *one)
         struct note *note = one->first;
         unlist(note);
         if (note->forks == activation_forks)
-            sample_survived(note, (unsigned)(one->function - watch_record->functions));
+            sample_survived(note, one->function);
         if (one->enclosing)
             list(one->enclosing, note);
     }
@@ -84,7 +84,7 @@ static void tell_survivors(struct activation *one)
 void activation_end_slowly(struct activation *one, bool left)
 {
     if (left)
-        state_add(&one->function->left, 1);
+        one->tally->left++;
     tell_survivors(one);
     activation_end(one);
 }

@@ -22,8 +22,8 @@
 struct activation {
     struct activation *enclosing; /* of a spare node: the next */
     uintptr_t call;               /* where struct named_call lies: how deep the stack is */
-    struct record_function *function;
-    uint64_t bit; /* of the function */
+    uint32_t function;            /* its number in the record, from 0 */
+    struct record_tally *tally;   /* that of its thread's slot */
     uint32_t thread;
     bool open;
     uint64_t references; /* blocks that were drawn in no inner one, inner nodes; 1 while open */
@@ -36,9 +36,14 @@ struct activation {
 /* Forks that led here from the process that was executed. */
 extern uint16_t activation_forks;
 
+/* The tally of a function for the calling thread, which has a slot. */
+static ALWAYS_INLINE struct record_tally *activation_tally(uint32_t function)
+{
+    return &watch_record->tallies[watch_thread.slot - 1][function];
+}
+
 /* There is a spare node. */
-static ALWAYS_INLINE void activation_begin(struct named_call *call,
-                                           struct record_function *function, uint64_t bit)
+static ALWAYS_INLINE void activation_begin(struct named_call *call, uint32_t function)
 {
     struct watch_thread *thread = &watch_thread;
     struct activation *one = thread->spare, *enclosing = thread->innermost;
@@ -47,7 +52,7 @@ static ALWAYS_INLINE void activation_begin(struct named_call *call,
         .enclosing = enclosing,
         .call = (uintptr_t)call,
         .function = function,
-        .bit = bit,
+        .tally = activation_tally(function),
         .thread = thread->number,
         .open = true,
         .references = 1,
@@ -55,8 +60,8 @@ static ALWAYS_INLINE void activation_begin(struct named_call *call,
     if (enclosing)
         __atomic_add_fetch(&enclosing->references, 1, __ATOMIC_RELAXED);
     thread->innermost = one;
-    thread->open |= bit;
-    state_add(&function->activations, 1);
+    thread->open |= UINT64_C(1) << function;
+    one->tally->activations++;
     call->token = (uintptr_t)one;
 }
 
@@ -77,10 +82,10 @@ static ALWAYS_INLINE void activation_end(struct activation *one)
 {
     struct watch_thread *thread = &watch_thread;
     thread->innermost = one->enclosing;
-    thread->open &= ~one->bit;
+    thread->open &= ~(UINT64_C(1) << one->function);
     one->open = false;
     if (one->blocks != __atomic_load_n(&one->foreign_blocks, __ATOMIC_RELAXED))
-        state_add(&one->function->surviving, 1);
+        one->tally->surviving++;
     activation_let_go(one);
 }
 

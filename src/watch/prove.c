@@ -4,22 +4,15 @@
  */
 #include "watch/prove.h"
 
+#include "base/numbers.h"
 #include "watch/activation.h"
 #include "watch/state.h"
-
-static void raise_to(uint64_t *most, uint64_t value)
-{
-    uint64_t old = __atomic_load_n(most, __ATOMIC_RELAXED);
-    while (old < value && !__atomic_compare_exchange_n(most, &old, value, true, __ATOMIC_RELAXED,
-                                                       __ATOMIC_RELAXED))
-        ;
-}
 
 /* More bytes are alive in it. */
 static void note_most(const struct activation *one)
 {
-    raise_to(&one->function->most_bytes,
-             one->bytes - __atomic_load_n(&one->foreign_bytes, __ATOMIC_RELAXED));
+    uint64_t bytes = one->bytes - __atomic_load_n(&one->foreign_bytes, __ATOMIC_RELAXED);
+    one->tally->most_bytes = higher(one->tally->most_bytes, bytes);
 }
 
 void prove_draw(struct note *note)
@@ -29,13 +22,12 @@ void prove_draw(struct note *note)
     note->forks = activation_forks;
     state_add(&innermost->references, 1);
     for (struct activation *one = innermost; one; one = one->enclosing) {
-        struct record_function *function = one->function;
         one->calls++;
         one->blocks++;
         one->bytes += note->size;
-        state_add(&function->calls, 1);
-        state_add(&function->bytes, note->size);
-        raise_to(&function->most_calls, one->calls);
+        one->tally->calls++;
+        one->tally->bytes += note->size;
+        one->tally->most_calls = higher(one->tally->most_calls, one->calls);
         note_most(one);
     }
 }
@@ -65,7 +57,7 @@ static struct activation *still_inside(const struct note *note)
 static void note_outside(const struct activation *drawn_in)
 {
     for (struct activation *one = watch_thread.innermost; one != drawn_in; one = one->enclosing)
-        state_add(&one->function->freed_outside, 1);
+        one->tally->freed_outside++;
 }
 
 void prove_free(struct note *note)
@@ -76,13 +68,13 @@ void prove_free(struct note *note)
     for (struct activation *one = inside; one; one = one->enclosing) {
         one->blocks--;
         one->bytes -= size;
-        state_add(&one->function->inside, counts);
-        state_add(&one->function->inside_bytes, counts * size);
+        one->tally->inside += counts;
+        one->tally->inside_bytes += counts * size;
     }
     for (struct activation *one = is_own(note) ? NULL : note->context; one; one = one->enclosing) {
         state_add(&one->foreign_blocks, 1);
         state_add(&one->foreign_bytes, size);
-        state_add(&one->function->foreign, counts);
+        activation_tally(one->function)->foreign += counts;
     }
     if (note->drawn)
         activation_unlist(note);
@@ -96,8 +88,8 @@ void prove_resize(struct note *note, size_t old)
     note_outside(inside);
     for (struct activation *one = inside; one; one = one->enclosing) {
         one->bytes += more;
-        state_add(&one->function->resizes, counts);
-        state_add(&one->function->bytes, counts * more);
+        one->tally->resizes += counts;
+        one->tally->bytes += counts * more;
         note_most(one);
     }
     for (struct activation *one = is_own(note) ? NULL : note->context; one; one = one->enclosing)
@@ -109,9 +101,12 @@ void prove_stranger(void)
     note_outside(NULL);
 }
 
+/* The thread has a slot of its own by now. */
 void prove_forked(void)
 {
     activation_forks++;
-    for (struct activation *one = watch_thread.innermost; one; one = one->enclosing)
-        state_add(&one->function->activations, 1);
+    for (struct activation *one = watch_thread.innermost; one; one = one->enclosing) {
+        one->tally = activation_tally(one->function);
+        one->tally->activations++;
+    }
 }

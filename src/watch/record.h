@@ -81,12 +81,16 @@ struct record_life {
     uint64_t bytes;
 };
 
-/* WATCH_PROVE: a function that the command names, by its first two members; and what its
- * activations came to. An activation is a call that is not made inside of another of the same
- * function by the same thread. Exact: each is of all blocks. */
+/* WATCH_PROVE: a function that the command names. */
 struct record_function {
-    char module[248];     /* path, as in struct record_module */
-    uint64_t offset;      /* of its entry, from the load base */
+    char module[248]; /* path, as in struct record_module */
+    uint64_t offset;  /* of its entry, from the load base */
+};
+
+/* WATCH_PROVE: what a function's activations came to, as far as threads of one slot know. An
+ * activation is a call that is not made inside of another of the same function by the same thread.
+ * Of all blocks, and exact while no slot is shared. */
+struct record_tally {
     uint64_t activations; /* begun */
     uint64_t nested;      /* further calls, inside of these */
     uint64_t threads;     /* that made any */
@@ -97,10 +101,10 @@ struct record_function {
     uint64_t resizes;       /* of blocks drawn inside, while inside */
     uint64_t foreign;       /* drawn inside, freed by another thread at whatever time */
     uint64_t surviving;     /* activations that ended with a block of theirs alive */
-    uint64_t most_bytes;    /* drawn inside and alive at once, in one activation */
-    uint64_t most_calls;    /* drawn in one activation */
     uint64_t left;          /* activations that a jump left: they ended when it was noticed */
     uint64_t freed_outside; /* blocks not drawn inside that were freed or resized inside */
+    uint64_t most_bytes;    /* drawn inside and alive at once, in one activation */
+    uint64_t most_calls;    /* drawn in one activation */
 } __attribute__((aligned(64)));
 
 /*
@@ -142,6 +146,7 @@ struct record {
                                                      * sets 1 */
     struct record_thread threads[RECORD_THREADS];
     struct record_function functions[RECORD_FUNCTIONS]; /* from 0 */
+    struct record_tally tallies[RECORD_THREADS][RECORD_FUNCTIONS];
     uint32_t module_slots[RECORD_MODULE_SLOTS];
     struct record_module modules[RECORD_MODULES];
     uint32_t frame_slots[RECORD_FRAME_SLOTS];
@@ -149,5 +154,29 @@ struct record {
     uint32_t life_slots[RECORD_LIFE_SLOTS];
     struct record_life lives[RECORD_LIVES];
 };
+
+/* A function's tallies of all slots together. */
+static inline struct record_tally record_tally(const struct record *record, uint32_t function)
+{
+    struct record_tally sum = {.activations = 0};
+    for (uint32_t i = 0; i < RECORD_THREADS; i++) {
+        const struct record_tally *one = &record->tallies[i][function];
+        sum.activations += one->activations;
+        sum.nested += one->nested;
+        sum.threads += one->threads;
+        sum.calls += one->calls;
+        sum.bytes += one->bytes;
+        sum.inside += one->inside;
+        sum.inside_bytes += one->inside_bytes;
+        sum.resizes += one->resizes;
+        sum.foreign += one->foreign;
+        sum.surviving += one->surviving;
+        sum.left += one->left;
+        sum.freed_outside += one->freed_outside;
+        sum.most_bytes = one->most_bytes > sum.most_bytes ? one->most_bytes : sum.most_bytes;
+        sum.most_calls = one->most_calls > sum.most_calls ? one->most_calls : sum.most_calls;
+    }
+    return sum;
+}
 
 #endif

@@ -31,7 +31,8 @@ struct record_thread *state_counters(void)
 
 void state_forked(void)
 {
-    watch_thread.slot = 0;
+    if (watch_thread.slot != 0)
+        take_slot(&watch_thread);
 }
 
 uint64_t state_clock(void)

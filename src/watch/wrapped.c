@@ -31,17 +31,19 @@ static NAMED_QUIET bool enter(struct named_call *call)
     if (number == 0 || thread->busy ||
         (thread->innermost && thread->innermost->call <= (uintptr_t)call))
         return false;
-    struct record_function *function = &watch_record->functions[number - 1];
-    uint64_t bit = UINT64_C(1) << (number - 1);
+    uint32_t function = (uint32_t)number - 1;
+    uint64_t bit = UINT64_C(1) << function;
+    if (!(thread->seen & bit))
+        return false;
     if (thread->open & bit) {
-        state_add(&function->nested, 1);
+        activation_tally(function)->nested++;
         return true;
     }
-    if (!(thread->seen & bit) || !thread->spare)
+    if (!thread->spare)
         return false;
     thread->busy = 1;
     signal_fence();
-    activation_begin(call, function, bit);
+    activation_begin(call, function);
     signal_fence();
     thread->busy = 0;
     return true;
@@ -100,36 +102,36 @@ static void end_left(uintptr_t stack)
     }
 }
 
-static void note_thread(uint64_t bit, struct record_function *function)
+static void note_thread(uint32_t function)
 {
     struct watch_thread *thread = &watch_thread;
+    uint64_t bit = UINT64_C(1) << function;
     if (thread->seen == 0) {
-        state_counters(); /* the thread has a number from then on */
+        state_counters(); /* the thread has a number and a slot from then on */
         pthread_setspecific(thread_end, thread);
     }
     if (!(thread->seen & bit))
-        state_add(&function->threads, 1);
+        activation_tally(function)->threads++;
     thread->seen |= bit;
 }
 
-static void enter_any(struct named_call *call, size_t number)
+static void enter_any(struct named_call *call, uint32_t function)
 {
     struct watch_thread *thread = &watch_thread;
-    struct record_function *function = &watch_record->functions[number - 1];
-    uint64_t bit = UINT64_C(1) << (number - 1);
-    note_thread(bit, function);
+    note_thread(function);
     end_left((uintptr_t)call);
-    if (thread->open & bit) {
-        state_add(&function->nested, 1);
+    if (thread->open & UINT64_C(1) << function) {
+        activation_tally(function)->nested++;
         return;
     }
     bool clean;
-    if (!thread->spare)
+    if (!thread->spare) {
         thread->spare = heap_take(sizeof *thread->spare, 16, &clean);
-    if (!thread->spare)
-        return;
-    thread->spare->enclosing = NULL;
-    activation_begin(call, function, bit);
+        if (!thread->spare)
+            return;
+        thread->spare->enclosing = NULL;
+    }
+    activation_begin(call, function);
 }
 
 /* A handler that has interrupted the watching makes no activation. */
@@ -150,7 +152,7 @@ static void enter_slowly(struct named_call *call)
         __atomic_store_n(&call->function->site_number, number, __ATOMIC_RELAXED);
     }
     if (number != NOT_NAMED)
-        enter_any(call, number);
+        enter_any(call, (uint32_t)number - 1);
     signal_fence();
     thread->busy = 0;
     errno = saved_errno;

@@ -42,7 +42,7 @@ static void begin(void)
     proven = made_record(WATCH_PROVE);
     module = made_module(proven, RUN);
     leaf = made_frame(proven, made_frame(proven, 0, module, 0x2000), module, 0x3000);
-    struct record_function *function = &proven->functions[made_function(proven, RUN, 0x2000)];
+    struct record_tally *function = &proven->tallies[0][made_function(proven, RUN, 0x2000)];
     function->activations = 7;
     function->threads = 1;
     function->calls = 1000;

@@ -73,9 +73,9 @@ static uint32_t add_caller(uint64_t function, uint64_t calls)
 }
 
 /* The exact figures of a function whose blocks all die inside. */
-static struct record_function *prove(uint64_t offset, uint64_t activations, uint64_t calls)
+static struct record_tally *prove(uint64_t offset, uint64_t activations, uint64_t calls)
 {
-    struct record_function *function = &proven->functions[made_function(proven, RUN, offset)];
+    struct record_tally *function = &proven->tallies[0][made_function(proven, RUN, offset)];
     function->activations = activations;
     function->calls = function->inside = calls;
     function->bytes = 100 * calls;
@@ -265,7 +265,7 @@ END_TEST
 START_TEST(what_is_seen_safe_has_a_twin_that_is_reset)
 {
     add_caller(0x2000, 1000);
-    struct record_function *function = prove(0x2000, 10, 1000);
+    struct record_tally *function = prove(0x2000, 10, 1000);
     uint64_t *const harm[] = {NULL, &function->surviving, &function->foreign, &function->left};
     if (harm[_i])
         *harm[_i] = 1;

@@ -101,12 +101,13 @@ static void print_counters(const struct record *record)
 static void print_functions(const struct record *record)
 {
     static const char *const names[] = {
-        "activations", "nested",       "threads", "calls",         "bytes",
-        "inside",      "inside_bytes", "resizes", "foreign",       "surviving",
-        "most_bytes",  "most_calls",   "left",    "freed_outside",
+        "activations", "nested",        "threads",    "calls",      "bytes",
+        "inside",      "inside_bytes",  "resizes",    "foreign",    "surviving",
+        "left",        "freed_outside", "most_bytes", "most_calls",
     };
     for (uint32_t i = 0; i < record->functions_named; i++) {
-        const uint64_t *values = &record->functions[i].activations;
+        const struct record_tally tally = record_tally(record, i);
+        const uint64_t *values = &tally.activations;
         for (size_t j = 0; j < sizeof names / sizeof *names; j++)
             printf("function %" PRIu32 " %s %" PRIu64 "\n", i, names[j], values[j]);
     }
