@@ -102,6 +102,16 @@ START_TEST(what_may_be_a_tie_is_measured_again)
 }
 END_TEST
 
+START_TEST(a_small_gain_is_looked_at_twice)
+{
+    struct contender *process = add(PROCESS, "process", 0.94, 0.95, 0.96);
+    ck_assert(verdict_needs(&advice, 1));
+    process->rounds = 10;
+    ck_assert(!is_open());
+    ends_in(VERDICT_PLAN, 1, NULL);
+}
+END_TEST
+
 START_TEST(what_changes_the_output_is_left_out)
 {
     add(PROCESS, "process", 0.30, 0.31, 0.32)->differed = 1;
@@ -316,6 +326,7 @@ int main(void)
     tcase_add_test(cases, the_fastest_is_recommended);
     tcase_add_test(cases, at_a_tie_the_simplest_is);
     tcase_add_test(cases, what_may_be_a_tie_is_measured_again);
+    tcase_add_test(cases, a_small_gain_is_looked_at_twice);
     tcase_add_test(cases, what_changes_the_output_is_left_out);
     tcase_add_test(cases, peers_and_resets_are_never_recommended);
     tcase_add_test(cases, a_reset_that_is_no_faster_is_not_mentioned);
