@@ -358,7 +358,7 @@ END_TEST
     "ARENASHIM_MODULES, ARENASHIM_SCOPES, ARENASHIM_SCOPE_FILE, ARENASHIM_SCOPE_STRICT, "          \
     "ARENASHIM_SCOPE_LIST, ARENASHIM_END, ARENASHIM_STACK, ARENASHIM_DEBUG, "                      \
     "ARENASHIM_STATS, "                                                                            \
-    "ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW, ARENASHIM_MEMCHECK, ARENASHIM_WATCH and "              \
+    "ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW, ARENASHIM_MEMCHECK, ARENASHIM_WATCH and "             \
     "ARENASHIM_DISABLE\n"
 
 static const char *const unknown[] = {"CAPACTY", "STAT", "STATS_FIL", "STATS_FILES", "limit", ""};
