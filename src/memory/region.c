@@ -26,6 +26,10 @@
 #define BYTES_BESIDE ((size_t)1 << 40)
 #define LOWEST ((uintptr_t)1 << 45)
 
+/* What they begin at a multiple of: where aligned blocks come to lie in an arena, and so how much
+ * fits, is the same in each run. */
+#define REGION_UNIT ((uintptr_t)1 << 21)
+
 /* Where they are reserved: Valgrind 3.19 refuses reservations of 2^36 bytes and more and slows down
  * with large ones. Such a region is divided into at least so many slots, if need be smaller ones.
  */
@@ -95,8 +99,8 @@ static bool choose(struct region *region, struct region_wish wish)
     if (place == 0)
         return false;
     bool below = place > LOWEST + region->size + BYTES_AWAY;
-    region->start =
-        region_page_down(below ? place - BYTES_AWAY - region->size : place + BYTES_AWAY);
+    region->start = round_down(below ? place - BYTES_AWAY - region->size : place + BYTES_AWAY,
+                               REGION_UNIT);
     if (lies_beside(region, (uintptr_t)getauxval(AT_ENTRY)) ||
         lies_beside(region, (uintptr_t)sbrk(0)))
         return false;
