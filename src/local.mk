@@ -55,6 +55,8 @@ src_libcore_la_SOURCES = \
 	src/thread/misuse.h \
 	src/thread/thread.c \
 	src/thread/thread.h \
+	src/thread/looks.c \
+	src/thread/looks.h \
 	src/thread/gate.h \
 	src/thread/settle.c \
 	src/thread/settle.h \

@@ -4,16 +4,18 @@
  */
 #include "base/numbers.h"
 #include "engine/retain_heap.h"
+#include "thread/looks.h"
 
 /* ---- scopes ---------------------------------------------------------------------------------- */
 
 void retain_look_back(struct thread *thread, struct frame *frame)
 {
     retain_note_peak(thread);
-    if (frame->live <= 0)
-        return;
-    frame->stats->survivors += (uint64_t)frame->live;
-    frame->stats->pinned = higher(frame->stats->pinned, thread->heap.pages.used * PAGE_BYTES);
+    if (frame->live > 0) {
+        frame->stats->survivors += (uint64_t)frame->live;
+        frame->stats->pinned = higher(frame->stats->pinned, thread->heap.pages.used * PAGE_BYTES);
+    }
+    looks_count(thread, frame, frame->peak >> 2);
 }
 
 /* What is not bumped through from the front again before so many pages have been. */

@@ -4,6 +4,7 @@
 #include "report/report.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <link.h>
 #include <pthread.h>
 #include <string.h>
@@ -15,6 +16,10 @@
 #include "next/fixed.h"
 #include "report/output.h"
 #include "report/stats.h"
+#include "thread/looks.h"
+
+/* Goes up where a reader of an older format would misunderstand the JSON. 1 had no number. */
+#define JSON_FORMAT 2
 
 /* How many modules the text form names. */
 #define MODULES_NAMED 5
@@ -108,6 +113,49 @@ static void json_passed(struct text *out, const struct stats *stats)
     text_str(out, "\n    ]\n  }");
 }
 
+static void json_site(struct text *out, const char *separator, const struct site *site)
+{
+    string_member(out, separator, "label", site->label);
+    string_member(out, ", ", "file", site->file);
+    member(out, ", ", "line", site->line);
+}
+
+/* Up to the largest that there is. */
+static void json_sizes(struct text *out, size_t site)
+{
+    const char *separator = "";
+    uint64_t rest = 0;
+    for (unsigned i = 0; i < LOOKS_SIZES; i++)
+        rest += stats_of_size(site, i);
+    text_str(out, ",\n     \"histogram\": [");
+    for (unsigned i = 0; i < LOOKS_SIZES && rest > 0; i++, separator = ", ") {
+        uint64_t scopes = stats_of_size(site, i);
+        rest -= scopes < rest ? scopes : rest; /* other threads go on */
+        text_str(out, separator);
+        text_uint(out, scopes);
+    }
+    text_str(out, "]");
+}
+
+static void json_nesting(struct text *out)
+{
+    const char *separator = "\n";
+    text_str(out, ",\n  \"nesting\": [");
+    for (uint32_t i = 1; i < LOOKS_NODES; i++) {
+        struct look_node node = looks_node(i);
+        if (node.key == 0)
+            continue;
+        text_str(out, separator);
+        separator = ",\n";
+        member(out, "    {", "node", i);
+        member(out, ", ", "in", node.key >> 32);
+        json_site(out, ", ", sites_at((uint32_t)node.key - 1));
+        member(out, ", ", "scopes", node.scopes);
+        text_str(out, "}");
+    }
+    text_str(out, "\n  ]");
+}
+
 static void json_sites(struct text *out)
 {
     text_str(out, ",\n  \"sites\": [");
@@ -118,9 +166,7 @@ static void json_sites(struct text *out)
             continue;
         text_str(out, separator);
         separator = ",\n";
-        string_member(out, "    {", "label", sites_at(i)->label);
-        string_member(out, ", ", "file", sites_at(i)->file);
-        member(out, ", ", "line", sites_at(i)->line);
+        json_site(out, "    {", sites_at(i));
         member(out, ",\n     ", "scopes", sum.scopes);
         member(out, ", ", "routed_calls", sum.calls);
         member(out, ", ", "routed_bytes", sum.bytes);
@@ -130,6 +176,7 @@ static void json_sites(struct text *out)
         member(out, ", ", "live_at_end", sum.live_at_end);
         member(out, ",\n     ", "survivors", sum.survivors);
         member(out, ", ", "bytes_pinned", sum.pinned);
+        json_sizes(out, i);
         text_str(out, "}");
     }
     text_str(out, "\n  ]");
@@ -137,7 +184,12 @@ static void json_sites(struct text *out)
 
 static void json(struct text *out, const struct stats *stats)
 {
-    string_member(out, "{\n  ", "version", PACKAGE_VERSION);
+    char host[HOST_NAME_MAX + 1] = "";
+    gethostname(host, sizeof host - 1);
+    member(out, "{\n  ", "format", JSON_FORMAT);
+    string_member(out, ",\n  ", "version", PACKAGE_VERSION);
+    string_member(out, ",\n  ", "host", host);
+    string_member(out, ",\n  ", "program", program_invocation_short_name);
     member(out, ",\n  ", "pid", (uint64_t)getpid());
     member(out, ",\n  ", "threads", stats->threads);
     member(out, ",\n  ", "scopes", stats->all_sites.scopes);
@@ -156,6 +208,7 @@ static void json(struct text *out, const struct stats *stats)
     member(out, ",\n  ", "other_stacks", stats->other_stacks);
     member(out, ",\n  ", "misuses", stats->misuses);
     json_sites(out);
+    json_nesting(out);
     text_str(out, "\n}\n");
 }
 

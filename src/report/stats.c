@@ -8,6 +8,7 @@
 #include "next/fixed.h"
 #include "scope/close.h"
 #include "scope/process.h"
+#include "thread/looks.h"
 #include "thread/misuse.h"
 #include "thread/settle.h"
 #include "thread/thread.h"
@@ -49,6 +50,15 @@ bool stats_of_site(size_t index, struct site_stats *sum)
         if (sites_at(i)->ready && sites_equal(sites_at(i), site))
             add_site_of_all_threads(sum, i);
     return (sum->scopes | sum->bytes | sum->calls | sum->overflows) != 0;
+}
+
+uint64_t stats_of_size(size_t index, unsigned size)
+{
+    uint64_t sum = 0;
+    for (size_t i = index; i < sites_count(); i++)
+        if (sites_at(i)->ready && sites_equal(sites_at(i), sites_at(index)))
+            sum += looks_of_size(i, size);
+    return sum;
 }
 
 /* ---- modules --------------------------------------------------------------------------------- */

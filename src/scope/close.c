@@ -13,6 +13,7 @@
 #include "scope/open.h"
 #include "scope/stack.h"
 #include "thread/gate.h"
+#include "thread/looks.h"
 #include "thread/misuse.h"
 
 /* ---- accounting ------------------------------------------------------------------------------ */
@@ -30,6 +31,7 @@ static void enter_dropping(struct thread *thread, struct frame *frame)
     thread->need = higher(thread->need, frame->peak - thread->base + thread->spilled);
     if (frame > thread->frames && !frame[-1].retains)
         frame[-1].peak = higher(frame[-1].peak, frame->peak);
+    looks_count(thread, frame, frame->peak - frame->start);
 }
 
 /* What concerned the innermost scope alone is over. */

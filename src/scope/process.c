@@ -1,6 +1,7 @@
 #include "scope/process.h"
 
 #include "engine/frees.h"
+#include "thread/looks.h"
 #include "thread/misuse.h"
 #include "thread/settle.h"
 
@@ -23,6 +24,7 @@ void process_begin(void)
     if (hot.thread)
         begin_statistics(hot.thread);
     frees_after_fork();
+    looks_after_fork();
     misuse_after_fork();
 }
 

@@ -27,7 +27,8 @@ struct frame {
     uintptr_t paused_limit; /* both gates at the first pause */
     uint64_t paused_small;
     uint64_t pauses; /* not yet resumed; 0 in frames not in use */
-    uintptr_t peak;  /* highest cursor settled so far; 0: nothing to account for */
+    uintptr_t peak;  /* highest cursor settled so far; 0: nothing to account for; of one that
+                      * retains, two flags and what has been drawn: see settle.c */
     int64_t live;    /* blocks drawn and not freed, as of the last settling; 0 in frames not in
                       * use */
     size_t spilled;  /* the thread's `spilled` at begin */

@@ -6,8 +6,9 @@ void settle(struct thread *thread, struct frame *frame)
         settle_dropping(thread, frame);
         return;
     }
+    /* It has been used; above two bits stands what has been drawn. */
+    frame->peak = (frame->peak | 1) + (hot.bytes << 2);
     thread->heap.alive += settle_counts(thread, frame);
-    frame->peak |= 1; /* it has been used */
 }
 
 void settle_innermost(struct thread *thread)

@@ -41,6 +41,8 @@ struct site_stats {
     uint64_t live_at_end; /* blocks that were dropped, not freed, when their scope ended */
     uint64_t survivors;   /* blocks that were alive at, and after, the end of their scope */
     uint64_t pinned;      /* most bytes of the heap in use at such an end */
+    int64_t ends_left;    /* ends that are not looked at before the next that is: looks.h */
+    uint64_t looks;
 };
 
 /* Found by a hash of the key; saves the search through all sites. */

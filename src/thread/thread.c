@@ -358,7 +358,7 @@ void thread_clear_statistics(struct thread *thread)
     thread->need = 0;
     thread->late_frees = 0;
     memset(&thread->passed, 0, sizeof thread->passed);
-    memset(thread->sites, 0, sizeof thread->sites);
+    memset(thread->sites, 0, sites_count() * sizeof *thread->sites);
 }
 
 static void clear_state(struct thread *thread)

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "expect.h"
@@ -83,6 +84,42 @@ static void deep_nesting(void)
     }
 }
 
+/* Every fourth comes to 1,008 bytes, the others to 112. */
+static void many_scopes(void)
+{
+    for (int i = 0; i < 40000; i++)
+        ARENA_SCOPE("some")
+            opaque(malloc(i % 4 == 0 ? 1000 : 100));
+}
+
+static void recurse(int levels)
+{
+    ARENA_SCOPE("recursion") {
+        opaque(malloc(10));
+        if (levels > 1)
+            recurse(levels - 1);
+    }
+}
+
+static void recursion(void)
+{
+    for (int i = 0; i < 3; i++)
+        recurse(3);
+}
+
+/* The parent's scopes and the child's have another nesting; the child alone reports. */
+static void fork_between(void)
+{
+    counts();
+    if (fork() != 0) {
+        int status;
+        wait(&status);
+        _exit(status != 0);
+    }
+    ARENA_SCOPE("child")
+        opaque(malloc(10));
+}
+
 static void print_stats(void)
 {
     counts();
@@ -148,6 +185,9 @@ int main(int argc, char **argv)
         {"many_sites", many_sites},
         {"equal_sites", equal_sites},
         {"deep_nesting", deep_nesting},
+        {"many_scopes", many_scopes},
+        {"recursion", recursion},
+        {"fork_between", fork_between},
         {"print_stats", print_stats},
         {"exit_in_scope", exit_in_scope},
         {"quick_exit_in_scope", quick_exit_in_scope},

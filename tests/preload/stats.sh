@@ -33,6 +33,14 @@ stat_is 'counts are exact' \
 stat_is 'sites are exact' \
     '[.sites[] | "\(.label) \(.scopes) \(.routed_calls) \(.routed_bytes) \(.peak_bytes) \(
      .live_at_end)"] | sort | join(", ")' 'inner 3 3 300 112 3, outer 3 6 900 432 3'
+stat_is 'the format has a number' '[.format, .program] | map(tostring) | join(" ")' '2 cases'
+stat_is 'the host is named' .host "$(uname -n)"
+stat_is 'scopes by what they came to, in powers of two' \
+    '[.sites[] | "\(.label) \(.histogram | length - 1) \(.histogram[-1])"] | sort | join(", ")' \
+    'inner 6 3, outer 8 3'
+stat_is 'which site was begun in which' \
+    '.nesting as $all | [.nesting[] | .in as $in |
+     "\(.label) \(.scopes) in \($all[] | select(.node == $in).label)"] | join(", ")' 'inner 3 in outer'
 stat_is 'the largest arena' .high_water_bytes 432
 stat_is 'the recommended capacity is in pages' .recommended_capacity_bytes 4096
 
@@ -72,6 +80,20 @@ is 'arenashim_stats_print writes JSON, at once' \
     "$(jq -r '"\(.scopes) \(.routed_calls) \(.left_open)"' "$tmp/out")" '6 9 0
 7 10 0'
 stat_is 'arenashim_stats_print changes nothing' '"\(.scopes) \(.routed_calls) \(.left_open)"' '7 10 0'
+
+under "$tmp/cases" many_scopes
+routed 'many scopes'
+stat_is 'many scopes: one of them stands for many' \
+    '.sites[0].histogram |
+     "\(add > 39500 and add <= 40000) \(.[9] / add | . > 0.2 and . < 0.3) \(.[6] + .[9] == add)"' \
+    'true true true'
+under "$tmp/cases" recursion
+stat_is 'a scope in one of its own site is in no other' \
+    '[.nesting[] | "\(.label) \(.scopes) \(.in)"] | join(", ")' 'recursion 9 0'
+under "$tmp/cases" fork_between
+mv "$tmp"/stats.* "$tmp/stats"
+stat_is "a child's statistics hold none of its parent's scopes" \
+    '[(.nesting, .sites)[] | "\(.label) \(.scopes)"] | join(", ")' 'child 1, child 1'
 
 # ---- text --------------------------------------------------------------------------------------
 

@@ -1,0 +1,80 @@
+#include "thread/looks.h"
+
+#include <string.h>
+
+#include "base/numbers.h"
+
+static uint64_t sizes[SITES_MAX][LOOKS_SIZES];
+static struct look_node nodes[LOOKS_NODES];
+
+static void add(uint64_t *sum, uint64_t number)
+{
+    __atomic_fetch_add(sum, number, __ATOMIC_RELAXED);
+}
+
+static unsigned size_of(uint64_t bytes)
+{
+    unsigned power = 63 - (unsigned)__builtin_clzl(bytes | 1);
+    return power < LOOKS_SIZES ? power : LOOKS_SIZES - 1;
+}
+
+/* The node of the site in that of `around`; `around` itself when there is no room for it. Numbers
+ * are places in the table, found by a hash. */
+static uint32_t node_in(uint32_t around, size_t site)
+{
+    uint64_t key = (uint64_t)around << 32 | (site + 1);
+    uint32_t first = (uint32_t)(key * 0x9e3779b97f4a7c15 >> 32);
+    for (uint32_t i = 0; i < LOOKS_NODES; i++) {
+        uint32_t number = (first + i) % LOOKS_NODES;
+        uint64_t found = 0;
+        if (number != 0 && (__atomic_compare_exchange_n(&nodes[number].key, &found, key, false,
+                                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED) ||
+                            found == key))
+            return number;
+    }
+    return around;
+}
+
+/* A scope in one of its own site is the same node: recursion does not deepen the tree. */
+static uint32_t node_of(const struct thread *thread, const struct frame *innermost)
+{
+    const struct site_stats *last = NULL;
+    uint32_t node = 0;
+    unsigned depth = 0;
+    for (const struct frame *frame = thread->frames; frame <= innermost && depth < LOOKS_DEPTH;
+         frame++) {
+        if (frame->stats == last)
+            continue;
+        last = frame->stats;
+        node = node_in(node, (size_t)(last - thread->sites));
+        depth++;
+    }
+    return node;
+}
+
+COLD void looks_note(const struct thread *thread, const struct frame *frame, uint64_t bytes)
+{
+    struct site_stats *stats = frame->stats;
+    uint64_t weight = stats->looks < LOOKS_FIRST ? 1 : LOOKS_GAP;
+    stats->ends_left = ++stats->looks < LOOKS_FIRST ? 0 : LOOKS_GAP - 1;
+    add(&sizes[stats - thread->sites][size_of(bytes)], weight);
+    add(&nodes[node_of(thread, frame)].scopes, weight);
+}
+
+uint64_t looks_of_size(size_t site, unsigned size)
+{
+    return __atomic_load_n(&sizes[site][size], __ATOMIC_RELAXED);
+}
+
+struct look_node looks_node(uint32_t number)
+{
+    return (struct look_node){__atomic_load_n(&nodes[number].key, __ATOMIC_RELAXED),
+                              __atomic_load_n(&nodes[number].scopes, __ATOMIC_RELAXED)};
+}
+
+void looks_after_fork(void)
+{
+    memset(sizes, 0, sites_count() * sizeof *sizes);
+    if (sites_count() > 0)
+        memset(nodes, 0, sizeof nodes);
+}
