@@ -12,6 +12,7 @@
 
 #include "base/compiler.h"
 #include "base/numbers.h"
+#include "base/runtimes.h"
 #include "base/text.h"
 #include "next/fixed.h"
 #include "report/output.h"
@@ -233,18 +234,6 @@ static void row(struct text *out, const char *name, uint64_t number, const char 
     padded(out, number, 14);
     text_str(out, unit);
     text_str(out, "\n");
-}
-
-/* Libraries that keep memory for themselves beyond any scope: naming them is no good advice. */
-static bool is_runtime(const char *name)
-{
-    static const char *const prefixes[] = {"libc.so",    "libc-",      "ld-linux",
-                                           "libstdc++.", "libc++",     "libgcc_s",
-                                           "libgomp.",   "libpthread", "libomp.so"};
-    for (size_t i = 0; i < COUNT(prefixes); i++)
-        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
-            return true;
-    return false;
 }
 
 static void text_modules(struct text *out, const struct stats *stats)
