@@ -40,6 +40,7 @@ include tests/cli/local.mk
 include tests/lifecycle/local.mk
 include tests/neighbours/local.mk
 include tests/preload/local.mk
+include tests/reader/local.mk
 include tests/fuzz/local.mk
 include tests/stress/local.mk
 include tests/valgrind/local.mk

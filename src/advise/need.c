@@ -9,7 +9,7 @@
 void *need(void *memory)
 {
     if (!memory)
-        errx(CANCELED, "there is no memory left for the advice");
+        errx(CANCELED, "there is no memory left");
     return memory;
 }
 

@@ -331,6 +331,17 @@ size_t places_frames(const char *module, uint64_t function, uint64_t offset, str
     return found + 1;
 }
 
+void places_call(const char *module, uint64_t offset, struct place *place)
+{
+    const struct object *object = open_object(module);
+    GElf_Addr address = offset - 1 + object->bias; /* it may be the last of its function */
+    const char *name = object->module ? dwfl_module_addrname(object->module, address) : NULL;
+    *place = (struct place){.module = object->path, .offset = offset};
+    place->name = name ? shown_name(name) : need_text("+0x%" PRIx64, offset);
+    if (object->module)
+        find_line(object, address, place);
+}
+
 /* ---- what can be wrapped --------------------------------------------------------------------- */
 
 bool places_is_start(const char *module, uint64_t offset)

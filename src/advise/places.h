@@ -39,6 +39,10 @@ bool places_is_called(const char *module, uint64_t offset);
 size_t places_frames(const char *module, uint64_t function, uint64_t offset, struct place *frames,
                      size_t most);
 
+/* The call that returns to `offset`: function, or module and offset where no symbol table names it,
+ * file and line. */
+void places_call(const char *module, uint64_t offset, struct place *place);
+
 /* How a spec names the function, and no other, of the files that are loaded under that base name:
  * by the full path where `whole` is set. To be freed. */
 char *places_spec(const struct place *place, bool whole);

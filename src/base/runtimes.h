@@ -1,5 +1,6 @@
 /*
- * Libraries that keep memory for themselves beyond any scope: to route their calls is no good advice.
+ * Libraries that keep memory for themselves beyond any scope: to route their calls is no good
+ * advice.
  */
 #ifndef BASE_RUNTIMES_H
 #define BASE_RUNTIMES_H

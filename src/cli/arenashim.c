@@ -21,6 +21,7 @@ static void general_help(void)
           "       arenashim scopes [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
           "       arenashim check [--] PROGRAM [ARGUMENT]...\n"
           "       arenashim advise [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+          "       arenashim report [OPTION]... FILE...\n"
           "       arenashim help [COMMAND]\n"
           "       arenashim --help | --version\n"
           "\n"
@@ -30,6 +31,7 @@ static void general_help(void)
           "  scopes  list the functions that specs of scopes mean in PROGRAM, and do not run it\n"
           "  check   do so under Valgrind, and fail on leaks and misuse\n"
           "  advise  find the functions of PROGRAM that are worth a scope, and measure them\n"
+          "  report  merge the statistics of processes, and show what they say\n"
           "  help    describe a COMMAND and its options\n"
           "\n"
           "See arenashim(1) and libarenashim(7).\n",
@@ -37,9 +39,9 @@ static void general_help(void)
 }
 
 static const struct command commands[] = {
-    {"run", run_command, run_help},       {"scopes", scopes_command, scopes_help},
-    {"check", check_command, check_help}, {"advise", advise_command, advise_help},
-    {"help", help_command, general_help},
+    {"run", run_command, run_help},          {"scopes", scopes_command, scopes_help},
+    {"check", check_command, check_help},    {"advise", advise_command, advise_help},
+    {"report", report_command, report_help}, {"help", help_command, general_help},
 };
 
 static const struct command *find_command(const char *name)
@@ -47,7 +49,8 @@ static const struct command *find_command(const char *name)
     for (size_t i = 0; i < COUNT(commands); i++)
         if (strcmp(name, commands[i].name) == 0)
             return &commands[i];
-    usage_error("arenashim", "'%s' is not a command; there are run, scopes, check, advise and help",
+    usage_error("arenashim",
+                "'%s' is not a command; there are run, scopes, check, advise, report and help",
                 name);
 }
 

@@ -33,12 +33,14 @@ noreturn void run_command(int argc, char **argv);
 noreturn void scopes_command(int argc, char **argv);
 noreturn void check_command(int argc, char **argv);
 noreturn void advise_command(int argc, char **argv);
+noreturn void report_command(int argc, char **argv);
 
 /* Print the subcommand's help on stdout. */
 void run_help(void);
 void scopes_help(void);
 void check_help(void);
 void advise_help(void);
+void report_help(void);
 
 /* Reads --help and --version, all the options that `command` has, and leaves optind at the first
  * operand. */

@@ -25,11 +25,12 @@ arenashim_SOURCES = \
 	src/cli/run.c \
 	src/cli/check.c \
 	src/cli/advise.c \
+	src/cli/report.c \
 	src/cli/arenashim.c
 
-arenashim_LDADD = src/advise/libadvise.a $(advise_libs)
+arenashim_LDADD = src/reader/libreader.a src/advise/libadvise.a $(advise_libs)
 
-arenashim_CFLAGS = $(AM_CFLAGS) $(coverage_flags)
+arenashim_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(coverage_flags)
 arenashim_CPPFLAGS = \
 	$(AM_CPPFLAGS) \
 	-D_GNU_SOURCE \

@@ -150,7 +150,7 @@ test_help() {
 
 test_usage_errors() {
     fails 'no command' 125 "no command was given; see 'arenashim --help'" "$arenashim"
-    fails 'unknown command' 125 "'walk' is not a command; there are run, scopes, check, advise and help" \
+    fails 'unknown command' 125 "'walk' is not a command; there are run, scopes, check, advise.* and help" \
         "$arenashim" walk
     fails 'help of an unknown command' 125 "'walk' is not a command" "$arenashim" help walk
     fails 'help of two commands' 125 "'help' takes one command; 'check'" \

@@ -18,7 +18,8 @@ declare -A below=(
     [wrap]='base next/named_host.h arenashim'
     [watch]='base next/named_host.h next/allocator.h next/watch_host.h arenashim'
     [advise]='base watch/record.h arenashim'
-    [cli]='base settings advise arenashim'
+    [reader]='base advise'
+    [cli]='base settings advise reader arenashim'
     [examples]=arenashim
     [bench]='examples arenashim'
 )
@@ -33,7 +34,7 @@ includes() {
         header = substr($0, RSTART, RLENGTH)
         quoted = header ~ /"/
         sub(/.*["<]/, "", header)
-        if (quoted || header ~ /^(base|settings|memory|next|thread|route|engine|scope|report|process|arena|wrap|watch|advise|cli|arenashim|src|examples|bench)\// ||
+        if (quoted || header ~ /^(base|settings|memory|next|thread|route|engine|scope|report|process|arena|wrap|watch|advise|reader|cli|arenashim|src|examples|bench)\// ||
             header ~ /\.\./)
             print FILENAME, header
     }' "$@" </dev/null

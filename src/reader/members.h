@@ -1,0 +1,28 @@
+/*
+ * Members of JSON objects that count something, and lists.
+ */
+#ifndef READER_MEMBERS_H
+#define READER_MEMBERS_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* 0, "" and an empty list (which may be NULL) where there is none of the kind. */
+uint64_t number_of(const json_t *object, const char *key);
+const char *text_of(const json_t *object, const char *key);
+json_t *list_of(const json_t *object, const char *key);
+
+void set_number(json_t *object, const char *key, uint64_t number);
+
+/* Adds the object's numbers to those of the sum; raises those of the sum to the object's. */
+void add_members(json_t *sum, const json_t *object, const char *const *keys, size_t count);
+void raise_members(json_t *sum, const json_t *object, const char *const *keys, size_t count);
+
+/* A list that the object has or gets. */
+json_t *made_list(json_t *object, const char *key);
+
+/* Puts the object, which becomes the list's, at its end, and returns it. */
+json_t *appended(json_t *list, json_t *object);
+
+#endif

@@ -1,0 +1,200 @@
+#include "reader/sites.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "advise/need.h"
+#include "advise/places.h"
+#include "base/compiler.h"
+#include "reader/members.h"
+
+#define CHAIN_MOST 64 /* sites in one another; a file that says more is no tree */
+
+static const char *const site_added[] = {"scopes",    "routed_calls", "routed_bytes", "overflows",
+                                         "fallbacks", "live_at_end",  "survivors"};
+static const char *const site_highest[] = {"peak_bytes", "bytes_pinned"};
+
+/* ---- sites ----------------------------------------------------------------------------------- */
+
+static char *site_key(const json_t *site, uint64_t around)
+{
+    return need_text("%" PRIu64 "\t%s\t%s\t%" PRIu64, around, text_of(site, "label"),
+                     text_of(site, "file"), number_of(site, "line"));
+}
+
+static json_t *new_site(const json_t *site)
+{
+    return need(json_pack("{s:s, s:s, s:I}", "label", text_of(site, "label"), "file",
+                          text_of(site, "file"), "line", (json_int_t)number_of(site, "line")));
+}
+
+static void add_histogram(json_t *sum, const json_t *site)
+{
+    json_t *sizes = made_list(sum, "histogram");
+    size_t i;
+    json_t *scopes;
+    json_array_foreach(list_of(site, "histogram"), i, scopes)
+    {
+        json_int_t before = json_integer_value(json_array_get(sizes, i));
+        json_t *now = json_integer(before + json_integer_value(scopes));
+        if (i < json_array_size(sizes))
+            json_array_set_new(sizes, i, now);
+        else
+            json_array_append_new(sizes, now);
+    }
+}
+
+/* A call by file and line, as far as the object file is at hand. */
+static json_t *new_caller(const json_t *caller)
+{
+    const char *module = text_of(caller, "module"), *slash = strrchr(module, '/');
+    struct place place = {.name = (char *)text_of(caller, "function"),
+                          .file = (char *)text_of(caller, "file"),
+                          .line = (unsigned)number_of(caller, "line")};
+    if (*place.name == '\0')
+        places_call(module, number_of(caller, "offset"), &place);
+    return need(json_pack("{s:s, s:s, s:s, s:i}", "module", slash ? slash + 1 : module, "function",
+                          place.name, "file", place.file ? place.file : "", "line", place.line));
+}
+
+static void add_caller(json_t *list, const json_t *caller)
+{
+    static const char *const keys[] = {"module", "function", "file", "line"};
+    static const char *const counts[] = {"blocks", "bytes"};
+    json_t *made = new_caller(caller), *other;
+    size_t i;
+    json_array_foreach(list, i, other)
+    {
+        bool same = true;
+        for (size_t k = 0; k < COUNT(keys); k++)
+            same =
+                same && json_equal(json_object_get(other, keys[k]), json_object_get(made, keys[k]));
+        if (!same)
+            continue;
+        json_decref(made);
+        made = other;
+        break;
+    }
+    if (i == json_array_size(list))
+        json_array_append_new(list, made);
+    add_members(made, caller, counts, COUNT(counts));
+}
+
+void sites_add(json_t *sum, const json_t *site)
+{
+    json_t *index = json_object_get(sum, SITES_INDEX), *caller;
+    char *key = site_key(site, 0);
+    json_t *known = json_object_get(index, key);
+    size_t i;
+    if (!known) {
+        known = appended(list_of(sum, "sites"), new_site(site));
+        json_object_set(index, key, known);
+    }
+    free(key);
+    add_members(known, site, site_added, COUNT(site_added));
+    raise_members(known, site, site_highest, COUNT(site_highest));
+    add_histogram(known, site);
+    json_array_foreach(list_of(site, "callers"), i, caller)
+        add_caller(made_list(known, "callers"), caller);
+}
+
+int site_quantile(const json_t *site, double share)
+{
+    double all = 0, below = 0;
+    size_t i;
+    json_t *scopes;
+    json_array_foreach(list_of(site, "histogram"), i, scopes) all +=
+        (double)json_integer_value(scopes);
+    json_array_foreach(list_of(site, "histogram"), i, scopes)
+    {
+        below += (double)json_integer_value(scopes);
+        if (below > 0 && below >= share * all)
+            return (int)i;
+    }
+    return -1;
+}
+
+char *site_name(const json_t *site)
+{
+    const char *label = text_of(site, "label"), *file = text_of(site, "file");
+    const char *slash = strrchr(file, '/');
+    if (*label == '\0')
+        label = "(no label)";
+    return *file == '\0' ? need_text("%s", label)
+                         : need_text("%s %s:%" PRIu64, label, slash ? slash + 1 : file,
+                                     number_of(site, "line"));
+}
+
+/* ---- nesting --------------------------------------------------------------------------------- */
+
+/* The number in the sum of a node of a file; 0 for none, and beyond what can be a chain. */
+static uint64_t node_in_sum(json_t *sum, const json_t *nodes, uint64_t number, unsigned depth)
+{
+    char *name = need_text("%" PRIu64, number);
+    json_t *node = json_object_get(nodes, name), *index = json_object_get(sum, SITES_INDEX), *known;
+    free(name);
+    if (!node || depth == CHAIN_MOST)
+        return 0;
+    uint64_t around = node_in_sum(sum, nodes, number_of(node, "in"), depth + 1);
+    json_t *list = list_of(sum, "nesting");
+    name = site_key(node, around + 1); /* 0 is the sites' own */
+    known = json_object_get(index, name);
+    if (!known) {
+        known = appended(list, new_site(node));
+        set_number(known, "node", json_array_size(list));
+        set_number(known, "in", around);
+        set_number(known, "scopes", 0);
+        json_object_set(index, name, known);
+    }
+    free(name);
+    return number_of(known, "node");
+}
+
+void sites_add_nesting(json_t *sum, const json_t *file)
+{
+    json_t *nodes = json_object(), *node;
+    size_t i;
+    json_array_foreach(list_of(file, "nesting"), i, node)
+    {
+        char *name = need_text("%" PRIu64, number_of(node, "node"));
+        json_object_set(nodes, name, node);
+        free(name);
+    }
+    json_array_foreach(list_of(file, "nesting"), i, node)
+    {
+        static const char *const counts[] = {"scopes"};
+        uint64_t number = node_in_sum(sum, nodes, number_of(node, "node"), 0);
+        if (number > 0)
+            add_members(json_array_get(list_of(sum, "nesting"), number - 1), node, counts, 1);
+    }
+    json_decref(nodes);
+}
+
+void sites_weigh_nesting(json_t *sum)
+{
+    static const char *const counts[] = {"scopes"}, *const weights[] = {"bytes"};
+    json_t *index = json_object_get(sum, SITES_INDEX), *all = json_object();
+    json_t *nodes = list_of(sum, "nesting"), *node;
+    size_t i;
+    json_array_foreach(nodes, i, node)
+    {
+        char *key = site_key(node, 0);
+        if (!json_object_get(all, key))
+            json_object_set_new(all, key, json_object());
+        add_members(json_object_get(all, key), node, counts, 1);
+        free(key);
+    }
+    for (i = json_array_size(nodes); i-- > 0;) {
+        node = json_array_get(nodes, i);
+        char *key = site_key(node, 0);
+        double bytes = (double)number_of(json_object_get(index, key), "routed_bytes");
+        double scopes = (double)number_of(json_object_get(all, key), "scopes");
+        double own = scopes > 0 ? bytes * (double)number_of(node, "scopes") / scopes : 0;
+        set_number(node, "bytes", number_of(node, "bytes") + (uint64_t)own);
+        if (number_of(node, "in") > 0)
+            add_members(json_array_get(nodes, number_of(node, "in") - 1), node, weights, 1);
+        free(key);
+    }
+    json_decref(all);
+}

@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# The page of arenashim report, in headless Chromium: no error on the console, the numbers of the JSON,
+# tables that a click and a key sort, light and dark, nothing from elsewhere, small; and what
+# arenashim run --report makes. PAGE_PICTURE=FILE keeps a screenshot: tests/reader/page.png is one.
+#
+# shellcheck disable=SC2154
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/preload/common.sh"
+
+cd "$tmp" || exit 99
+jq -n --argjson sites 500 -f "$source_dir/tests/reader/sites.jq" >one.json
+for rank in 0 1 2 3 4; do
+    jq --arg rank $rank '.rank = $rank | .pid += ($rank | tonumber) |
+        if $rank == "3" then .high_water_bytes *= 2 else . end' one.json >r$rank.json
+done
+capture "$arenashim" report --html=page.html r?.json
+is 'a page is written, and nothing else' "$status:$out:$err" 0::
+"$arenashim" report --json r?.json >sum.json
+check 'it is below 200 KB for 500 sites' test "$(wc -c <page.html)" -lt 200000
+is 'it takes nothing from elsewhere' "$(grep -cE '(src|href)=("|.?https?:)' page.html)" "$(grep -c 'href="data:,"' page.html)"
+is 'it is well formed for a parser: each label is escaped' "$(grep -c 'of <the>' page.html)" 0
+
+browser=
+for name in chromium chromium-browser google-chrome; do
+    have $name && browser=$name && break
+done
+if [ -z "$browser" ]; then
+    skip 'the page in a browser' 'chromium is not installed'
+    done_testing
+fi
+
+# browse FILE OPTION...: out is what the browser prints, err what the page writes to its console
+browse() {
+    local file=$1
+    shift
+    limit=60 capture "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage \
+        --user-data-dir="$tmp/profile" --enable-logging=stderr --virtual-time-budget=5000 "$@" \
+        "file://$tmp/$file"
+    err=$(grep CONSOLE <<<"$err")
+}
+
+# A script at the end of a copy does what a reader does, and writes what the page shows then.
+{
+    sed 's/<\/body>.*//' page.html
+    cat <<'END'
+<script>
+const cells = (id, column) => [...document.querySelectorAll(`#${id} tbody tr`)]
+    .map(row => row.cells[column].textContent.replaceAll(',', '').trim());
+const button = (id, column) => document.querySelectorAll(`#${id} th button`)[column];
+const shown = {
+    top: Object.fromEntries([...document.querySelectorAll('[id=top] tr[id], #capacity tr[id], #wrong tr[id]')]
+        .map(row => [row.id.replace(/^[a-z]+-/, ''), +row.cells[1].textContent.replaceAll(',', '')])),
+    share: document.getElementById('share').textContent,
+    sites: [...document.querySelectorAll('#sites tbody tr')].map(row => row.cells[0].textContent + '|' +
+        [1, 2, 3, 4, 5, 6, 7].map(i => row.cells[i].textContent.replaceAll(',', '')).join(' ')),
+    callers: cells('callers', 1), ranks: cells('processes', 0),
+    outlier: document.querySelector('#processes td.out').textContent.trim(),
+    strip: document.querySelectorAll('svg.strip circle.out').length,
+    boxes: document.querySelectorAll('#icicle rect').length,
+    wide: document.documentElement.scrollWidth <= innerWidth,
+    back: getComputedStyle(document.body).backgroundColor,
+};
+button('sites', 1).click();
+shown.down = cells('sites', 1);
+button('sites', 1).focus();
+document.activeElement.click(); /* what Enter does on a button */
+shown.up = cells('sites', 1);
+shown.sorted = document.querySelectorAll('#sites th')[1].getAttribute('aria-sort');
+button('sites', 0).click();
+shown.names = cells('sites', 0);
+shown.focusable = [...document.querySelectorAll('button, summary, svg g[tabindex]')].every(e => e.tabIndex >= 0);
+document.body.innerHTML = '<pre id=shown></pre>';
+document.getElementById('shown').textContent = JSON.stringify(shown);
+</script></body></html>
+END
+} >probe.html
+
+browse probe.html --dump-dom
+is 'in the browser: no message on the console' "$status:$err" 0:
+sed -n 's/.*<pre id="shown">\(.*\)<\/pre>.*/\1/p' "$tmp/out" |
+    sed 's/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g' >shown.json
+check 'the page could be read' jq -e . shown.json
+
+# shows DESCRIPTION FILTER-OF-THE-PAGE FILTER-OF-THE-JSON
+shows() {
+    is "$1" "$(jq -c "$2" shown.json)" "$(jq -c "$3" sum.json)"
+}
+shows 'sums are those of the JSON' \
+    '.top | [.scopes, .routed_calls, .routed_bytes, .passed, .overflows, .high_water_bytes, .left_open]' \
+    '[.scopes, .routed_calls, .routed_bytes, .passed, .overflows, .high_water_bytes, .left_open]'
+is 'the routed share is' "$(jq -r .share shown.json)" \
+    "$(jq -r '[.routed_calls, .passed] | @tsv' sum.json | awk '{ printf "%.1f %%", 100 * $1 / ($1 + $2) }')"
+shows 'all figures of all sites are' '.sites' \
+    '[.sites[] | "\(.label) \(.file | split("/")[-1]):\(.line)|\(.scopes) \(.routed_calls) \(
+     .routed_bytes) \(.peak_bytes) \(.overflows) \(.live_at_end) \(.survivors)"]'
+shows 'blocks by caller are' '.callers | map(tonumber)' '[.sites[].callers // [] | .[].blocks]'
+shows 'ranks are' .ranks '[.processes[].rank]'
+is 'the outlier is marked, in the table and in the strip' \
+    "$(jq -r '"\(.outlier) \(.strip)"' shown.json)" '4,000,000 1'
+check 'the icicle has boxes' test "$(jq .boxes shown.json)" -gt 20
+shows 'a click sorts, most first' '.down | map(tonumber)' '[.sites[].scopes] | sort | reverse'
+shows 'a second one, by the keyboard, least first' '.up | map(tonumber)' '[.sites[].scopes] | sort'
+is 'and says so' "$(jq -r .sorted shown.json)" ascending
+is 'names are sorted as text' "$(jq '.names == (.names | sort)' shown.json)" true
+is 'all that can be clicked can be reached by the keyboard' "$(jq .focusable shown.json)" true
+is 'the page is not wider than the window' "$(jq .wide shown.json)" true
+light=$(jq -r .back shown.json)
+browse probe.html --dump-dom --blink-settings=preferredColorScheme=0
+dark=$(grep -o '"back":"[^"]*"' "$tmp/out")
+is 'light and dark' "$light $dark" 'rgb(255, 255, 255) "back":"rgb(20, 23, 29)"'
+
+# Without scripts all is there but the buttons.
+sed '/<script>/,/<\/script>/d' page.html >plain.html
+browse plain.html --dump-dom
+is 'without its script: all sites are there' \
+    "$(sed -n '/<table class="s" id="sites">/,/<\/table>/p' "$tmp/out" | grep -o '<tr><td class="l">stage' | wc -l)" 500
+
+for rank in 0 1 2 3 4; do
+    jq -c '.sites |= .[:12] | .nesting |= .[:12] | .sites[9].callers = [{module: "libbar.so",
+        function: "parse", file: "/usr/src/parse.c", line: 88, blocks: 3, bytes: 48}]' r$rank.json
+done >few.jsonl
+split -l 1 --additional-suffix=.json few.jsonl few.
+"$arenashim" report --html=few.html few.*.json
+browse few.html --hide-scrollbars --window-size=1200,2650 --screenshot="${PAGE_PICTURE:-$tmp/page.png}"
+is 'a picture of the page is taken' "$status:$err" 0:
+check 'and it is none of an empty page' test "$(wc -c <"${PAGE_PICTURE:-$tmp/page.png}")" -gt 50000
+
+# What the test of the console is worth.
+echo '<script>missing();</script>' >wrong.html
+browse wrong.html --dump-dom
+like 'an error on the console is noticed' "$err" 'missing is not defined'
+done_testing

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# arenashim report: what it makes of the statistics of several processes, as text and as JSON, and what
+# it says of files that it cannot use.
+#
+# shellcheck disable=SC2154
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/preload/common.sh"
+
+need cases -O2 "$source_dir/tests/preload/stats.c"
+cd "$tmp" || exit 99
+for name in a b; do
+    under "$tmp/cases" counts
+    routed "statistics of process $name"
+    mv "$tmp/stats" $name.json
+done
+
+report() {
+    capture "$arenashim" report "$@"
+}
+
+# ---- merging -----------------------------------------------------------------------------------
+
+report --json a.json b.json
+is 'two processes: status' "$status:$err" 0:
+mv "$tmp/out" sum.json
+for key in threads scopes routed_calls routed_bytes freed_in_scope left_open passed_in_scope.total; do
+    is "$key is added" "$(jq ".$key" sum.json)" "$(jq -s "map(.$key) | add" a.json b.json)"
+done
+for key in capacity_bytes high_water_bytes recommended_capacity_bytes; do
+    is "$key is the highest" "$(jq ".$key" sum.json)" "$(jq -s "map(.$key) | max" a.json b.json)"
+done
+is 'each process is listed' "$(jq -c '[.processes[].pid]' sum.json)" \
+    "$(jq -sc 'map(.pid) | sort' a.json b.json)"
+is 'sites are one by label, file and line' \
+    "$(jq -r '[.sites[] | "\(.label) \(.scopes) \(.routed_bytes) \(.peak_bytes) \(.histogram[-1])"] |
+        join(", ")' sum.json)" 'outer 6 1800 432 6, inner 6 600 112 6'
+is 'nesting is one by the chain of sites, and weighed with what is inside' \
+    "$(jq -r '.nesting as $all | [.nesting[] | .in as $in | "\(.label) \(.scopes) \(.bytes) in \(
+        $all[] | select(.node == $in).label)"] | join(", ")' sum.json)" 'inner 6 600 in outer'
+is 'of the outermost node, too' "$(jq -c '[.nesting[] | select(.in == 0).bytes]' sum.json)" '[2400]'
+jq '.sites[].line += 1000 | .nesting[].line += 1000' a.json >moved.json
+report --json a.json moved.json
+is 'sites of other lines are others' "$(jq '.sites | length' "$tmp/out"):$(jq '.nesting | length' "$tmp/out")" 4:4
+report --json sum.json
+is 'a sum is read again, and is the same' "$(jq -S . "$tmp/out")" "$(jq -S . sum.json)"
+report --json b.json a.json
+is 'the order of files changes nothing' "$(jq -S . "$tmp/out")" "$(jq -S . sum.json)"
+jq 'del(.format, .host, .program, .nesting) | del(.sites[].histogram)' a.json >older.json
+report --json older.json a.json
+is 'the format before is read, too' "$status:$(jq -c '[.routed_calls, .format]' "$tmp/out")" '0:[18,2]'
+
+# ---- processes that differ ---------------------------------------------------------------------
+
+for rank in 0 1 2 3 10 11; do
+    jq --arg rank $rank '.rank = $rank | .routed_bytes += ($rank | tonumber % 10) |
+        if $rank == "10" then .routed_bytes *= 3 else . end' a.json >r$rank.json
+done
+report --json r10.json r2.json r0.json r11.json r3.json r1.json
+is 'processes are sorted by rank' "$(jq -c '[.processes[].rank]' "$tmp/out")" '["0","1","2","3","10","11"]'
+is 'what differs from most is marked' \
+    "$(jq -c '[.processes[] | select(.outliers) | [.rank, .outliers]]' "$tmp/out")" \
+    '[["10",["routed_bytes"]]]'
+report r*.json
+like 'text: least, mean and most' "$out" '^  routed bytes +1200 +1601 +3600$'
+like 'text: the outlier' "$out" '^ +10 .* <- routed_bytes$'
+
+# ---- text --------------------------------------------------------------------------------------
+
+report a.json b.json
+like 'text: the routed share' "$out" '^  routed calls +18, 75\.0 % of those made in scopes$'
+like 'text: a site' "$out" '^ +6 +12 +1800 +432 +0 +6 +0 +256  outer stats\.c:[0-9]+$'
+like 'text: nesting' "$out" '^ +6 +600    inner stats\.c:[0-9]+$'
+like 'text: what to run' "$out" '^  arenashim check -- cases$'
+jq -n --argjson sites 10 -f "$source_dir/tests/reader/sites.jq" >ten.json
+report ten.json
+like 'text: a module worth routing, and no run-time library' "$out" \
+    '^  arenashim run --modules=\+libfoo\.so\.1 -- server$'
+like 'text: a capacity' "$out" '^  arenashim run --capacity=2002944 -- server$'
+is 'modules: most calls first' "$(grep -oE 'lib(foo|c)\.so\.[0-9]$' "$tmp/out" | tr '\n' ' ')" \
+    'libfoo.so.1 libc.so.6 '
+
+# ---- files that cannot be used -----------------------------------------------------------------
+
+# left_out DESCRIPTION FILE REASON: one line, and the other file is shown
+left_out() {
+    report "$2" a.json
+    is "$1: the rest is shown" "$status:$(grep -c '^arenashim: 1 process,' "$tmp/out")" 1:1
+    one_line "$1: one line" "'$2' $3"
+}
+head -c 300 a.json >cut.json
+: >empty.json
+jq '.format = 3' a.json >newer.json
+echo '[1]' >list.json
+printf '{"a":\n x}' >bad.json
+left_out 'cut short' cut.json 'is left out: it is cut short$'
+left_out 'empty' empty.json 'is left out: it is cut short$'
+left_out 'a newer version' newer.json 'is left out: it is of format 3, .* up to 2;'
+left_out 'other JSON' list.json 'is left out: it holds no statistics'
+left_out 'no JSON' bad.json 'is left out: it is no JSON in line 2$'
+left_out 'a missing file' none.json 'cannot be read: No such file or directory$'
+left_out 'a folder' "$tmp" 'cannot be read: Is a directory$'
+report cut.json
+is 'nothing to show: status' "$status:$out" 125:
+like 'nothing to show: a line' "$err" '^arenashim: there is nothing to report$'
+report
+is 'no file: status' "$status:$out" 125:
+one_line 'no file: one line' 'no file of statistics was given; see'
+report --html="$tmp/none/page" a.json
+is 'a page that cannot be written: status' "$status" 125
+one_line 'a page that cannot be written: one line' "'$tmp/none/page' cannot be written: No such"
+for filter in '.sites = [1, null, {"label": 3}]' '.nesting = [{"node": 1, "in": 1, "label": "x"}]' \
+    '.sites[0].histogram = ["x", -1]' '.passed_in_scope = 7' '.sites[0].callers = {"a": 1}'; do
+    jq "$filter" a.json >odd.json
+    report --html=odd.html odd.json
+    is "odd contents do no harm: $filter" "$status:$err" 0:
+done
+done_testing
