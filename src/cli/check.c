@@ -34,8 +34,9 @@ void check_help(void)
 
 void check_command(int argc, char **argv)
 {
+    static const struct own_option none[] = {{NULL, NULL, NULL}};
     char shim[PATH_MAX], script[PATH_MAX], path[PATH_MAX];
-    const char *given = settings_options(argc, argv, "arenashim check", check_help, true);
+    const char *given = settings_options(argc, argv, "arenashim check", check_help, true, none);
     settings_check();
     if (optind == argc)
         usage_error("arenashim check", "no program to check was given");

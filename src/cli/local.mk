@@ -22,6 +22,8 @@ arenashim_SOURCES = \
 	src/cli/program.h \
 	src/cli/settings.c \
 	src/cli/settings.h \
+	src/cli/attend.c \
+	src/cli/attend.h \
 	src/cli/run.c \
 	src/cli/check.c \
 	src/cli/advise.c \

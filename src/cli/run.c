@@ -10,10 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/attend.h"
 #include "cli/cli.h"
 #include "cli/locate.h"
 #include "cli/program.h"
 #include "cli/settings.h"
+#include "reader/page.h"
+#include "reader/statistics.h"
 
 void run_help(void)
 {
@@ -21,7 +24,8 @@ void run_help(void)
           "Run PROGRAM with libarenashim.so preloaded, before what LD_PRELOAD already holds.\n\n",
           stdout);
     settings_help(SETTING_CAPACITY, SETTINGS - 1, false);
-    fputs("  --shim=FILE           preload FILE instead of the libarenashim.so of this command\n"
+    fputs("  --report=FILE         write a report on all its processes to FILE, as a page of HTML\n"
+          "  --shim=FILE           preload FILE instead of the libarenashim.so of this command\n"
           "  --help                print this help and exit\n"
           "  --version             print the version and exit\n"
           "\n"
@@ -66,6 +70,20 @@ static void preload(const char *shim)
     free(list);
 }
 
+static noreturn void run_and_report(char **program, const char *report)
+{
+    struct attended attended;
+    bool left_out = false;
+    attend(program, &attended);
+    json_t *sum = statistics_read(attended.files, attended.count, &left_out);
+    attend_forget(&attended);
+    if (!sum)
+        warnx("there is no report: no process of '%s' has left statistics", program[0]);
+    else if (!page_write(sum, report))
+        exit(EXIT_CANCELED);
+    attend_exit(attended.status);
+}
+
 static noreturn void become(char **program)
 {
     execvp(program[0], program);
@@ -74,24 +92,32 @@ static noreturn void become(char **program)
 
 void run_command(int argc, char **argv)
 {
+    static const char *report;
+    static const struct own_option own[] = {{"report", "a file that can be written", &report},
+                                            {NULL, NULL, NULL}};
     char shim[PATH_MAX], path[PATH_MAX];
-    const char *given = settings_options(argc, argv, "arenashim run", run_help, false);
+    const char *given = settings_options(argc, argv, "arenashim run", run_help, false, own);
     settings_check();
     if (optind == argc)
         usage_error("arenashim run", "no program to run was given");
     char **program = argv + optind;
+    if (report && (setting_is_applied(SETTING_STATS) || setting_is_applied(SETTING_STATS_FILE)))
+        usage_error("arenashim run", "--report takes the place of --stats and --stats-file");
     locate_shim(given, shim);
-    if (!program_find(program[0], path) ||
-        program_examine(program[0], path, shim, RUNS_WITHOUT) != PROGRAM_ENDANGERED)
+    bool found = program_find(program[0], path);
+    if (!found || program_examine(program[0], path, shim, RUNS_WITHOUT) != PROGRAM_ENDANGERED)
         preload(shim);
+    if (report && found)
+        run_and_report(program, report);
     become(program);
 }
 
 /* Whatever keeps the shim out would let main run, and is an error here. */
 void scopes_command(int argc, char **argv)
 {
+    static const struct own_option none[] = {{NULL, NULL, NULL}};
     char shim[PATH_MAX], path[PATH_MAX];
-    const char *given = settings_options(argc, argv, "arenashim scopes", scopes_help, false);
+    const char *given = settings_options(argc, argv, "arenashim scopes", scopes_help, false, none);
     settings_check();
     if (optind == argc)
         usage_error("arenashim scopes", "no program to look at was given");

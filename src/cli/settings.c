@@ -10,7 +10,9 @@
 #include "base/parse.h"
 #include "cli/cli.h"
 
-enum { OPTION_SHIM = OPTION_OWN, OPTION_SETTING };
+enum { OPTION_SHIM = OPTION_OWN, OPTION_SETTING, OPTION_LISTED = OPTION_SETTING + SETTINGS };
+
+#define OPTIONS_MOST (SETTINGS + OWN_OPTIONS_MOST + 4)
 
 /* The shim reads specs; what can be no spec at all is refused here. */
 static bool may_be_spec(const char *value)
@@ -100,6 +102,11 @@ void setting_apply(enum setting_id id, const char *value)
     applied[id] = true;
 }
 
+bool setting_is_applied(enum setting_id id)
+{
+    return applied[id];
+}
+
 bool settings_name_functions(void)
 {
     const char *file = getenv(settings[SETTING_SCOPE_FILE].variable);
@@ -136,8 +143,11 @@ void settings_check(void)
 /* ---- as options -------------------------------------------------------------------------------
  */
 
-static noreturn void missing_value(int option)
+static noreturn void missing_value(int option, const struct own_option *own)
 {
+    if (option >= OPTION_LISTED)
+        errx(EXIT_CANCELED, "--%s needs a value; it takes %s", own[option - OPTION_LISTED].name,
+             own[option - OPTION_LISTED].accepted);
     if (option == OPTION_SHIM)
         errx(EXIT_CANCELED, "--shim needs a value; it takes a readable shared library");
     const struct setting *setting = &settings[option - OPTION_SETTING];
@@ -159,7 +169,8 @@ void settings_help(enum setting_id first, enum setting_id last, bool for_check)
 }
 
 /* Fills in what getopt_long needs to know, with a zero entry at the end. */
-static void list_options(struct option options[SETTINGS + 4], bool for_check)
+static void list_options(struct option options[OPTIONS_MOST], bool for_check,
+                         const struct own_option *own)
 {
     *options++ = (struct option){"help", no_argument, NULL, OPTION_HELP};
     *options++ = (struct option){"version", no_argument, NULL, OPTION_VERSION};
@@ -172,14 +183,16 @@ static void list_options(struct option options[SETTINGS + 4], bool for_check)
                                                       : required_argument;
         *options++ = (struct option){settings[i].option, has_value, NULL, OPTION_SETTING + i};
     }
+    for (int i = 0; own[i].name; i++)
+        *options++ = (struct option){own[i].name, required_argument, NULL, OPTION_LISTED + i};
     *options = (struct option){NULL, 0, NULL, 0};
 }
 
 const char *settings_options(int argc, char **argv, const char *command, void (*help)(void),
-                             bool for_check)
+                             bool for_check, const struct own_option *own)
 {
-    struct option options[SETTINGS + 4];
-    list_options(options, for_check);
+    struct option options[OPTIONS_MOST];
+    list_options(options, for_check, own);
     const char *shim = NULL;
     for (;;) {
         const char *argument = argv[optind];
@@ -196,11 +209,14 @@ const char *settings_options(int argc, char **argv, const char *command, void (*
             shim = optarg;
             break;
         case ':':
-            missing_value(optopt);
+            missing_value(optopt, own);
         case '?':
             bad_option(command, argument);
         default:
-            setting_apply((enum setting_id)(option - OPTION_SETTING), optarg);
+            if (option >= OPTION_LISTED)
+                *own[option - OPTION_LISTED].value = optarg;
+            else
+                setting_apply((enum setting_id)(option - OPTION_SETTING), optarg);
         }
     }
 }

@@ -16,15 +16,26 @@ const char *setting_accepted(const struct setting *setting);
  * has. */
 void settings_help(enum setting_id first, enum setting_id last, bool for_check);
 
+/* An option of one subcommand alone, which takes a value; a list ends at the name NULL. */
+struct own_option {
+    const char *name;
+    const char *accepted; /* completes "it takes ..." */
+    const char **value;
+};
+#define OWN_OPTIONS_MOST 8
+
 /* Applies the options of `command` before the operands and leaves optind at the first operand.
  * Returns the value of --shim, or NULL. --help, --version and what is not accepted end the process.
  */
 const char *settings_options(int argc, char **argv, const char *command, void (*help)(void),
-                             bool for_check);
+                             bool for_check, const struct own_option *own);
 
 /* Puts `value` (NULL: none was given) into the setting's variable, or exits with EXIT_CANCELED
  * and one line that names the option, the value and what is accepted. */
 void setting_apply(enum setting_id id, const char *value);
+
+/* Whether that has been done. */
+bool setting_is_applied(enum setting_id id);
 
 /* Whether the shim will be told of functions whose calls are scopes. */
 bool settings_name_functions(void);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The page of arenashim report, in headless Chromium: no error on the console, the numbers of the JSON,
-# tables that a click and a key sort, light and dark, nothing from elsewhere, small; and what
-# arenashim run --report makes. PAGE_PICTURE=FILE keeps a screenshot: tests/reader/page.png is one.
+# tables that a click and a key sort, light and dark, nothing from elsewhere, small.
+# PAGE_PICTURE=FILE keeps a screenshot: tests/reader/page.png is one.
 #
 # shellcheck disable=SC2154
 # shellcheck source=/dev/null

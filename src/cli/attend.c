@@ -1,0 +1,128 @@
+#include "cli/attend.h"
+
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "cli/cli.h"
+#include "settings/table.h"
+
+static volatile pid_t child;
+
+/* From a terminal the program gets it, too. */
+static void pass_on(int signal, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (info->si_code <= 0 && child > 0)
+        kill(child, signal);
+}
+
+static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+
+static void set(enum setting_id id, const char *value)
+{
+    if (setenv(settings[id].variable, value, 1) != 0)
+        err(EXIT_CANCELED, "cannot set %s", settings[id].variable);
+}
+
+/* A new folder for them. */
+static char *ask_for_statistics(void)
+{
+    const char *place = getenv("TMPDIR");
+    char *folder, *files;
+    if (asprintf(&folder, "%s/arenashim-XXXXXX", place && *place == '/' ? place : "/tmp") < 0 ||
+        !mkdtemp(folder) || asprintf(&files, "%s/%%p.json", folder) < 0)
+        err(EXIT_CANCELED, "no folder can be made for the statistics");
+    set(SETTING_STATS, "json");
+    set(SETTING_STATS_FILE, files);
+    free(files);
+    return folder;
+}
+
+static noreturn void be_child(char **program, const sigset_t *mask)
+{
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    execvp(program[0], program);
+    warn("cannot run '%s'", program[0]);
+    _exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_INVOKE);
+}
+
+static int wait_for(char **program)
+{
+    struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART}, old;
+    sigset_t block, mask;
+    int status = 0;
+    sigfillset(&block);
+    sigprocmask(SIG_BLOCK, &block, &mask);
+    child = fork();
+    if (child < 0)
+        err(EXIT_CANCELED, "cannot start '%s'", program[0]);
+    if (child == 0)
+        be_child(program, &mask);
+    for (size_t i = 0; i < COUNT(ending); i++)
+        if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            sigaction(ending[i], &action, NULL);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    child = 0;
+    return status;
+}
+
+static int is_file(const struct dirent *entry)
+{
+    return *entry->d_name != '.';
+}
+
+void attend(char **program, struct attended *attended)
+{
+    char *folder = ask_for_statistics();
+    struct dirent **entries;
+    attended->status = wait_for(program);
+    int count = scandir(folder, &entries, is_file, alphasort);
+    if (count < 0)
+        err(EXIT_CANCELED, "'%s' cannot be read", folder);
+    attended->folder = folder;
+    attended->count = (size_t)count;
+    attended->files = calloc(attended->count + 1, sizeof *attended->files);
+    for (int i = 0; attended->files && i < count; i++) {
+        if (asprintf(&attended->files[i], "%s/%s", folder, entries[i]->d_name) < 0)
+            err(EXIT_CANCELED, "'%s' cannot be read", folder);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+void attend_forget(struct attended *attended)
+{
+    for (size_t i = 0; i < attended->count; i++) {
+        unlink(attended->files[i]);
+        free(attended->files[i]);
+    }
+    rmdir(attended->folder);
+    free(attended->files);
+    free(attended->folder);
+}
+
+void attend_exit(int status)
+{
+    if (WIFEXITED(status))
+        exit(WEXITSTATUS(status));
+    int number = WTERMSIG(status);
+    struct rlimit none = {0, 0};
+    sigset_t mask;
+    setrlimit(RLIMIT_CORE, &none); /* the program has left its own */
+    signal(number, SIG_DFL);
+    sigemptyset(&mask);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    raise(number);
+    _exit(EXIT_CANCELED);
+}

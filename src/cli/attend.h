@@ -1,0 +1,28 @@
+/*
+ * Running a program and having the statistics of all its processes afterwards, where `arenashim
+ * run` does not become the program.
+ */
+#ifndef CLI_ATTEND_H
+#define CLI_ATTEND_H
+
+#include <stddef.h>
+#include <stdnoreturn.h>
+
+struct attended {
+    int status; /* as waitpid has it */
+    char *folder;
+    char **files; /* JSON statistics, one of each process that left any; the last is NULL */
+    size_t count;
+};
+
+/* Runs the program with the settings that are in the environment, and waits for it. What is sent to
+ * this process by kill(2) to end it is passed on. */
+void attend(char **program, struct attended *attended);
+
+/* Removes the files. */
+void attend_forget(struct attended *attended);
+
+/* Ends this process as the program has ended. */
+noreturn void attend_exit(int status);
+
+#endif

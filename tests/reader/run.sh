@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# arenashim run --report: the program's own exit status, all its processes on one page, signals passed on.
+#
+# shellcheck disable=SC2154
+# shellcheck source=/dev/null
+. "${srcdir:-.}/tests/preload/common.sh"
+
+need cases -O2 "$source_dir/tests/preload/stats.c"
+cd "$tmp" || exit 99
+mkdir folder
+export TMPDIR=$tmp/folder
+
+report() {
+    rm -f page.html
+    capture "$arenashim" run --shim="$shim" --report=page.html -- "$@"
+}
+
+report sh -c 'echo out; ./cases counts; ./cases threads; exit 7'
+is 'the exit status and the output are the program'\''s' "$status:$out:$err" 7:out:
+is 'all its processes are on one page' "$(grep -c ': 2 processes' page.html)" 1
+like 'with the sums of their statistics' "$(<page.html)" '<tr id=top-routed_calls><td class=l>routed calls<td>16$'
+is 'no file is left behind' "$(ls -A folder)" ''
+report sh -c 'kill -KILL $$'
+is 'a program that a signal ends: so does the command' "$status" 137
+one_line 'and says that there is no report' "there is no report: no process of 'sh' has left statistics"
+check 'and leaves no page' test ! -e page.html
+
+# passed_on SIGNAL: what is sent to the command comes to the program
+passed_on() {
+    "$arenashim" run --shim="$shim" --report=page.html -- \
+        sh -c 'trap "echo got; exit 3" '"$1"'; : >ready; while :; do sleep 0.1; done' >"$tmp/passed" &
+    local command=$!
+    until [ -e ready ]; do sleep 0.05; done
+    rm ready
+    kill -s "$1" $command
+    wait $command
+    is "$1 is passed on" "$?:$(<"$tmp/passed")" 3:got
+}
+passed_on TERM
+passed_on HUP
+passed_on USR1
+
+report ./none
+is 'a program that is not there: status' "$status" 127
+one_line 'a program that is not there: one line' "cannot run './none': No such file or directory"
+report cat /dev/null
+is 'a program without scopes has a page, too' "$status:$(grep -c 'id=share>0.0' page.html)" 0:1
+capture "$arenashim" run --shim="$shim" --report="$tmp/none/page" -- ./cases counts
+is 'a page that cannot be written: status' "$status" 125
+one_line 'a page that cannot be written: one line' "'$tmp/none/page' cannot be written: No such"
+for option in --stats --stats=json --stats-file=x; do
+    capture "$arenashim" run $option --report=page.html -- true
+    is "not with $option: status" "$status" 125
+    one_line "not with $option: one line" '--report takes the place of --stats and --stats-file; see'
+done
+capture "$arenashim" run --report
+one_line 'without a value' '--report needs a value; it takes a file that can be written'
+done_testing
