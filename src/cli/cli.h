@@ -34,6 +34,7 @@ noreturn void scopes_command(int argc, char **argv);
 noreturn void check_command(int argc, char **argv);
 noreturn void advise_command(int argc, char **argv);
 noreturn void report_command(int argc, char **argv);
+noreturn void diff_command(int argc, char **argv);
 
 /* Print the subcommand's help on stdout. */
 void run_help(void);
@@ -41,6 +42,7 @@ void scopes_help(void);
 void check_help(void);
 void advise_help(void);
 void report_help(void);
+void diff_help(void);
 
 /* Reads --help and --version, all the options that `command` has, and leaves optind at the first
  * operand. */

@@ -28,6 +28,7 @@ arenashim_SOURCES = \
 	src/cli/check.c \
 	src/cli/advise.c \
 	src/cli/report.c \
+	src/cli/diff.c \
 	src/cli/arenashim.c
 
 arenashim_LDADD = src/reader/libreader.a src/advise/libadvise.a $(advise_libs)

@@ -17,7 +17,7 @@ void report_help(void)
 {
     fputs("Usage: arenashim report [OPTION]... FILE...\n"
           "Merge the JSON statistics (arenashim run --stats=json) of any number of processes, and\n"
-          "print what they say.\n"
+          "print what they say. A folder stands for the files in it whose names end in .json.\n"
           "\n"
           "  --json                print the sum as JSON, which this command reads again\n"
           "  --html=FILE           write it to FILE as one page\n"
@@ -26,7 +26,7 @@ void report_help(void)
           "\n"
           "Exit status: 0, 1 when a FILE was left out (cut short, of a newer version, or no\n"
           "statistics) and the others were shown, 125 when there is nothing to show or arenashim\n"
-          "fails. See arenashim(1).\n",
+          "fails. See arenashim-report(1).\n",
           stdout);
 }
 

@@ -9,6 +9,8 @@ src_reader_libreader_a_SOURCES = \
 	src/reader/commands.h \
 	src/reader/statistics.c \
 	src/reader/statistics.h \
+	src/reader/diff.c \
+	src/reader/diff.h \
 	src/reader/text.c \
 	src/reader/text.h \
 	src/reader/html.c \

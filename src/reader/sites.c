@@ -66,11 +66,7 @@ static void add_caller(json_t *list, const json_t *caller)
     size_t i;
     json_array_foreach(list, i, other)
     {
-        bool same = true;
-        for (size_t k = 0; k < COUNT(keys); k++)
-            same =
-                same && json_equal(json_object_get(other, keys[k]), json_object_get(made, keys[k]));
-        if (!same)
+        if (!same_members(other, made, keys, COUNT(keys)))
             continue;
         json_decref(made);
         made = other;

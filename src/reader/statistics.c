@@ -1,5 +1,6 @@
 #include "reader/statistics.h"
 
+#include <dirent.h>
 #include <err.h>
 #include <inttypes.h>
 #include <math.h>
@@ -234,11 +235,35 @@ static void finish(json_t *sum)
     commands_find(sum);
 }
 
+static int is_json(const struct dirent *entry)
+{
+    const char *ending = strrchr(entry->d_name, '.');
+    return *entry->d_name != '.' && ending && strcmp(ending, ".json") == 0;
+}
+
+/* False when a file is left out. */
+static bool add_folder(json_t *sum, const char *folder)
+{
+    struct dirent **entries;
+    bool all = true;
+    int count = scandir(folder, &entries, is_json, versionsort);
+    if (count < 0)
+        return add_file(sum, folder);
+    for (int i = 0; i < count; i++) {
+        char *name = need_text("%s/%s", folder, entries[i]->d_name);
+        all = add_file(sum, name) && all;
+        free(name);
+        free(entries[i]);
+    }
+    free(entries);
+    return all;
+}
+
 json_t *statistics_read(char **files, size_t count, bool *left_out)
 {
     json_t *sum = new_sum();
     for (size_t i = 0; i < count; i++)
-        if (!add_file(sum, files[i]))
+        if (!add_folder(sum, files[i]))
             *left_out = true;
     if (json_array_size(list_of(sum, "processes")) == 0) {
         json_decref(sum);

@@ -49,6 +49,12 @@ jq 'del(.format, .host, .program, .nesting) | del(.sites[].histogram)' a.json >o
 report --json older.json a.json
 is 'the format before is read, too' "$status:$(jq -c '[.routed_calls, .format]' "$tmp/out")" '0:[18,2]'
 
+mkdir folder
+cp a.json b.json folder
+cp a.json folder/other.txt
+report --json folder
+is 'a folder stands for its .json files' "$status:$(jq -S . "$tmp/out")" "0:$(jq -S . sum.json)"
+
 # ---- processes that differ ---------------------------------------------------------------------
 
 for rank in 0 1 2 3 10 11; do
@@ -98,7 +104,6 @@ left_out 'a newer version' newer.json 'is left out: it is of format 3, .* up to 
 left_out 'other JSON' list.json 'is left out: it holds no statistics'
 left_out 'no JSON' bad.json 'is left out: it is no JSON in line 2$'
 left_out 'a missing file' none.json 'cannot be read: No such file or directory$'
-left_out 'a folder' "$tmp" 'cannot be read: Is a directory$'
 report cut.json
 is 'nothing to show: status' "$status:$out" 125:
 like 'nothing to show: a line' "$err" '^arenashim: there is nothing to report$'
