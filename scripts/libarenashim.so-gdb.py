@@ -10,6 +10,7 @@ import os
 import gdb
 
 LIBRARY = "libarenashim.so"
+LAYOUT = 1  # of what is named here; see src/thread/records.h
 HEADER = 8
 ALIGNMENT = 16
 
@@ -42,6 +43,14 @@ class Shim:
             raise gdb.GdbError(
                 "%s has no debug information: build it with -g" % self.objfile.filename
             )
+        records = self.objfile.lookup_global_symbol("arenashim_records")
+        layout = 0 if records is None else int(records.value()["layout"])
+        if layout != LAYOUT:
+            raise gdb.GdbError(
+                "the records of %s are of layout %d, and this script reads layout %d: "
+                "source the one of that version" % (self.objfile.filename, layout, LAYOUT)
+            )
+        self.sites = records.value()["sites"]
         self.fixed = fixed.value()["values"]
         self.record_type = next(f.type for f in hot.type.fields() if f.name == "thread")
         region = self.fixed["region"]
@@ -79,7 +88,7 @@ class Shim:
     def site(self, record, frame):
         """Label and place of a scope, as the shim's own messages name them."""
         index = int(frame["stats"] - record["sites"][0].address)
-        site = self.variable("sites")[index]
+        site = self.sites[index]
         label, file = (site[name].string() for name in ("label", "file"))
         return "'%s' (%s:%d)" % (label, file or "unknown file", int(site["line"]))
 

@@ -58,6 +58,8 @@ src_libcore_la_SOURCES = \
 	src/thread/thread.h \
 	src/thread/looks.c \
 	src/thread/looks.h \
+	src/thread/records.c \
+	src/thread/records.h \
 	src/thread/gate.h \
 	src/thread/settle.c \
 	src/thread/settle.h \

@@ -6,7 +6,7 @@
 
 #include "base/track.h"
 
-static struct site sites[SITES_MAX];
+struct site sites_table[SITES_MAX];
 static size_t entered;
 
 unsigned sites_epoch;
@@ -54,7 +54,7 @@ size_t sites_find(const arena_scope_site *key)
                                 true};
     size_t count = sites_count();
     for (size_t i = 0; i < count; i++)
-        if (is_ready(&sites[i]) && sites_equal(&sites[i], &sought))
+        if (is_ready(&sites_table[i]) && sites_equal(&sites_table[i], &sought))
             return i;
     /* Two threads may enter the same site at once; the report merges them. */
     do {
@@ -62,7 +62,7 @@ size_t sites_find(const arena_scope_site *key)
             return SITES_MAX - 1;
     } while (!__atomic_compare_exchange_n(&entered, &count, count + 1, false, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
-    struct site *site = &sites[count];
+    struct site *site = &sites_table[count];
     bool further = count == SITES_MAX - 1;
     site->label = further ? "(further sites)" : copy(sought.label);
     site->file = further ? "" : copy(sought.file);
@@ -78,7 +78,7 @@ size_t sites_count(void)
 
 const struct site *sites_at(size_t index)
 {
-    return &sites[index];
+    return &sites_table[index];
 }
 
 void sites_describe(struct text *line, size_t index)

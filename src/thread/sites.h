@@ -75,6 +75,7 @@ size_t sites_find(const arena_scope_site *site);
 bool sites_equal(const struct site *a, const struct site *b);
 
 /* The table, for reports: entries 0 .. sites_count()-1 that are `ready`. */
+extern struct site sites_table[SITES_MAX];
 size_t sites_count(void);
 const struct site *sites_at(size_t index);
 

@@ -144,6 +144,11 @@ gdb_batch "source $script" 'help arenashim' 'help arenashim owner' -- "$tmp/insp
 like 'help' "$out" '^arenashim scopes -- List the open scopes of each thread'
 like 'help of a command' "$out" '^Tell what an address belongs to: arenashim owner ADDRESS'
 
+sed 's/^LAYOUT = .*/LAYOUT = 999/' "$script" >"$tmp/other.py"
+gdb_batch "$stop" run "source $tmp/other.py" 'arenashim scopes'
+like 'the script of another version' "$err" \
+    'the records of .* are of layout [0-9]+, and this script reads layout 999: source the one of that'
+
 # ---- a core file -------------------------------------------------------------------------------
 
 # where gdb writes one: what the kernel leaves depends on the system
