@@ -18,6 +18,7 @@ src_libcore_la_SOURCES = \
 	src/base/glob.c \
 	src/base/glob.h \
 	src/base/runtimes.h \
+	src/base/probe.h \
 	src/base/track.h \
 	src/settings/values.h \
 	src/settings/table.c \

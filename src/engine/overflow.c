@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/probe.h"
 #include "base/text.h"
 #include "thread/settle.h"
 
@@ -57,7 +58,9 @@ __attribute__((noreturn)) static void abort_on_overflow(struct thread *thread,
 void overflow_count(struct thread *thread, const struct request *request, uint64_t need)
 {
     settle_innermost(thread);
-    thread_innermost(thread)->stats->overflows++;
+    struct site_stats *stats = thread_innermost(thread)->stats;
+    stats->overflows++;
+    PROBE(overflow, sites_at((size_t)(stats - thread->sites))->label, request->size, need);
     if (request->size > CAPACITY_MAX || request->alignment > CAPACITY_MAX)
         return; /* no capacity would do */
     if (need > thread->need && need <= CAPACITY_MAX)

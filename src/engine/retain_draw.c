@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/numbers.h"
+#include "base/probe.h"
 #include "engine/debug.h"
 #include "engine/retain_heap.h"
 #include "memory/region.h"
@@ -198,6 +199,7 @@ static bool refill(struct thread *thread, const struct request *request, size_t 
     if (first == PAGES_NONE)
         return false;
     heap->shared_pages += length;
+    PROBE(refill, thread->slot, heap->pages.used * PAGE_BYTES);
     uintptr_t start = pages_address(&heap->pages, first);
     bump_in(heap, block_base(start, fixed.config.align), start + length * PAGE_BYTES - BLOCK_HEADER,
             first);

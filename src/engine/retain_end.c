@@ -3,6 +3,7 @@
  * fork child or a jump out of a slow path leaves of it.
  */
 #include "base/numbers.h"
+#include "base/probe.h"
 #include "engine/retain_heap.h"
 #include "thread/looks.h"
 
@@ -11,11 +12,13 @@
 void retain_look_back(struct thread *thread, struct frame *frame)
 {
     retain_note_peak(thread);
-    if (frame->live > 0) {
-        frame->stats->survivors += (uint64_t)frame->live;
-        frame->stats->pinned = higher(frame->stats->pinned, thread->heap.pages.used * PAGE_BYTES);
-    }
     looks_count(thread, frame, frame->peak >> 2);
+    if (frame->live <= 0)
+        return;
+    frame->stats->survivors += (uint64_t)frame->live;
+    size_t pinned = thread->heap.pages.used * PAGE_BYTES;
+    frame->stats->pinned = higher(frame->stats->pinned, pinned);
+    PROBE(survivor, sites_at((size_t)(frame->stats - thread->sites))->label, frame->live, pinned);
 }
 
 /* What is not bumped through from the front again before so many pages have been. */

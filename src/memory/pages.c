@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/compiler.h"
 #include "base/numbers.h"
+#include "base/probe.h"
 #include "base/track.h"
 #include "memory/region.h"
 
@@ -405,5 +406,8 @@ bool pages_trim(struct pages *pages, uint32_t kept)
             break;
         end = first;
     }
-    return pages->warm < warm;
+    if (pages->warm == warm)
+        return false;
+    PROBE(trim, pages->start, (warm - pages->warm) * PAGE_BYTES);
+    return true;
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/check.h"
+#include "base/probe.h"
 #include "base/text.h"
 #include "next/fixed.h"
 
@@ -23,6 +24,7 @@ void misuse_report(enum misuse kind, const void *detail)
 {
     bool fatal = (kind == MISUSE_DOUBLE_FREE || kind == MISUSE_NOT_A_BLOCK) &&
                  (fixed.config.debug & DEBUG_VERIFY);
+    PROBE(misuse, texts[kind], detail);
     if (__atomic_fetch_add(&counts[kind], 1, __ATOMIC_RELAXED) > 0 && !fatal)
         return;
     struct text line;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/numbers.h"
+#include "base/probe.h"
 #include "base/text.h"
 #include "base/track.h"
 #include "memory/layout.h"
@@ -83,6 +84,8 @@ bool thread_commit(struct thread *thread, uintptr_t end)
     bool done = region_grow(&thread->committed, &thread->begun, wanted) ||
                 region_grow(&thread->committed, &thread->begun, region_page_up(end));
     thread_set_limits(thread);
+    if (done)
+        PROBE(refill, thread->slot, thread->committed - thread->memory);
     return done;
 }
 
@@ -120,6 +123,7 @@ static bool discard(struct thread *thread, uintptr_t start)
 {
     if (start >= thread->touched || !region_discard(start, region_page_up(thread->touched)))
         return false;
+    PROBE(trim, thread->memory, region_page_up(thread->touched) - start);
     thread->touched = start;
     return true;
 }
@@ -282,6 +286,7 @@ static void adopt(int slot)
         if (thread->epoch != sites_epoch)
             thread_clear_statistics(thread);
         thread->threads++;
+        PROBE(first_scope, thread->slot, thread->owner);
         hot.heap = fixed.retains ? thread->heap.pages.start : UINTPTR_MAX;
         hot.thread = thread;
     } else {

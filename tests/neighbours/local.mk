@@ -2,6 +2,7 @@
 TESTS += \
 	tests/neighbours/allocators.sh \
 	tests/neighbours/gdb.sh \
+	tests/neighbours/probes.sh \
 	tests/neighbours/races.sh \
 	tests/neighbours/sanitizers.sh \
 	tests/neighbours/tracers.sh
@@ -13,6 +14,8 @@ EXTRA_DIST += \
 	tests/neighbours/inspected.c \
 	tests/neighbours/mixed.c \
 	tests/neighbours/plugin.c \
+	tests/neighbours/probed.c \
+	tests/neighbours/probes.sh \
 	tests/neighbours/races.c \
 	tests/neighbours/races.sh \
 	tests/neighbours/sanitized.c \
