@@ -43,6 +43,7 @@ include tests/preload/local.mk
 include tests/reader/local.mk
 include tests/fuzz/local.mk
 include tests/stress/local.mk
+include tests/top/local.mk
 include tests/valgrind/local.mk
 include tests/watch/local.mk
 include tests/keeps/local.mk

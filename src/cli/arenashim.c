@@ -23,6 +23,7 @@ static void general_help(void)
           "       arenashim advise [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
           "       arenashim report [OPTION]... FILE...\n"
           "       arenashim diff [--fail-over=PERCENT] BEFORE AFTER\n"
+          "       arenashim top [OPTION]... PID\n"
           "       arenashim help [COMMAND]\n"
           "       arenashim --help | --version\n"
           "\n"
@@ -34,6 +35,7 @@ static void general_help(void)
           "  advise  find the functions of PROGRAM that are worth a scope, and measure them\n"
           "  report  merge the statistics of processes, and show what they say\n"
           "  diff    compare the statistics of two runs, site by site\n"
+          "  top     show what the shim does in a process that runs\n"
           "  help    describe a COMMAND and its options\n"
           "\n"
           "See arenashim(1) and libarenashim(7).\n",
@@ -44,7 +46,7 @@ static const struct command commands[] = {
     {"run", run_command, run_help},          {"scopes", scopes_command, scopes_help},
     {"check", check_command, check_help},    {"advise", advise_command, advise_help},
     {"report", report_command, report_help}, {"diff", diff_command, diff_help},
-    {"help", help_command, general_help},
+    {"top", top_command, top_help},          {"help", help_command, general_help},
 };
 
 static const struct command *find_command(const char *name)
@@ -52,9 +54,10 @@ static const struct command *find_command(const char *name)
     for (size_t i = 0; i < COUNT(commands); i++)
         if (strcmp(name, commands[i].name) == 0)
             return &commands[i];
-    usage_error(
-        "arenashim",
-        "'%s' is not a command; there are run, scopes, check, advise, report, diff and help", name);
+    usage_error("arenashim",
+                "'%s' is not a command; there are run, scopes, check, advise, report, diff, top and "
+                "help",
+                name);
 }
 
 static void help_command(int argc, char **argv)

@@ -35,6 +35,7 @@ noreturn void check_command(int argc, char **argv);
 noreturn void advise_command(int argc, char **argv);
 noreturn void report_command(int argc, char **argv);
 noreturn void diff_command(int argc, char **argv);
+noreturn void top_command(int argc, char **argv);
 
 /* Print the subcommand's help on stdout. */
 void run_help(void);
@@ -43,6 +44,7 @@ void check_help(void);
 void advise_help(void);
 void report_help(void);
 void diff_help(void);
+void top_help(void);
 
 /* Reads --help and --version, all the options that `command` has, and leaves optind at the first
  * operand. */

@@ -29,9 +29,11 @@ arenashim_SOURCES = \
 	src/cli/advise.c \
 	src/cli/report.c \
 	src/cli/diff.c \
+	src/cli/top.c \
 	src/cli/arenashim.c
 
-arenashim_LDADD = src/reader/libreader.a src/advise/libadvise.a $(advise_libs)
+arenashim_LDADD = src/reader/libreader.a src/advise/libadvise.a src/top/libtop.a $(advise_libs) \
+	$(top_libs)
 
 arenashim_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(coverage_flags)
 arenashim_CPPFLAGS = \

@@ -19,7 +19,8 @@ declare -A below=(
     [watch]='base next/named_host.h next/allocator.h next/watch_host.h arenashim'
     [advise]='base watch/record.h arenashim'
     [reader]='base advise'
-    [cli]='base settings advise reader arenashim'
+    [top]='base memory/pages.h thread/records.h arenashim'
+    [cli]='base settings advise reader top arenashim'
     [examples]=arenashim
     [bench]='examples arenashim'
 )
@@ -34,7 +35,7 @@ includes() {
         header = substr($0, RSTART, RLENGTH)
         quoted = header ~ /"/
         sub(/.*["<]/, "", header)
-        if (quoted || header ~ /^(base|settings|memory|next|thread|route|engine|scope|report|process|arena|wrap|watch|advise|reader|cli|arenashim|src|examples|bench)\// ||
+        if (quoted || header ~ /^(base|settings|memory|next|thread|route|engine|scope|report|process|arena|wrap|watch|advise|reader|top|cli|arenashim|src|examples|bench)\// ||
             header ~ /\.\./)
             print FILENAME, header
     }' "$@" </dev/null
