@@ -141,8 +141,8 @@ int process_find(pid_t pid, const char *symbol, uintptr_t *addresses, int most)
 {
     char path[64], *line = NULL;
     size_t size = 0;
-    int found = 0;
-    bool mapped = false, permitted = true;
+    int found = 0, refused = 0;
+    bool mapped = false;
     snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
     FILE *maps = fopen(path, "re");
     if (!maps) {
@@ -150,7 +150,7 @@ int process_find(pid_t pid, const char *symbol, uintptr_t *addresses, int most)
             errno = ESRCH;
         return -1;
     }
-    while (found < most && permitted && getline(&line, &size, maps) > 0) {
+    while (found < most && refused == 0 && getline(&line, &size, maps) > 0) {
         uintptr_t start;
         char readable;
         unsigned long offset, inode;
@@ -164,13 +164,14 @@ int process_find(pid_t pid, const char *symbol, uintptr_t *addresses, int most)
         if (read_headers(&object, start) && read_dynamic(&object) &&
             look_up(&object, symbol, &addresses[found]))
             found++;
-        permitted = errno != EPERM;
+        if (errno == EPERM || errno == EACCES || errno == ENOSYS)
+            refused = errno;
     }
     free(line);
     fclose(maps);
-    if (permitted && mapped)
+    if (refused == 0 && mapped)
         return found;
-    errno = permitted ? ESRCH : EPERM; /* what has ended has no memory */
+    errno = refused != 0 ? refused : ESRCH; /* what has ended has no memory */
     return -1;
 }
 

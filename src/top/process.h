@@ -21,7 +21,7 @@ bool process_read_pieces(pid_t pid, const struct iovec *local, const struct iove
 
 /* The addresses of up to `most` symbols of that name which its object files export, by their
  * dynamic sections in memory: files may be stripped, or gone. Returns how many; -1, with errno, as
- * above, or EACCES. */
+ * above. */
 int process_find(pid_t pid, const char *symbol, uintptr_t *addresses, int most);
 
 /* Its name, or that of one of its threads, as ps(1) shows it; "" when it has none any more. */
