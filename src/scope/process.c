@@ -1,5 +1,7 @@
 #include "scope/process.h"
 
+#include <unistd.h>
+
 #include "engine/frees.h"
 #include "thread/looks.h"
 #include "thread/misuse.h"
@@ -14,6 +16,7 @@ static void begin_statistics(struct thread *own)
         own->frames[i].live = 0;
     thread_clear_statistics(own);
     own->threads = 1;
+    own->owner = gettid(); /* the parent's thread has another */
 }
 
 /* Statistics of other threads are of another epoch from now on. */

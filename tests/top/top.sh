@@ -8,13 +8,15 @@
 
 need watched -g -O1 watched.c
 
-# start [VARIABLE=VALUE...] WHAT: runs the program, with `preloaded` or the shim, until finish; sets pid
+# start [VARIABLE=VALUE...] WHAT: runs the program, with `preloaded` or the shim, until finish; sets pid and
+# answer, its first line
 start() {
     local what=${!#}
     coproc program { exec env LD_PRELOAD="${preloaded-$shim}" ARENASHIM_STATS=json \
         ARENASHIM_STATS_FILE="$tmp/stats" "${@:1:$#-1}" "$tmp/watched" "$what"; }
     pid=$program_PID
-    read -r -t 20 _ <&"${program[0]}" || :
+    answer=none
+    read -r -t 20 answer <&"${program[0]}" || :
 }
 
 finish() {
@@ -98,7 +100,7 @@ fi
 # ---- while much happens ------------------------------------------------------------------------
 
 start busy
-looks=40 known=0 steady=0 exact=0
+looks=25 known=0 steady=0 exact=0
 for ((i = 0; i < looks; i++)); do
     top --json --interval=0.1 "$pid"
     known=$((known + $(shown '[.threads[].open_scopes[], .sites[] | .label] - ["turn", "short"] == [] and
@@ -125,6 +127,12 @@ start ARENASHIM_END=retain still
 top --json --interval=0.1 "$pid"
 is 'scopes that retain' "$(shown '[.threads[] | [.retained_bytes > 0, .open_scopes[].retains]] | sort')" \
     '[[true],[true,true],[true,true,true]]'
+finish
+
+start fork
+top --json --interval=0.1 "$answer"
+is 'a child: its own thread, counts, and scope' \
+    "$(shown '[.threads[] | [.thread, .routed_calls, .open_scopes[].label]]')" "[[$answer,1,\"forked\"]]"
 finish
 
 cp "$shim" "$tmp/stripped.so"

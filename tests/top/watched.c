@@ -2,11 +2,13 @@
  * A program to look at while it runs: watched WHAT; it ends with its standard input.
  *
  * still    the main thread waits in two scopes, another one in one that has drawn, a third outside
+ * fork     a child, whose PID is printed, waits in the scope that its parent has begun
  * busy     two threads open scopes as fast as they can, others come and go
  */
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "expect.h"
@@ -105,10 +107,28 @@ static void busy(void)
         pthread_join(threads[i], NULL);
 }
 
+static void child(void)
+{
+    ARENA_SCOPE("forked") {
+        pid_t pid = fork();
+        if (pid == 0) {
+            opaque(malloc(100));
+            printf("%d\n", (int)getpid());
+            fflush(stdout);
+        }
+        wait_for_end();
+        if (pid == 0)
+            _exit(0);
+        waitpid(pid, NULL, 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "busy") == 0)
         busy();
+    else if (argc > 1 && strcmp(argv[1], "fork") == 0)
+        child();
     else
         still();
     return expect_failures > 0;
