@@ -21,6 +21,8 @@ src_libcore_la_SOURCES = \
 	src/base/probe.h \
 	src/base/track.h \
 	src/settings/values.h \
+	src/settings/rank.c \
+	src/settings/rank.h \
 	src/settings/table.c \
 	src/settings/table.h \
 	src/settings/config.c \

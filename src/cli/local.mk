@@ -10,6 +10,8 @@ arenashim_SOURCES = \
 	src/base/text.c \
 	src/base/text.h \
 	src/settings/values.h \
+	src/settings/rank.c \
+	src/settings/rank.h \
 	src/settings/table.c \
 	src/settings/table.h \
 	src/cli/cli.c \

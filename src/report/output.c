@@ -5,12 +5,14 @@
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
 #include "base/text.h"
 #include "next/fixed.h"
+#include "settings/rank.h"
 #include "settings/table.h"
 
 /* So many descriptors are looked at for the file that the statistics are to replace. */
@@ -38,8 +40,16 @@ static size_t expand_process(const char *at, char name[PATH_MAX])
     return length;
 }
 
-/* %p is the process ID, %h the host name, %% a percent sign, and %{PID} as above; anything else
- * stands as it is. */
+static void rank(char digits[TEXT_NUMBER_SIZE])
+{
+    if (fixed.config.rank == RANK_NONE)
+        strcpy(digits, "-");
+    else
+        text_decimal(digits, (uint64_t)fixed.config.rank);
+}
+
+/* %p is the process ID, %r the rank or "-", %h the host name, %% a percent sign, and %{PID} as
+ * above; anything else stands as it is. */
 static void expand(const char *pattern, char name[PATH_MAX])
 {
     *name = '\0';
@@ -52,6 +62,8 @@ static void expand(const char *pattern, char name[PATH_MAX])
         }
         if (pattern[0] == '%' && pattern[1] == 'p')
             text_decimal(part, (uint64_t)getpid());
+        else if (pattern[0] == '%' && pattern[1] == 'r')
+            rank(part);
         else if (pattern[0] == '%' && pattern[1] == 'h')
             gethostname(part, sizeof part - 1);
         else if (pattern[0] != '%' || pattern[1] != '%')

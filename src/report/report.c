@@ -17,6 +17,7 @@
 #include "next/fixed.h"
 #include "report/output.h"
 #include "report/stats.h"
+#include "settings/rank.h"
 #include "thread/looks.h"
 
 /* Goes up where a reader of an older format would misunderstand the JSON. 1 had no number. */
@@ -192,6 +193,11 @@ static void json(struct text *out, const struct stats *stats)
     string_member(out, ",\n  ", "host", host);
     string_member(out, ",\n  ", "program", program_invocation_short_name);
     member(out, ",\n  ", "pid", (uint64_t)getpid());
+    if (fixed.config.rank != RANK_NONE) {
+        char digits[TEXT_NUMBER_SIZE];
+        text_decimal(digits, (uint64_t)fixed.config.rank);
+        string_member(out, ",\n  ", "rank", digits);
+    }
     member(out, ",\n  ", "threads", stats->threads);
     member(out, ",\n  ", "scopes", stats->all_sites.scopes);
     member(out, ",\n  ", "routed_calls", stats_routed_calls(stats));
@@ -309,6 +315,10 @@ static void plain(struct text *out, const struct stats *stats)
 {
     text_str(out, "arenashim " PACKAGE_VERSION ": pid ");
     text_uint(out, (uint64_t)getpid());
+    if (fixed.config.rank != RANK_NONE) {
+        text_str(out, ", rank ");
+        text_uint(out, (uint64_t)fixed.config.rank);
+    }
     text_str(out, "\n");
     row(out, "threads", stats->threads, " with an arena");
     row(out, "scopes", stats->all_sites.scopes, "");
@@ -356,10 +366,27 @@ void arenashim_stats_print(int fd)
     print(fd, false);
 }
 
+/* A process without a rank is in no list, which need not be what its user believes. */
+static void say_no_rank(void)
+{
+    if (fixed.config.rank != RANK_NONE)
+        return;
+    struct text line;
+    text_message(&line);
+    text_str(&line,
+             "no statistics are written: ARENASHIM_RANKS is set and this process has no rank; "
+             "ARENASHIM_RANK can give it one");
+    text_end(&line);
+}
+
 void report_at_exit(void)
 {
     if (!enabled || !fixed.config.stats_at_exit)
         return;
+    if (!fixed.config.rank_listed) {
+        say_no_rank();
+        return;
+    }
     int saved_errno = errno, cancel;
     struct output output;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);

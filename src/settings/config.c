@@ -8,6 +8,7 @@
 #include "base/numbers.h"
 #include "base/parse.h"
 #include "base/text.h"
+#include "settings/rank.h"
 #include "settings/table.h"
 
 #define PREFIX "ARENASHIM_"
@@ -90,6 +91,8 @@ void config_read(struct config *config)
         .stats = STATS_TEXT,
         .follow = true,
         .stack = 256,
+        .rank = rank_of_launcher(),
+        .rank_listed = true,
     };
     for (size_t i = 0; i < SETTINGS; i++) {
         const char *value = secure_getenv(settings[i].variable);

@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/parse.h"
 #include "base/text.h"
+#include "settings/rank.h"
 
 /* ---- values of one form ---------------------------------------------------------------------- */
 
@@ -101,6 +102,16 @@ static bool read_stats_file(const struct setting *setting, struct config *config
         return false;
     config->stats_at_exit = true;
     return true;
+}
+
+static bool read_rank(const struct setting *setting, struct config *config, const char *value)
+{
+    return rank_read(value, field(setting, config));
+}
+
+static bool read_ranks(const struct setting *setting, struct config *config, const char *value)
+{
+    return ranks_read(value, config->rank, field(setting, config));
 }
 
 /* Empty list items are refused: a stray comma is more likely a mistake than a wish. */
@@ -259,11 +270,16 @@ const struct setting settings[SETTINGS] = {
                        .option = "stats", .argument = "[=FORMAT]",
                        .summary = "print statistics at exit, as text or json (text)",
                        .bare = "text", .not_checked = true},
-    [SETTING_STATS_FILE] = {"ARENASHIM_STATS_FILE", NAME_ACCEPTED, read_stats_file,
-                            FIELD(stats_file), .option = "stats-file", .argument = "=FILE",
-                            .summary =
-                                "write them to FILE; %p is the process, %h the host (stderr)",
-                            .is_path = true, .is_pattern = true, .not_checked = true},
+    [SETTING_STATS_FILE] =
+        {"ARENASHIM_STATS_FILE", NAME_ACCEPTED, read_stats_file, FIELD(stats_file),
+         .option = "stats-file", .argument = "=FILE",
+         .summary = "write them to FILE; %p is the process, %r the rank, %h the host (stderr)",
+         .is_path = true, .is_pattern = true, .not_checked = true},
+    [SETTING_RANK] = {"ARENASHIM_RANK", "a number from 0 to 2147483647", read_rank, FIELD(rank)},
+    [SETTING_RANKS] = {"ARENASHIM_RANKS", "a comma list of ranks and ranges, such as 0,8-15",
+                       read_ranks, FIELD(rank_listed), .option = "ranks", .argument = "=LIST",
+                       .summary = "of a parallel job, only these ranks write them: 0,8-15 (all)",
+                       .not_checked = true},
     [SETTING_FOLLOW] = {"ARENASHIM_FOLLOW", FLAG_ACCEPTED, read_flag, FIELD(follow),
                         .option = "no-follow", .argument = "",
                         .summary = "programs that PROGRAM starts run without the shim",

@@ -29,6 +29,8 @@ enum setting_id {
     SETTING_DEBUG,
     SETTING_STATS,
     SETTING_STATS_FILE,
+    SETTING_RANK, /* read before the next, which looks at it */
+    SETTING_RANKS,
     SETTING_FOLLOW,
     SETTING_MEMCHECK,
     SETTING_WATCH,

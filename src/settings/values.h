@@ -54,6 +54,8 @@ struct config {
     size_t stack;   /* bytes of arguments on the stack that wrapped calls pass on */
     unsigned debug; /* of enum debug_switch */
     bool stats_at_exit;
+    int rank;         /* in a parallel job; RANK_NONE: there is none (rank.h) */
+    bool rank_listed; /* ARENASHIM_RANKS holds it, or says nothing */
     bool disabled;
     bool follow;                  /* children get the shim, too */
     bool memcheck;                /* idle where memcheck does not watch: see environment.h */

@@ -120,7 +120,7 @@ test_help() {
     done
     capture "$arenashim" run --help
     for arguments in capacity limit overflow align modules scope scope-file scope-strict end stack \
-        debug stats stats-file no-follow shim help version; do
+        debug stats stats-file ranks no-follow shim help version; do
         like "run --help lists --$arguments" "$out" "^  --$arguments(=| |\[)"
     done
     capture "$arenashim" scopes --help
@@ -132,12 +132,12 @@ test_help() {
         help version; do
         like "check --help lists --$arguments" "$out" "^  --$arguments(=| |\[)"
     done
+    unlike 'check --help lists no statistics, which are its own' "$out" '^  --(stats|ranks)'
     capture "$arenashim" advise --help
     for arguments in child duration signal runs no-measure peers write json folded quiet shim help \
         version; do
         like "advise --help lists --$arguments" "$out" "^  --$arguments(=| |\[)"
     done
-    unlike 'check --help lists no statistics, which are its own' "$out" '^  --stats'
     for arguments in --help --version 'help run' 'check --help'; do
         # The redirections are the inner shell's, so that `fails` can look at stdout of its own.
         fails "$arguments fails on a closed stdout" 125 'cannot write to standard output' \
@@ -231,6 +231,7 @@ test_values() {
     accepts --debug ARENASHIM_DEBUG poison quarantine verify,poison log,log,verify
     # Without %p the shim would add an ending that tells processes apart.
     accepts --stats-file ARENASHIM_STATS_FILE "$tmp/stats.%p.%h" "$tmp/a file.%p"
+    accepts --ranks ARENASHIM_RANKS 0 0,8-15 2147483647 7-7,1
     prints '--no-follow sets ARENASHIM_FOLLOW' 0 run --no-follow -- printenv ARENASHIM_FOLLOW
     local option
     for option in --capacity --limit; do
@@ -248,6 +249,8 @@ test_values() {
     refuses --debug 'a comma list of poison, quarantine, verify and log' '' all ,log poison, Poison \
         log,,verify
     refuses --stats 'text or json' '' xml JSON text,json
+    refuses --ranks 'a comma list of ranks and ranges, such as 0,8-15' '' , 1, ,1 -1 1- 2-1 1--2 1.5 \
+        '1 2' 2147483648 1K all
     refuses --stats-file 'a file name of at most 4095 bytes' '' "$(printf 'f%.0s' {1..4096})"
 }
 

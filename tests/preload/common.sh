@@ -26,7 +26,7 @@ here=$(dirname "$(realpath "${BASH_SOURCE[-1]}")")
 shim=$(realpath "${ARENASHIM_SHIM_PATH:-.libs/libarenashim.so}")
 cc=${CC:-cc}
 cxx=${CXX:-c++}
-unset LD_PRELOAD "${!ARENASHIM_@}"
+unset LD_PRELOAD "${!ARENASHIM_@}" OMPI_COMM_WORLD_RANK PMIX_RANK PMI_RANK FLUX_TASK_RANK SLURM_PROCID
 export LC_ALL=C
 
 # Read by the scripts.

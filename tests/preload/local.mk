@@ -15,6 +15,7 @@ TESTS += \
 	tests/preload/path.sh \
 	tests/preload/programs.sh \
 	tests/preload/python.sh \
+	tests/preload/ranks.sh \
 	tests/preload/realloc_free.sh \
 	tests/preload/redis.sh \
 	tests/preload/retain.sh \
@@ -80,6 +81,7 @@ EXTRA_DIST += \
 	tests/preload/plugin_host.c \
 	tests/preload/programs.sh \
 	tests/preload/python.sh \
+	tests/preload/ranks.sh \
 	tests/preload/realloc_free.c \
 	tests/preload/realloc_free.sh \
 	tests/preload/redis.sh \

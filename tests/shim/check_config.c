@@ -241,6 +241,8 @@ END_TEST
 #define ALIGNMENTS "a power of two from 16 to 4096"
 #define POLICIES "grow, fallback, error or abort"
 #define DEBUG_SWITCHES "a comma list of poison, quarantine, verify and log"
+#define RANK "a number from 0 to 2147483647"
+#define RANKS "a comma list of ranks and ranges, such as 0,8-15"
 #define LIST                                                                                       \
     "a comma list of marked, main, all and module name globs, each glob with + (the default) or "  \
     "- before it"
@@ -292,6 +294,13 @@ static const struct {
     {"DEBUG", ",log", DEBUG_SWITCHES},
     {"DEBUG", "poison,quarantines", DEBUG_SWITCHES},
     {"DEBUG", "all", DEBUG_SWITCHES},
+    {"RANK", "", RANK},
+    {"RANK", "-1", RANK},
+    {"RANK", "2147483648", RANK},
+    {"RANK", "1K", RANK},
+    {"RANKS", "", RANKS},
+    {"RANKS", "3-1", RANKS},
+    {"RANKS", "1,", RANKS},
     {"FOLLOW", "", "0 or 1"},
     {"FOLLOW", "no", "0 or 1"},
     {"MEMCHECK", "yes", "0 or 1"},
@@ -358,7 +367,8 @@ END_TEST
     "ARENASHIM_MODULES, ARENASHIM_SCOPES, ARENASHIM_SCOPE_FILE, ARENASHIM_SCOPE_STRICT, "          \
     "ARENASHIM_SCOPE_LIST, ARENASHIM_END, ARENASHIM_STACK, ARENASHIM_DEBUG, "                      \
     "ARENASHIM_STATS, "                                                                            \
-    "ARENASHIM_STATS_FILE, ARENASHIM_FOLLOW, ARENASHIM_MEMCHECK, ARENASHIM_WATCH and "             \
+    "ARENASHIM_STATS_FILE, ARENASHIM_RANK, ARENASHIM_RANKS, "                                      \
+    "ARENASHIM_FOLLOW, ARENASHIM_MEMCHECK, ARENASHIM_WATCH and "                                   \
     "ARENASHIM_DISABLE\n"
 
 static const char *const unknown[] = {"CAPACTY", "STAT", "STATS_FIL", "STATS_FILES", "limit", ""};
