@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
@@ -49,10 +50,9 @@ static void rank(char digits[TEXT_NUMBER_SIZE])
 }
 
 /* %p is the process ID, %r the rank or "-", %h the host name, %% a percent sign, and %{PID} as
- * above; anything else stands as it is. */
+ * above; anything else stands as it is. What it all makes is appended. */
 static void expand(const char *pattern, char name[PATH_MAX])
 {
-    *name = '\0';
     while (*pattern) {
         char part[HOST_NAME_MAX + 1] = {*pattern, '\0'};
         size_t length = expand_process(pattern, name);
@@ -99,15 +99,50 @@ static int find_other(int fd)
     return found;
 }
 
-/* Empties the regular file just opened, unless the host has it open. */
-static void replace(struct output *output)
+/* ---- a file of its own ----------------------------------------------------------------------- */
+
+/* Without O_NONBLOCK a pipe that nobody reads would be waited for; with O_TRUNC, or without
+ * O_NOCTTY, opening alone would change what is the host's. */
+#define FLAGS (O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+
+/* Other processes may make them at the same time. */
+static void make_directories(char *name)
 {
-    int other = find_other(output->fd);
-    if (other < 0) {
-        if (ftruncate(output->fd, 0) != 0)
-            output->error = errno;
-        return;
+    for (char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(name, 0777);
+        *slash = '/';
     }
+}
+
+/* Opens a file beside the one that is meant, whose place it takes when it is complete: many hosts
+ * may share the folder, and somebody reads there. Host, process and time make its name; a glob
+ * passes over it. Returns -1 when there can be none. */
+static int open_beside(struct output *output, mode_t mode)
+{
+    const char *slash = strrchr(output->name, '/');
+    char *name = output->beside, nanoseconds[TEXT_NUMBER_SIZE];
+    struct timespec now = {0};
+    if (slash)
+        text_append_bytes(name, PATH_MAX, output->name, (size_t)(slash + 1 - output->name));
+    clock_gettime(CLOCK_REALTIME, &now);
+    text_decimal(nanoseconds, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+    expand(".arenashim-%h-%p-", name);
+    int fd = -1;
+    if (text_append(name, PATH_MAX, nanoseconds)) {
+        fd = open(name, FLAGS | O_CREAT | O_EXCL, mode);
+        if (fd < 0 && errno == ENOENT) {
+            make_directories(name);
+            fd = open(name, FLAGS | O_CREAT | O_EXCL, mode);
+        }
+    }
+    if (fd < 0)
+        *name = '\0';
+    return fd;
+}
+
+static void use_other(struct output *output, int other)
+{
     close(output->fd);
     output->is_own = false;
     output->fd = other;
@@ -117,16 +152,50 @@ static void replace(struct output *output)
     }
 }
 
-/* Without O_NONBLOCK a pipe that nobody reads would be waited for; with O_TRUNC, or without
- * O_NOCTTY, opening alone would change what is the host's. */
+/* Replaces the regular file just opened, unless the host has it open. Where a new file could not
+ * take its place unnoticed (it has further names or another owner, this name is a link to it) or
+ * cannot be made, the file itself is emptied. */
+static void replace(struct output *output)
+{
+    struct stat status;
+    int other = find_other(output->fd);
+    if (other >= 0) {
+        use_other(output, other);
+        return;
+    }
+    int beside = -1;
+    if (lstat(output->name, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1 &&
+        status.st_uid == geteuid())
+        beside = open_beside(output, status.st_mode & 0777);
+    if (beside < 0) {
+        if (ftruncate(output->fd, 0) != 0)
+            output->error = errno;
+        return;
+    }
+    close(output->fd);
+    output->fd = beside;
+}
+
+/* A link that leads nowhere stays, and what it names is made. */
+static void create(struct output *output)
+{
+    struct stat status;
+    if (lstat(output->name, &status) != 0)
+        output->fd = open_beside(output, 0666);
+    if (output->fd < 0)
+        output->fd = open(output->name, FLAGS | O_CREAT, 0666);
+}
+
 static void open_file(struct output *output)
 {
     struct stat status;
-    output->fd = open(output->name, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+    output->fd = open(output->name, FLAGS);
+    if (output->fd < 0 && errno == ENOENT)
+        create(output);
     output->is_own = output->fd >= 0;
     if (output->fd < 0)
         output->error = errno;
-    else if (fstat(output->fd, &status) == 0 && S_ISREG(status.st_mode))
+    else if (*output->beside == '\0' && fstat(output->fd, &status) == 0 && S_ISREG(status.st_mode))
         replace(output);
 }
 
@@ -161,10 +230,24 @@ void output_open(struct output *output)
         let_host_write();
 }
 
+/* Gives the complete file its name. One that is not complete is of no use; one that cannot have the
+ * name is left where it is. */
+static void settle(struct output *output)
+{
+    if (output->error != 0) {
+        unlink(output->beside);
+        *output->beside = '\0';
+    } else if (rename(output->beside, output->name) != 0) {
+        output->error = errno;
+    }
+}
+
 void output_close(struct output *output)
 {
     if (output->is_own && close(output->fd) != 0 && output->error == 0)
         output->error = errno;
+    if (*output->beside != '\0')
+        settle(output);
     if ((output->error == 0 && !output->reason) || *output->name == '\0')
         return;
     struct text line;
@@ -176,5 +259,10 @@ void output_close(struct output *output)
         text_str(&line, output->reason);
     else
         text_error(&line, output->error);
+    if (*output->beside != '\0') {
+        text_str(&line, "; they are in '");
+        text_name(&line, output->beside);
+        text_str(&line, "'");
+    }
     text_end(&line);
 }

@@ -1,7 +1,8 @@
 /*
- * Where the statistics go at exit: what the host has written stays as it is. A name such as
- * /dev/stdout stands for the descriptor itself, behind what was written by it, and so does the file
- * that stdout or stderr is; a file that the host has open otherwise is refused.
+ * Where the statistics go at exit: what the host has written stays as it is. A file is there when
+ * it is complete, or not at all. A name such as /dev/stdout stands for the descriptor itself,
+ * behind what was written by it, and so does the file that stdout or stderr is; a file that the
+ * host has open otherwise is refused.
  */
 #ifndef REPORT_OUTPUT_H
 #define REPORT_OUTPUT_H
@@ -15,6 +16,7 @@ struct output {
     int error;          /* an errno, of writing, too; 0: all is well */
     bool is_own;        /* `fd` is to be closed */
     char name[PATH_MAX];
+    char beside[PATH_MAX]; /* the file that is to get that name; "": there is none */
 };
 
 /* Once, at start: notes what the descriptor is that ARENASHIM_STATS_FILE names, if it does. */

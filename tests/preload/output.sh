@@ -99,6 +99,106 @@ else
     skip 'children write to a device' 'no device can be made here'
 fi
 
+# ---- a file of its own -------------------------------------------------------------------------
+
+# written NAME: the last run has written NAME, and has left nothing beside it
+written() {
+    grep -c '^  misuses ' "$1"
+    find . -name '.arenashim*'
+}
+
+umask 027
+run ARENASHIM_STATS_FILE=many/folders/%r.txt result
+is 'missing folders are made' "$status:$err:$(written many/folders/-.txt)" 3::1
+is 'with the permissions that are usual' "$(command stat -c %a many many/folders/-.txt | xargs)" '750 640'
+for wanted in 600 644; do
+    chmod "$wanted" many/folders/-.txt
+    run ARENASHIM_STATS_FILE=many/folders/-.txt result
+    is "a file of mode $wanted is replaced" \
+        "$status:$err:$(written many/folders/-.txt):$(command stat -c %a many/folders/-.txt)" \
+        "3::1:$([ "$wanted" = 600 ] && echo 600 || echo 640)"
+done
+umask 022
+echo old >named
+inode=$(command stat -c %i named)
+exec 9<named
+run ARENASHIM_STATS_FILE="$tmp/named" result 9<&-
+is 'who reads the file goes on reading what it was' "$(cat <&9):$(written named)" old:1
+exec 9<&-
+check 'as it is another file' test "$inode" != "$(command stat -c %i named)"
+# Four processes write one name, again and again.
+writers() {
+    for _ in {1..25}; do
+        env LD_PRELOAD="$shim" ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$tmp/shared/at/last" \
+            "$tmp/cases" result
+    done
+}
+for _ in 1 2 3 4; do
+    writers >/dev/null &
+done
+read=0 half=0
+while [ -n "$(jobs -r)" ]; do
+    [ -e shared/at/last ] || continue
+    read=$((read + 1))
+    jq -e '.sites | length > 0' shared/at/last >/dev/null 2>&1 || half=$((half + 1))
+done
+wait
+check "whoever reads meanwhile ($read times)" test "$read" -gt 5
+is 'finds a whole file' "$half:$(ls -A shared/at)" 0:last
+ln named further
+run ARENASHIM_STATS_FILE="$tmp/named" result
+check 'a file of two names keeps both' test named -ef further
+is 'a file of two names' "$status:$err:$(written named)" 3::1
+ln -sf nowhere link
+run ARENASHIM_STATS_FILE="$tmp/link" result
+is 'a link that leads nowhere' "$(readlink link):$status:$err:$(written nowhere)" nowhere:3::1
+run ARENASHIM_STATS_FILE="$tmp/link" result
+is 'a link to a file' "$(readlink link):$status:$err:$(written nowhere)" nowhere:3::1
+
+# A folder in which no file can be made holds one that can be written.
+mkdir closed
+echo old >closed/stats
+if [ "$(id -u)" -ne 0 ]; then
+    chmod 555 closed
+    run ARENASHIM_STATS_FILE="$tmp/closed/stats" result
+    is 'a folder that is closed' "$status:$err:$(written closed/stats)" 3::1
+elif have setpriv && cp "$shim" "$tmp/shim.so" && chmod 755 "$tmp/shim.so"; then
+    chown 65534 closed/stats
+    capture setpriv --reuid=65534 --regid=65534 --clear-groups env LD_PRELOAD="$tmp/shim.so" \
+        ARENASHIM_STATS_FILE="$tmp/closed/stats" "$tmp/cases" result
+    is 'a folder that is closed' "$status:$err:$(written closed/stats)" 3::1
+else
+    skip 'a folder that is closed' 'setpriv is not installed'
+fi
+# Somebody mounts a file into a container.
+if unshare -m true 2>/dev/null; then
+    echo old >mounted
+    # shellcheck disable=SC2016
+    capture unshare -m bash -c 'mount --bind "$2/data" "$2/mounted" && LD_PRELOAD=$0 \
+        ARENASHIM_STATS_FILE="$2/mounted" "$1" result' "$shim" "$tmp/cases" "$tmp"
+    is 'a file that cannot be replaced: status' "$status:$out" 3:result
+    one_line 'a file that cannot be replaced: one line' \
+        "cannot be written to '$tmp/mounted': Device or resource busy; they are in '$tmp/.arenashim-.*'\$"
+    is 'a file that cannot be replaced: nothing is lost' "$(grep -c '^  misuses ' .arenashim-*)" 1
+    rm .arenashim-*
+else
+    skip 'a file that cannot be replaced' 'nothing can be mounted here'
+fi
+# A full file system.
+mkdir full
+if mount -t tmpfs -o size=4k none full 2>/dev/null; then
+    echo old >full/stats
+    run ARENASHIM_STATS_FILE="$tmp/full/stats" result
+    umounted=$(<full/stats):$(ls -A full)
+    umount full
+    is 'a full file system: status' "$status:$out" 3:result
+    one_line 'a full file system: one line' \
+        "cannot be written to '$tmp/full/stats': No space left on device\$"
+    is 'a full file system: the old file is as it was' "$umounted" old:stats
+else
+    skip 'a full file system' 'nothing can be mounted here'
+fi
+
 # ---- the host's end ----------------------------------------------------------------------------
 
 # without_reader CASE: the status of the program whose stderr is a pipe that nobody reads
@@ -115,6 +215,7 @@ for case in result handled waiting; do
 done
 run ARENASHIM_STATS_FILE="$tmp/limited" limited
 is 'the limit of a file is met: status' "$status:$out" 3:result
+is 'the limit of a file is met: no part of one is left' "$(find . -name limited -o -name '.arenashim*')" ''
 one_line 'the limit of a file is met: one line' \
     "the statistics cannot be written to '$tmp/limited': File too large\$"
 run cancelled

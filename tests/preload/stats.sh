@@ -159,14 +159,14 @@ unwritable() {
     is "$1: the exit status is the program's" "$status:$out" 0:
     one_line "$1: one line" "statistics cannot be written to '$2': $3\$"
 }
-unwritable 'a missing folder' "$tmp/none/stats" 'No such file or directory'
+unwritable 'a file as a folder' "$tmp/old.json/stats" 'Not a directory'
 unwritable 'a folder' "$tmp" 'Is a directory'
 if [ -w /dev/full ]; then
     unwritable 'a full device' /dev/full 'No space left on device'
 else
     skip 'a full device' '/dev/full is not there'
 fi
-text ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$tmp/none/stats" "$tmp/cases" exit_in_scope
+text ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$tmp/old.json/stats" "$tmp/cases" exit_in_scope
 is 'unwritable, exit in a scope: status' "$status" 0
 
 # ---- closed outputs ----------------------------------------------------------------------------

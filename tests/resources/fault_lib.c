@@ -233,6 +233,31 @@ int ftruncate(int file, off_t size)
     return HITS(ftruncate) ? fail(EIO) : (int)syscall(SYS_ftruncate, file, size);
 }
 
+int rename(const char *from, const char *to)
+{
+    return HITS(rename) ? fail(EBUSY) : REAL(rename)(from, to);
+}
+
+int unlink(const char *name)
+{
+    return HITS(unlink) ? fail(EBUSY) : (int)syscall(SYS_unlinkat, AT_FDCWD, name, 0);
+}
+
+int mkdir(const char *name, mode_t mode)
+{
+    return HITS(mkdir) ? fail(EACCES) : (int)syscall(SYS_mkdirat, AT_FDCWD, name, mode);
+}
+
+int lstat(const char *name, struct stat *status)
+{
+    return HITS(lstat) ? fail(EIO) : REAL(lstat)(name, status);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    return HITS(clock_gettime) ? fail(EINVAL) : (int)syscall(SYS_clock_gettime, clock, now);
+}
+
 int poll(struct pollfd *files, nfds_t files_count, int patience)
 {
     return HITS(poll) ? fail(ENOMEM) : (int)syscall(SYS_poll, files, files_count, patience);

@@ -50,7 +50,7 @@ check "without faults: calls are routed ($usual)" test "$calls" -gt 0
 no_hook='routing is off: the system refuses to call the shim at thread exit or after fork'
 no_region='routing is off: the system refuses the address space for one arena of (8192|65536) bytes .*'
 no_arena='a thread gets no arena: the system refuses (memory for it|to call the shim at its exit); .*'
-no_statistics="the statistics cannot be written to '$tmp/stats(\.[0-9]+)?': .*"
+no_statistics="the statistics cannot be written to '$tmp/(made/)?stats(\.[0-9]+)*': .*"
 no_name='loaded twice: .* serves, and this copy is idle: an unknown object'
 messages="arenashim: ($no_hook|$no_region|$no_arena|$no_statistics|$no_name)"
 ! counts_lines || messages="($messages|profiling:.*)"
@@ -97,7 +97,7 @@ never='_ITM_.* __cxa_finalize __gmon_start__ __errno_location __environ environ 
     program_invocation(_short)?_name abort basename dlsym fnmatch getauxval getpid gettid mem[a-z]+
     secure_getenv sched_yield str[a-z_]+ raise sigemptyset __[lt]san_[a-z_]+ __libc_stack_end _exit dlerror
     pthread_self stpcpy syscall dl_iterate_phdr pthread_setcancelstate pthread_sigmask sig(add|fill)set
-    sigismember sigpending sigtimedwait tgkill ftrylockfile fflush_unlocked funlockfile stdout sbrk'
+    sigismember sigpending geteuid sigtimedwait tgkill ftrylockfile fflush_unlocked funlockfile stdout sbrk'
 not_made_to_fail() {
     # shellcheck disable=SC2086
     comm -23 <(nm -D --undefined-only "$shim" | sed 's/.* //; s/@.*//' | sort -u) \
@@ -151,10 +151,21 @@ one_line 'pages of 64 KiB: one line' "$no_region"
 check 'pages of 64 KiB: the shim was told so' test -s "$log"
 
 # Statistics that cannot be written.
-for function in open write close poll statx fstat ftruncate stat; do
+for function in open write close poll statx fstat stat lstat rename clock_gettime; do
     every "$function"
     every "$function" FAULT_ALWAYS=yes
 done
+with FAULT_IN=rename FAULT_AT=1 FAULT_ALWAYS=yes
+beside=$(sed -n "s|.*to '$tmp/stats': Device or resource busy; they are in '\\(.*\\)'\$|\\1|p" <<<"$err")
+is 'rename fails: they are where the line says' "$(jq -r "$signature" "$beside")" "$usual"
+rm "$tmp"/.arenashim-*
+# By a link, or where no other file can be made, the file itself is written.
+ln -s stats "$tmp/stats.1"
+every ftruncate ARENASHIM_STATS_FILE="$tmp/stats.1"
+every ftruncate ARENASHIM_STATS_FILE="$tmp/stats.1" FAULT_ALWAYS=yes
+rm -rf "$tmp/made"
+with FAULT_IN=mkdir FAULT_AT=1 FAULT_ALWAYS=yes ARENASHIM_STATS_FILE="$tmp/made/stats"
+is 'mkdir fails: the program works' "$status:$out:$(wrong)" "$ran:"
 with FAULT_IN=write FAULT_AT=1 FAULT_ALWAYS=yes FAULT_AS=short
 is 'one byte a write: the program works, quietly' "$status:$out:$err" "$ran:"
 is 'one byte a write: the statistics are complete' "$(stat "$signature")" "$usual"
