@@ -46,6 +46,8 @@ examples_librecall_a_CFLAGS = $(AM_CFLAGS) -ffp-contract=off
 
 noinst_PROGRAMS += examples/recall/recall
 examples_recall_recall_SOURCES = \
+	examples/recall/load.c \
+	examples/recall/load.h \
 	examples/recall/main.c \
 	examples/recall/options.c \
 	examples/recall/options.h \

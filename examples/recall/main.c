@@ -10,24 +10,10 @@
 #include <stdlib.h>
 
 #include "corpus.h"
+#include "load.h"
 #include "options.h"
 #include "run.h"
 #include "status.h"
-#include "synthetic.h"
-#include "wordnet.h"
-
-#define DEFAULT_WORDNET "/usr/share/wordnet"
-
-static enum recall_status load(struct corpus *corpus, const struct options *options)
-{
-    if (options->wordnet)
-        return wordnet_load(corpus, options->wordnet);
-    if (!options->synthetic && wordnet_exists(DEFAULT_WORDNET))
-        return wordnet_load(corpus, DEFAULT_WORDNET);
-    if (!options->synthetic)
-        warnx("no WordNet data in %s: using the synthetic graph", DEFAULT_WORDNET);
-    return synthetic_load(corpus, options->seed);
-}
 
 static void print_match(const struct corpus *corpus, size_t rank, const struct match *match)
 {
@@ -96,7 +82,7 @@ static enum recall_status answer(const struct corpus *corpus, const struct optio
     enum recall_status status = RECALL_NO_RESOURCES;
 
     if (answers && matches)
-        status = run_queries(corpus, options, answers, &result);
+        status = run_queries(corpus, options, (struct share){0, 1}, answers, &result);
     else
         warnx("out of memory");
     if (status == RECALL_OK) {
@@ -116,7 +102,7 @@ int main(int argc, char **argv)
 
     options_read(&options, argc, argv);
     double start = seconds_now();
-    enum recall_status status = load(&corpus, &options);
+    enum recall_status status = load_corpus(&corpus, &options);
     if (status == RECALL_OK)
         status = answer(&corpus, &options, seconds_now() - start);
     corpus_free(&corpus);

@@ -17,7 +17,8 @@ struct run {
     const struct corpus *corpus;
     const struct options *options;
     struct answer *answers;
-    atomic_size_t next; /* query to give out */
+    struct share share;
+    atomic_size_t next; /* to give out, of the share */
 };
 
 struct worker {
@@ -67,16 +68,18 @@ static void *work(void *argument)
 
     worker->status = drawn ? KERNEL_OK : KERNEL_NO_MEMORY;
     while (worker->status == KERNEL_OK) {
-        size_t query = atomic_fetch_add_explicit(&run->next, 1, memory_order_relaxed);
+        size_t number = atomic_fetch_add_explicit(&run->next, 1, memory_order_relaxed);
+        size_t query = run->share.first + number * run->share.step;
         if (query >= options->queries)
             break;
-        struct match *matches = query < options->word_count ? run->answers[query].matches : drawn;
+        bool keep = run->answers && query < options->word_count;
+        struct match *matches = keep ? run->answers[query].matches : drawn;
         size_t count;
         worker->status = engine_recall(run->corpus, &options->spread, query_word(run, query),
                                        matches, options->top, &count);
         if (worker->status != KERNEL_OK)
             break;
-        if (query < options->word_count)
+        if (keep)
             run->answers[query].count = count;
         worker->checksum += digest_of(query, matches, count);
     }
@@ -110,9 +113,10 @@ double seconds_now(void)
 }
 
 enum recall_status run_queries(const struct corpus *corpus, const struct options *options,
-                               struct answer *answers, struct run_result *result)
+                               struct share share, struct answer *answers,
+                               struct run_result *result)
 {
-    struct run run = {.corpus = corpus, .options = options, .answers = answers};
+    struct run run = {.corpus = corpus, .options = options, .answers = answers, .share = share};
     struct worker *workers = calloc(options->threads, sizeof *workers);
     enum recall_status status = RECALL_OK;
 

@@ -24,14 +24,22 @@ struct run_result {
     double seconds;    /* wall clock, from before the first thread starts until all are done */
 };
 
+/* Of the queries this one, and every `step`th behind it. */
+struct share {
+    size_t first;
+    size_t step;
+};
+
 /*
- * Runs options->queries queries: first the words, then words drawn from the lexicon by the seed.
- * Fills `answers`, one per word; of drawn words only the checksum is kept. Which thread runs a
- * query, and when, changes neither. The caller counts as one of the threads.
+ * Runs options->queries queries, or a share of them: first the words, then words drawn from the
+ * lexicon by the seed. Fills `answers`, one per word, if it is not NULL; of drawn words only the
+ * checksum is kept. Which thread runs a query, and when, changes neither; the sum of the checksums
+ * of all shares is that of the whole. The caller counts as one of the threads.
  *
  * RECALL_NO_RESOURCES when memory or a thread could not be had; all started threads have ended.
  */
 enum recall_status run_queries(const struct corpus *corpus, const struct options *options,
-                               struct answer *answers, struct run_result *result);
+                               struct share share, struct answer *answers,
+                               struct run_result *result);
 
 #endif
