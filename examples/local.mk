@@ -57,4 +57,19 @@ examples_recall_recall_CPPFLAGS = -I$(top_srcdir)/include
 examples_recall_recall_CFLAGS = $(AM_CFLAGS) -ffp-contract=off -pthread
 examples_recall_recall_LDADD = examples/librecall.a examples/libkernels.a -lm
 
+if HAVE_MPI
+noinst_PROGRAMS += examples/recall-mpi/recall-mpi
+endif
+examples_recall_mpi_recall_mpi_SOURCES = \
+	examples/recall/load.c \
+	examples/recall/load.h \
+	examples/recall/options.c \
+	examples/recall/options.h \
+	examples/recall/run.c \
+	examples/recall/run.h \
+	examples/recall-mpi/main.c
+examples_recall_mpi_recall_mpi_CPPFLAGS = -I$(top_srcdir)/include
+examples_recall_mpi_recall_mpi_CFLAGS = $(AM_CFLAGS) $(MPI_CFLAGS) -ffp-contract=off -pthread
+examples_recall_mpi_recall_mpi_LDADD = examples/librecall.a examples/libkernels.a $(MPI_LIBS) -lm
+
 EXTRA_DIST += examples/README.md
