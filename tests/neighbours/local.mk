@@ -3,6 +3,7 @@ TESTS += \
 	tests/neighbours/allocators.sh \
 	tests/neighbours/gdb.sh \
 	tests/neighbours/probes.sh \
+	tests/neighbours/mpi.sh \
 	tests/neighbours/races.sh \
 	tests/neighbours/sanitizers.sh \
 	tests/neighbours/tracers.sh
@@ -13,6 +14,8 @@ EXTRA_DIST += \
 	tests/neighbours/gdb.sh \
 	tests/neighbours/inspected.c \
 	tests/neighbours/mixed.c \
+	tests/neighbours/mpi.c \
+	tests/neighbours/mpi.sh \
 	tests/neighbours/plugin.c \
 	tests/neighbours/probed.c \
 	tests/neighbours/probes.sh \
