@@ -78,7 +78,7 @@ linted_scripts() {
 }
 
 linted_manuals() {
-    mandoc -T lint -W warning man/*.3 "$build"/man/*.1 "$build"/man/*.7
+    mandoc -T lint -W warning man/*.[37] "$build"/man/*.1 "$build"/man/*.7
 }
 
 # The whole tree with the other compiler, warnings as errors, without Valgrind's headers.
