@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, runs the recall example without and with the shim, and prints
 # one table. With --bench it installs the other allocators, too, and runs and draws the benchmark
-# suite (some 20 minutes).
+# suite (some 20 minutes). With --mpi it installs Open MPI, too, and spreads the queries over four ranks.
 #
 # usage: scripts/demo.sh [QUERIES [THREADS]]      (default: 2000 queries, 1 thread)
 #        scripts/demo.sh --bench [OPTION...]      (of bench/run.sh, for instance --quick)
+#        scripts/demo.sh --mpi [QUERIES]
 #
 # Both contenders run RUNS times, in turn; times are medians.
 set -euo pipefail
@@ -38,6 +39,37 @@ if [ "${1-}" = --bench ]; then
     make --no-print-directory -C "$build" bench BENCH_FLAGS="--output $record ${*:2}" || status=$?
     [ ! -f "$record" ] || bench/plot "$record" "$build/bench/results/pictures"
     exit "$status"
+fi
+
+# checksum LABEL COMMAND...: runs the command, and prints the checksum that recall prints
+checksum() {
+    local out
+    out=$("${@:2}")
+    printf '  %-32s %s\n' "$1" "${out#checksum }"
+    sums+=("$out")
+}
+
+if [ "${1-}" = --mpi ]; then
+    need_packages "${build_packages[@]}" wordnet-base openmpi-bin libopenmpi-dev
+    build_in "$source/build/mpi"
+    work=(--queries "${2:-2000}" --seed 1)
+    ranks=(mpirun --oversubscribe -np 4)
+    [ "$(id -u)" -ne 0 ] || ranks+=(--allow-run-as-root)
+    recall_mpi=("$build/examples/recall-mpi/recall-mpi" "${work[@]}")
+    rm -rf "$build/ranks"
+    sums=()
+    printf 'checksum of %s queries\n' "${2:-2000}"
+    checksum 'one process' "$build/examples/recall/recall" "${work[@]}"
+    checksum '4 ranks' "${ranks[@]}" "${recall_mpi[@]}"
+    checksum '4 ranks, with the shim' "${ranks[@]}" "$build/arenashim" run --stats=json \
+        --stats-file "$build/ranks/%r.json" -- "${recall_mpi[@]}"
+    printf '\n'
+    "$build/arenashim" report "$build"/ranks/*.json
+    if [ "${sums[0]}" != "${sums[1]}" ] || [ "${sums[0]}" != "${sums[2]}" ]; then
+        echo 'demo.sh: the results differ' >&2
+        exit 1
+    fi
+    exit
 fi
 
 queries=${1:-2000}
