@@ -167,7 +167,7 @@ static COLD void end_elsewhere(uint64_t token)
     } else if (depth == 0 || depth > thread->depth || thread->frames[depth - 1].token != token) {
         misuse_report(MISUSE_ENDED_ALREADY, NULL);
     } else {
-        thread->left_open += thread->depth - depth;
+        scope_count_left(thread, depth);
         scope_close_down_to(thread, depth - 1);
     }
 }

@@ -177,6 +177,7 @@ static void json_sites(struct text *out)
         member(out, ", ", "fallbacks", sum.fallbacks);
         member(out, ", ", "live_at_end", sum.live_at_end);
         member(out, ",\n     ", "survivors", sum.survivors);
+        member(out, ", ", "left_open", sum.left_open);
         member(out, ", ", "bytes_pinned", sum.pinned);
         json_sizes(out, i);
         text_str(out, "}");

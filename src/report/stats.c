@@ -25,6 +25,7 @@ static void add_site(struct site_stats *sum, const struct site_stats *stats)
     sum->fallbacks += stats->fallbacks;
     sum->live_at_end += stats->live_at_end;
     sum->survivors += stats->survivors;
+    sum->left_open += stats->left_open;
     sum->pinned = higher(sum->pinned, stats->pinned);
 }
 
@@ -128,7 +129,9 @@ void stats_collect(struct stats *stats, bool at_exit)
         settle_innermost(own);
         if (at_exit) {
             scope_account_open(own);
-            stats->left_open += own->depth + own->excess - (own->automatic != SCOPES_NONE);
+            own->left_open += own->excess;
+            thread_innermost(own)->stats->left_open += own->excess;
+            scope_count_left(own, own->automatic != SCOPES_NONE);
         }
     }
     for (int slot = 0; slot < region_slots_seen(); slot++) {

@@ -43,6 +43,7 @@ static ALWAYS_INLINE void drop_concerns(struct thread *thread, struct frame *fra
     thread->spilled = frame->spilled;
     if (thread->excess > 0) {
         thread->left_open += thread->excess;
+        frame->stats->left_open += thread->excess;
         thread->excess = 0;
     }
 }
@@ -191,6 +192,13 @@ OUT_OF_LINE void close_used(struct thread *thread)
 
 /* ---- ending several -------------------------------------------------------------------------- */
 
+void scope_count_left(struct thread *thread, uint64_t depth)
+{
+    for (uint64_t i = depth; i < thread->depth; i++)
+        thread->frames[i].stats->left_open++;
+    thread->left_open += thread->depth - depth;
+}
+
 void scope_close_down_to(struct thread *thread, uint64_t depth)
 {
     while (thread->depth > depth) {
@@ -248,7 +256,7 @@ COLD bool scope_close_left(struct thread *thread, uintptr_t stack)
             break;
         left = i;
     }
-    thread->left_open += thread->depth - left;
+    scope_count_left(thread, left);
     scope_close_down_to(thread, left);
     return stack_of(thread, stack, &signal_stack) != OWN;
 }
@@ -258,7 +266,7 @@ void scope_abandon(struct thread *thread)
     uint64_t automatic = thread->automatic != SCOPES_NONE;
     for (uint64_t i = 0; i < thread->depth; i++)
         thread->frames[i].pauses = 0;
-    thread->left_open += thread->depth - automatic;
+    scope_count_left(thread, automatic);
     scope_close_down_to(thread, automatic);
     uintptr_t end = hot.cursor;
     scope_close_down_to(thread, 0);

@@ -89,6 +89,9 @@ void scope_close_down_to(struct thread *thread, uint64_t depth);
  * the thread is not on its own stack. */
 bool scope_close_left(struct thread *thread, uintptr_t stack);
 
+/* Counts the open scopes deeper than `depth`, which nobody ended, as left open. */
+void scope_count_left(struct thread *thread, uint64_t depth);
+
 /* Ends all scopes of an exiting thread, counting those that it began as left open. What lies in a
  * scope of the process stays. */
 void scope_abandon(struct thread *thread);

@@ -73,7 +73,7 @@ void named_leave_slowly(struct named_call *call)
         if (thread->frames[depth - 1].token != call->token)
             continue;
         if (all_retain(thread, depth) || may_drop(thread, call)) {
-            thread->left_open += thread->depth - depth;
+            scope_count_left(thread, depth);
             scope_close_down_to(thread, depth - 1);
         }
         break;

@@ -40,6 +40,7 @@ struct site_stats {
     uint64_t fallbacks;   /* of them, those that the next allocator served */
     uint64_t live_at_end; /* blocks that were dropped, not freed, when their scope ended */
     uint64_t survivors;   /* blocks that were alive at, and after, the end of their scope */
+    uint64_t left_open;   /* scopes that an outer one's end, a jump or the exit closed */
     uint64_t pinned;      /* most bytes of the heap in use at such an end */
     int64_t ends_left;    /* ends that are not looked at before the next that is: looks.h */
     uint64_t looks;

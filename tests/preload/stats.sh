@@ -71,6 +71,7 @@ stat_is 'scopes nested 2,000 deep: all calls, nothing open' \
 under "$tmp/cases" exit_in_scope
 routed 'exit in a scope'
 stat_is 'exit in a scope: both are left open' '"\(.left_open) \(.scopes) \(.routed_calls)"' '2 2 1'
+stat_is '... by site, too' '[.sites[].left_open] | add' 2
 under "$tmp/cases" quick_exit_in_scope
 is '_exit writes nothing' "$status:$err:$(stat .pid)" 0::none
 

@@ -345,7 +345,7 @@ static void exit_in_deep_scopes(void)
     for (int i = 0; i < DEEP; i++)
         begin("deep");
     stats_collect(&stats, true);
-    require(stats.left_open == DEEP);
+    require(stats.left_open == DEEP && site_named("deep").left_open == DEEP);
 }
 
 START_TEST(scopes_open_at_exit_are_counted)

@@ -180,6 +180,7 @@ static void scopes_still_open(void)
     require(stats.all_sites.calls == 2 && stats.all_sites.scopes == 2);
     stats_collect(&stats, true);
     require(stats.left_open == 2);
+    require(site_named("A").left_open == 1 && site_named("B").left_open == 1);
 }
 
 static void *use_a_scope(void *size)
