@@ -41,7 +41,7 @@ need_packages() {
 # What the build needs on a bare Debian system.
 # shellcheck disable=SC2034 # used by the scripts that source this
 build_packages=(autoconf automake libtool pkg-config make gcc g++ libc6-dev check valgrind
-    libdw-dev libjansson-dev libiberty-dev libncurses-dev libzydis-dev systemtap-sdt-dev)
+    libdw-dev libexpat1-dev libjansson-dev libiberty-dev libncurses-dev libzydis-dev systemtap-sdt-dev)
 
 # What the benchmark suite compares with, the programs that it runs, and what makes its record and its
 # pictures.

@@ -20,7 +20,8 @@ declare -A below=(
     [advise]='base watch/record.h arenashim'
     [reader]='base advise'
     [top]='base memory/pages.h thread/records.h arenashim'
-    [cli]='base settings advise reader top arenashim'
+    [gate]='base advise reader'
+    [cli]='base settings advise reader top gate arenashim'
     [examples]=arenashim
     [bench]='examples arenashim'
 )
@@ -35,7 +36,7 @@ includes() {
         header = substr($0, RSTART, RLENGTH)
         quoted = header ~ /"/
         sub(/.*["<]/, "", header)
-        if (quoted || header ~ /^(base|settings|memory|next|thread|route|engine|scope|report|process|arena|wrap|watch|advise|reader|top|cli|arenashim|src|examples|bench)\// ||
+        if (quoted || header ~ /^(base|settings|memory|next|thread|route|engine|scope|report|process|arena|wrap|watch|advise|reader|top|gate|cli|arenashim|src|examples|bench)\// ||
             header ~ /\.\./)
             print FILENAME, header
     }' "$@" </dev/null
