@@ -4,9 +4,14 @@
 # that it forks are judged with it but for leaks, since what other threads hold seems lost there; programs
 # that it starts are judged likewise with VALGRIND_OPTS=--trace-children=yes, and else not at all.
 #
-# usage: valgrind-check.sh [--no-shim] PROGRAM [ARGUMENT...]
+# usage: valgrind-check.sh [OPTION...] [--] PROGRAM [ARGUMENT...]
 #
-#   --no-shim   memcheck alone: for programs that hold the allocator themselves (unit tests)
+#   --no-shim             memcheck alone: for programs that hold the allocator themselves (unit tests)
+#   --suppressions=FILE   what memcheck is to keep silent about
+#   --gen-suppressions    memcheck prints a suppression for each error
+#   --results=FOLDER      judge nothing: leave what memcheck found (PID.xml) and the statistics
+#                         (PID.json) of each process in FOLDER, which exists, and PID.finished of the
+#                         program, unless the check itself failed
 #
 # The shells and launchers between this script and the program have the shim preloaded, but it is idle
 # where memcheck does not watch (ARENASHIM_MEMCHECK).
@@ -90,24 +95,33 @@ module that allocates ($(sum scopes) scopes)"
 }
 
 shim=yes
+results=
 while [ $# -gt 0 ]; do
     case $1 in
     --no-shim) shim= ;;
+    --results=*) results=${1#*=} ;;
+    --suppressions=*) memcheck_options+=("$1") ;;
+    --gen-suppressions) memcheck_options+=("$1=all") ;;
     --) shift && break ;;
-    -*) fail "unknown option '$1'; there is --no-shim" ;;
+    -*) fail "unknown option '$1'; there are --no-shim, --suppressions, --gen-suppressions, --results" ;;
     *) break ;;
     esac
     shift
 done
-[ $# -gt 0 ] || fail "usage: valgrind-check.sh [--no-shim] PROGRAM [ARGUMENT...]"
+[ $# -gt 0 ] || fail "usage: valgrind-check.sh [OPTION...] [--] PROGRAM [ARGUMENT...]"
 valgrind=${VALGRIND:-valgrind}
 command -v "$valgrind" >/dev/null || fail "valgrind is missing; install it (Debian: valgrind)"
 command -v "$1" >/dev/null || fail "'$1' is not a program"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+work=${results:-$(mktemp -d)}
+[ -n "$results" ] || trap 'rm -rf "$work"' EXIT
 # For valgrind and the shim alike %p is the process; a percent sign of the directory's is none.
 pattern=${work//%/%%}/%p
+if [ -n "$results" ]; then
+    memcheck_options+=(--xml=yes --xml-file="$pattern.xml")
+else
+    memcheck_options+=(--log-file="$pattern.log")
+fi
 
 status=0
 (
@@ -118,7 +132,7 @@ status=0
         export LD_PRELOAD="$library${LD_PRELOAD:+:$LD_PRELOAD}"
         export ARENASHIM_MEMCHECK=1 ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$pattern.json"
     fi
-    exec "$valgrind" "${memcheck_options[@]}" --log-file="$pattern.log" "$@"
+    exec "$valgrind" "${memcheck_options[@]}" "$@"
 ) || status=$?
 main=$(cat "$work/main")
 
@@ -126,7 +140,15 @@ log() {
     cat "$work"/*.log 2>/dev/null || true
 }
 
-log | grep -q "^==$main== ERROR SUMMARY: " || {
+is_finished() {
+    if [ -n "$results" ]; then
+        grep -qs '<state>FINISHED' "$work/$main.xml"
+    else
+        log | grep -q "^==$main== ERROR SUMMARY: "
+    fi
+}
+
+is_finished || {
     log >&2
     fail "valgrind did not finish (status $status)"
 }
@@ -134,6 +156,10 @@ log | grep -q "^==$main== ERROR SUMMARY: " || {
 if [ -n "$shim" ] && [ "${ARENASHIM_SCOPE_STRICT-}" = 1 ] && [ "$status" = "$FAILED" ] &&
     [ ! -s "$work/$main.json" ]; then
     exit "$FAILED"
+fi
+if [ -n "$results" ]; then
+    : >"$work/$main.finished"
+    exit "$status"
 fi
 watched=$(log | sed -n 's/^==\([0-9]*\)== .*/\1/p' | sort -u)
 # Of a process that was killed there is no summary, but there are its errors.

@@ -82,15 +82,19 @@ static int is_file(const struct dirent *entry)
     return *entry->d_name != '.';
 }
 
+void attend_prepare(struct attended *attended)
+{
+    attended->folder = ask_for_statistics();
+}
+
 void attend(char **program, struct attended *attended)
 {
-    char *folder = ask_for_statistics();
+    const char *folder = attended->folder;
     struct dirent **entries;
     attended->status = wait_for(program);
     int count = scandir(folder, &entries, is_file, alphasort);
     if (count < 0)
         err(EXIT_CANCELED, "'%s' cannot be read", folder);
-    attended->folder = folder;
     attended->count = (size_t)count;
     attended->files = calloc(attended->count + 1, sizeof *attended->files);
     for (int i = 0; attended->files && i < count; i++) {
@@ -99,6 +103,12 @@ void attend(char **program, struct attended *attended)
         free(entries[i]);
     }
     free(entries);
+}
+
+int attended_status(const struct attended *attended)
+{
+    int status = attended->status;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 void attend_forget(struct attended *attended)

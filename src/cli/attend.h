@@ -15,9 +15,15 @@ struct attended {
     size_t count;
 };
 
-/* Runs the program with the settings that are in the environment, and waits for it. What is sent to
- * this process by kill(2) to end it is passed on. */
+/* Makes the folder for the statistics, and has them written there. */
+void attend_prepare(struct attended *attended);
+
+/* Then runs the program with the settings that are in the environment, and waits for it. What is
+ * sent to this process by kill(2) to end it is passed on. */
 void attend(char **program, struct attended *attended);
+
+/* How the program ended, as a shell has it: its status, or 128 and the number of the signal. */
+int attended_status(const struct attended *attended);
 
 /* Removes the files. */
 void attend_forget(struct attended *attended);

@@ -6,12 +6,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "advise/need.h"
+#include "cli/attend.h"
 #include "cli/cli.h"
+#include "cli/gate_options.h"
 #include "cli/locate.h"
 #include "cli/program.h"
 #include "cli/settings.h"
+#include "reader/statistics.h"
 
 void check_help(void)
 {
@@ -22,24 +27,130 @@ void check_help(void)
           "\n",
           stdout);
     settings_help(SETTING_CAPACITY, SETTINGS - 1, true);
-    fputs("  --shim=FILE           preload FILE instead of the libarenashim.so of this command\n"
+    fputs(GATE_HELP
+          "  --suppressions=FILE   what memcheck is to keep silent about, in its own format\n"
+          "  --gen-suppressions    print a suppression for each of memcheck's errors\n"
+          "  --shim=FILE           preload FILE instead of the libarenashim.so of this command\n"
           "  --help                print this help and exit\n"
           "  --version             print the version and exit\n"
           "\n"
           "Exit status: 0 when nothing is wrong, 99 when something is, 125 when arenashim fails\n"
           "or, with --scope-strict, when a function cannot be a scope, 126 when PROGRAM cannot be\n"
-          "executed, 127 when it is not found, and else PROGRAM's own. See arenashim(1).\n",
+          "executed, 127 when it is not found, else PROGRAM's own when it is not 0, and 98 when\n"
+          "the budget is broken. See arenashim(1).\n",
           stdout);
 }
 
+/* What goes to memcheck. */
+struct memcheck_options {
+    const char *suppressions, *gen_suppressions;
+};
+
+/* The words of the script's command line, in memory of their own. */
+static char **script_words(char *script, const char *folder, const struct memcheck_options *options,
+                           char **program)
+{
+    size_t count = 0, length = 0;
+    while (program[length])
+        length++;
+    char **words = need(calloc(length + 6, sizeof *words));
+    words[count++] = script;
+    if (folder)
+        words[count++] = need_text("--results=%s", folder);
+    if (options->suppressions)
+        words[count++] = need_text("--suppressions=%s", options->suppressions);
+    if (options->gen_suppressions)
+        words[count++] = need_text("--gen-suppressions");
+    words[count++] = need_text("--");
+    memcpy(words + count, program, length * sizeof *words);
+    return words;
+}
+
+/* ---- where the run is judged here ------------------------------------------------------------ */
+
+/* "FOLDER/PID.SUFFIX" of the process that left `file`, if it is there; else NULL. To be freed. */
+static char *sibling(const char *file, const char *suffix)
+{
+    char *name = need_text("%.*s%s", (int)(strrchr(file, '.') - file), file, suffix);
+    if (access(name, R_OK) == 0)
+        return name;
+    free(name);
+    return NULL;
+}
+
+static bool has_suffix(const char *file, const char *suffix)
+{
+    const char *dot = strrchr(file, '.');
+    return dot && strcmp(dot, suffix) == 0;
+}
+
+/* Reads what memcheck left of each process that it watched, and sums up their statistics. */
+static json_t *read_results(struct gate *gate, struct attended *attended)
+{
+    char **statistics = need(calloc(attended->count + 1, sizeof *statistics));
+    size_t count = 0;
+    bool left_out = false;
+    for (char **file = attended->files; *file; file++) {
+        if (!has_suffix(*file, ".xml"))
+            continue;
+        char *is_main = sibling(*file, ".finished"), *json = sibling(*file, ".json");
+        gate_read(gate, *file, is_main != NULL);
+        free(is_main);
+        if (json)
+            statistics[count++] = json;
+    }
+    json_t *sum = statistics_read(statistics, count, &left_out);
+    while (count > 0)
+        free(statistics[--count]);
+    free(statistics);
+    return sum;
+}
+
+/* Whether the script got as far as the end of the program. */
+static bool is_finished(const struct attended *attended)
+{
+    for (char **file = attended->files; *file; file++)
+        if (has_suffix(*file, ".finished"))
+            return true;
+    return false;
+}
+
+static noreturn void check_and_judge(char *script, const struct memcheck_options *options,
+                                     char **program, struct gate *gate)
+{
+    struct attended attended;
+    attend_prepare(&attended);
+    attend(script_words(script, attended.folder, options, program), &attended);
+    bool finished = is_finished(&attended);
+    json_t *sum = finished ? read_results(gate, &attended) : NULL;
+    attend_forget(&attended);
+    struct gate_run run = {"arenashim check", program[0], attended_status(&attended)};
+    if (finished)
+        gate_judge(gate, &run, sum);
+    exit(run.status);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
 void check_command(int argc, char **argv)
 {
-    static const struct own_option none[] = {{NULL, NULL, NULL}};
+    static struct gate gate;
+    static struct memcheck_options options;
+    static const struct own_option own[] = {
+        GATE_OPTIONS(gate),
+        {"suppressions", "a readable file", NULL, &options.suppressions},
+        {"gen-suppressions", "all", "all", &options.gen_suppressions},
+        {NULL, NULL, NULL, NULL},
+    };
     char shim[PATH_MAX], script[PATH_MAX], path[PATH_MAX];
-    const char *given = settings_options(argc, argv, "arenashim check", check_help, true, none);
+    const char *given = settings_options(argc, argv, "arenashim check", check_help, true, own);
     settings_check();
     if (optind == argc)
         usage_error("arenashim check", "no program to check was given");
+    bool judged = gate_prepare(&gate);
+    if (options.suppressions && access(options.suppressions, R_OK) != 0)
+        errx(EXIT_CANCELED, "--suppressions='%s' is not accepted; it takes a readable file",
+             options.suppressions);
     locate_shim(given, shim);
     locate_check_script(script);
 
@@ -51,9 +162,8 @@ void check_command(int argc, char **argv)
         exit(EXIT_CANCELED);
     if (setenv("ARENASHIM_SHIM", shim, 1) != 0)
         err(EXIT_CANCELED, "cannot set ARENASHIM_SHIM");
-
-    /* The element before the program is "--" or the subcommand's name, and always ours. */
-    program[-1] = script;
-    execv(script, program - 1);
+    if (judged)
+        check_and_judge(script, &options, program, &gate);
+    execv(script, script_words(script, NULL, &options, program));
     err(EXIT_CANCELED, "cannot run '%s'", script);
 }

@@ -26,6 +26,7 @@ arenashim_SOURCES = \
 	src/cli/settings.h \
 	src/cli/attend.c \
 	src/cli/attend.h \
+	src/cli/gate_options.h \
 	src/cli/run.c \
 	src/cli/check.c \
 	src/cli/advise.c \
@@ -34,8 +35,8 @@ arenashim_SOURCES = \
 	src/cli/top.c \
 	src/cli/arenashim.c
 
-arenashim_LDADD = src/reader/libreader.a src/advise/libadvise.a src/top/libtop.a $(advise_libs) \
-	$(top_libs)
+arenashim_LDADD = $(gate_libs) src/reader/libreader.a src/advise/libadvise.a src/top/libtop.a \
+	$(advise_libs) $(top_libs)
 
 arenashim_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(coverage_flags)
 arenashim_CPPFLAGS = \

@@ -12,6 +12,7 @@
 
 #include "cli/attend.h"
 #include "cli/cli.h"
+#include "cli/gate_options.h"
 #include "cli/locate.h"
 #include "cli/program.h"
 #include "cli/settings.h"
@@ -24,17 +25,21 @@ void run_help(void)
           "Run PROGRAM with libarenashim.so preloaded, before what LD_PRELOAD already holds.\n\n",
           stdout);
     settings_help(SETTING_CAPACITY, SETTINGS - 1, false);
-    fputs("  --report=FILE         write a report on all its processes to FILE, as a page of HTML\n"
-          "  --shim=FILE           preload FILE instead of the libarenashim.so of this command\n"
-          "  --help                print this help and exit\n"
-          "  --version             print the version and exit\n"
-          "\n"
-          "SIZE is a number of bytes with an optional suffix K, M or G (powers of 1,024).\n"
-          "An option that is not given leaves its ARENASHIM_ variable as it is.\n"
-          "\n"
-          "Exit status: PROGRAM's own, 125 when arenashim fails, 126 when PROGRAM cannot be\n"
-          "executed, 127 when it is not found. See arenashim(1) and libarenashim(7).\n",
-          stdout);
+    fputs(
+        "  --report=FILE         write a report on all its processes to FILE, as a page of "
+        "HTML\n" GATE_HELP
+        "  --shim=FILE           preload FILE instead of the libarenashim.so of this command\n"
+        "  --help                print this help and exit\n"
+        "  --version             print the version and exit\n"
+        "\n"
+        "SIZE is a number of bytes with an optional suffix K, M or G (powers of 1,024).\n"
+        "An option that is not given leaves its ARENASHIM_ variable as it is.\n"
+        "\n"
+        "Exit status: PROGRAM's own, 125 when arenashim fails, 126 when PROGRAM cannot be\n"
+        "executed, 127 when it is not found; with --budget or --report-format 99 when a scope\n"
+        "was left open, a mark misused, or nothing was routed, else PROGRAM's own when it is not\n"
+        "0, else 98 when the budget is broken. See arenashim(1) and libarenashim(7).\n",
+        stdout);
 }
 
 void scopes_help(void)
@@ -70,17 +75,22 @@ static void preload(const char *shim)
     free(list);
 }
 
-static noreturn void run_and_report(char **program, const char *report)
+/* `report` and `gate` are NULL when they are not wanted. */
+static noreturn void run_attended(char **program, const char *report, struct gate *gate)
 {
     struct attended attended;
     bool left_out = false;
+    attend_prepare(&attended);
     attend(program, &attended);
     json_t *sum = statistics_read(attended.files, attended.count, &left_out);
     attend_forget(&attended);
-    if (!sum)
+    if (report && !sum)
         warnx("there is no report: no process of '%s' has left statistics", program[0]);
-    else if (!page_write(sum, report))
+    else if (report && !page_write(sum, report))
         exit(EXIT_CANCELED);
+    struct gate_run run = {"arenashim run", program[0], attended_status(&attended)};
+    if (gate && gate_judge(gate, &run, sum) != PROGRAM_STATUS)
+        exit(run.status);
     attend_exit(attended.status);
 }
 
@@ -93,29 +103,37 @@ static noreturn void become(char **program)
 void run_command(int argc, char **argv)
 {
     static const char *report;
-    static const struct own_option own[] = {{"report", "a file that can be written", &report},
-                                            {NULL, NULL, NULL}};
+    static struct gate gate;
+    static const struct own_option own[] = {
+        {"report", "a file that can be written", NULL, &report},
+        GATE_OPTIONS(gate),
+        {NULL, NULL, NULL, NULL},
+    };
     char shim[PATH_MAX], path[PATH_MAX];
     const char *given = settings_options(argc, argv, "arenashim run", run_help, false, own);
     settings_check();
     if (optind == argc)
         usage_error("arenashim run", "no program to run was given");
     char **program = argv + optind;
-    if (report && (setting_is_applied(SETTING_STATS) || setting_is_applied(SETTING_STATS_FILE)))
-        usage_error("arenashim run", "--report takes the place of --stats and --stats-file");
+    bool judged = gate_prepare(&gate);
+    if ((report || judged) &&
+        (setting_is_applied(SETTING_STATS) || setting_is_applied(SETTING_STATS_FILE)))
+        usage_error("arenashim run",
+                    "--report, --budget and --report-format take the place of --stats and "
+                    "--stats-file");
     locate_shim(given, shim);
     bool found = program_find(program[0], path);
     if (!found || program_examine(program[0], path, shim, RUNS_WITHOUT) != PROGRAM_ENDANGERED)
         preload(shim);
-    if (report && found)
-        run_and_report(program, report);
+    if ((report || judged) && found)
+        run_attended(program, report, judged ? &gate : NULL);
     become(program);
 }
 
 /* Whatever keeps the shim out would let main run, and is an error here. */
 void scopes_command(int argc, char **argv)
 {
-    static const struct own_option none[] = {{NULL, NULL, NULL}};
+    static const struct own_option none[] = {{NULL, NULL, NULL, NULL}};
     char shim[PATH_MAX], path[PATH_MAX];
     const char *given = settings_options(argc, argv, "arenashim scopes", scopes_help, false, none);
     settings_check();

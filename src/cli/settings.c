@@ -184,7 +184,9 @@ static void list_options(struct option options[OPTIONS_MOST], bool for_check,
         *options++ = (struct option){settings[i].option, has_value, NULL, OPTION_SETTING + i};
     }
     for (int i = 0; own[i].name; i++)
-        *options++ = (struct option){own[i].name, required_argument, NULL, OPTION_LISTED + i};
+        *options++ =
+            (struct option){own[i].name, own[i].bare ? optional_argument : required_argument, NULL,
+                            OPTION_LISTED + i};
     *options = (struct option){NULL, 0, NULL, 0};
 }
 
@@ -214,7 +216,8 @@ const char *settings_options(int argc, char **argv, const char *command, void (*
             bad_option(command, argument);
         default:
             if (option >= OPTION_LISTED)
-                *own[option - OPTION_LISTED].value = optarg;
+                *own[option - OPTION_LISTED].value =
+                    optarg ? optarg : own[option - OPTION_LISTED].bare;
             else
                 setting_apply((enum setting_id)(option - OPTION_SETTING), optarg);
         }

@@ -16,10 +16,11 @@ const char *setting_accepted(const struct setting *setting);
  * has. */
 void settings_help(enum setting_id first, enum setting_id last, bool for_check);
 
-/* An option of one subcommand alone, which takes a value; a list ends at the name NULL. */
+/* An option that not all subcommands have; a list ends at the name NULL. */
 struct own_option {
     const char *name;
     const char *accepted; /* completes "it takes ..." */
+    const char *bare;     /* the value where none is given; NULL: it needs one */
     const char **value;
 };
 #define OWN_OPTIONS_MOST 8
