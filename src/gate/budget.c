@@ -219,7 +219,7 @@ void budget_judge(const json_t *budget, const char *file, const json_t *statisti
             judge(entry, sum, name, file, findings);
         else
             finding_set_place(findings_add(findings, GATE_BUDGET, "BudgetBroken",
-                                           "%s: the budget has this site, and the run had not",
+                                           "%s: the budget names this site, and the run did not meet it",
                                            name),
                               file, 1);
         free(name);

@@ -62,7 +62,7 @@ gate "$(of_site "\"file\": \"budget.c\", \"line\": $line, \"scopes\": 0")" 1
 is '... and its line' "$status:${err##*: }" '98:scopes is 1, the budget allows at most 0'
 gate "$(of_site '"file": "get.c", "scopes": 1')" 1
 is 'a site that the run has not had' "$status:$err" \
-    '98:arenashim: query (get.c): the budget has this site, and the run had not'
+    '98:arenashim: query (get.c): the budget names this site, and the run did not meet it'
 ARENASHIM_CAPACITY=4K gate "$(in_all '"overflows": 0')" 1 9000
 is 'overflows' "$status:${err%%,*}" '98:arenashim: in all: overflows is 2'
 ARENASHIM_CAPACITY=4K ARENASHIM_OVERFLOW=fallback gate "$(in_all '"passed": 0, "routed_calls": 0')" 1 9000
