@@ -59,8 +59,6 @@ src_libcore_la_SOURCES = \
 	src/thread/misuse.h \
 	src/thread/thread.c \
 	src/thread/thread.h \
-	src/thread/looks.c \
-	src/thread/looks.h \
 	src/thread/records.c \
 	src/thread/records.h \
 	src/thread/gate.h \
@@ -76,6 +74,10 @@ src_libcore_la_SOURCES = \
 	src/engine/debug.c \
 	src/engine/debug.h \
 	src/engine/drop.h \
+	src/engine/trace.c \
+	src/engine/trace.h \
+	src/engine/looks.c \
+	src/engine/looks.h \
 	src/engine/drop_sweep.c \
 	src/engine/drop_draw.c \
 	src/engine/drop_free.c \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/numbers.h"
+#include "engine/trace.h"
 #include "next/next.h"
 #include "thread/gate.h"
 
@@ -59,6 +60,8 @@ OUT_OF_LINE void *block_serve(const struct request *request)
     }
     uintptr_t open = gate_close(thread);
     void *block = serve(thread, request);
+    if (trace_goes_on(thread) && block != BLOCK_PASS && block)
+        trace_drawn(thread, (uintptr_t)block, request);
     gate_open(thread, open);
     return block;
 }
@@ -161,6 +164,7 @@ OUT_OF_LINE void *block_resize(void *block, size_t size, uintptr_t caller)
                    ? thread_of_address((uintptr_t)block) == thread && !gate_heap_is_shut(thread)
                    : drop_is_own(thread, block);
     uintptr_t open = gate_close(thread);
+    trace_goes_on(thread);
     bool routed = is_routed(thread, caller);
     bool retains = thread_innermost(thread)->retains;
     void *target = NULL;

@@ -66,7 +66,7 @@ static OUT_OF_LINE void *take_wide(size_t size)
 {
     struct hot *h = &hot;
     size_t total = retain_total(size);
-    if (h->small == 0 || total > RETAIN_SHARED)
+    if (h->small < RETAIN_SMALL || total > RETAIN_SHARED)
         return NULL;
     h->small = 0;
     signal_fence();

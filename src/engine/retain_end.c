@@ -4,8 +4,8 @@
  */
 #include "base/numbers.h"
 #include "base/probe.h"
+#include "engine/looks.h"
 #include "engine/retain_heap.h"
-#include "thread/looks.h"
 
 /* ---- scopes ---------------------------------------------------------------------------------- */
 

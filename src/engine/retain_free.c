@@ -90,7 +90,7 @@ HOT bool retain_release_any(void *block)
 {
     struct hot *h = &hot;
     uintptr_t place = (uintptr_t)block - BLOCK_HEADER;
-    if (h->small == 0 || place >= h->start || (uintptr_t)block < h->heap)
+    if (h->small < RETAIN_SMALL || place >= h->start || (uintptr_t)block < h->heap)
         return false;
     uint64_t total = *retain_header((uintptr_t)block) ^ h->mark;
     if (total > RETAIN_SHARED)

@@ -56,7 +56,7 @@ static bool draws_exception(struct thread *thread, const struct module *module, 
             throwing = true;
         }
     }
-    hot_use_module(start, throwing ? 0 : end - start);
+    hot_use_module(start, throwing || thread->trace.draws ? 0 : end - start);
     return throwing;
 }
 

@@ -14,11 +14,12 @@
 #include "base/numbers.h"
 #include "base/runtimes.h"
 #include "base/text.h"
+#include "engine/looks.h"
+#include "engine/trace.h"
 #include "next/fixed.h"
 #include "report/output.h"
 #include "report/stats.h"
 #include "settings/rank.h"
-#include "thread/looks.h"
 
 /* Goes up where a reader of an older format would misunderstand the JSON. 1 had no number. */
 #define JSON_FORMAT 2
@@ -139,6 +140,34 @@ static void json_sizes(struct text *out, size_t site)
     text_str(out, "]");
 }
 
+static void json_caller(struct text *out, const char *separator, const struct trace_caller *caller,
+                        const char *module, uint64_t offset)
+{
+    string_member(out, separator, "module", module);
+    member(out, ", ", "offset", offset);
+    member(out, ", ", "blocks", caller->blocks);
+    member(out, ", ", "bytes", caller->bytes);
+    text_str(out, "}");
+}
+
+/* Those of the site, and of sites equal to it. */
+static void json_callers(struct text *out, size_t site)
+{
+    const char *separator = "\n      {";
+    text_str(out, ",\n     \"callers\": [");
+    for (unsigned i = 0; i < TRACE_CALLERS; i++) {
+        struct trace_caller caller = trace_caller(i);
+        char module[PATH_MAX];
+        uintptr_t offset;
+        if (caller.key == 0 || !sites_equal(sites_at(trace_site(&caller)), sites_at(site)) ||
+            !modules_file(trace_address(&caller), caller.path, module, &offset))
+            continue;
+        json_caller(out, separator, &caller, module, offset);
+        separator = ",\n      {";
+    }
+    text_str(out, "]");
+}
+
 static void json_nesting(struct text *out)
 {
     const char *separator = "\n";
@@ -180,6 +209,7 @@ static void json_sites(struct text *out)
         member(out, ", ", "left_open", sum.left_open);
         member(out, ", ", "bytes_pinned", sum.pinned);
         json_sizes(out, i);
+        json_callers(out, i);
         text_str(out, "}");
     }
     text_str(out, "\n  ]");

@@ -4,11 +4,11 @@
 
 #include "base/numbers.h"
 #include "engine/frees.h"
+#include "engine/looks.h"
 #include "memory/layout.h"
 #include "next/fixed.h"
 #include "scope/close.h"
 #include "scope/process.h"
-#include "thread/looks.h"
 #include "thread/misuse.h"
 #include "thread/settle.h"
 #include "thread/thread.h"

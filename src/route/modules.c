@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <link.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/compiler.h"
 #include "base/glob.h"
@@ -324,4 +325,22 @@ void modules_describe(struct text *line, uintptr_t address)
         address -= module->start;
     }
     text_address(line, address);
+}
+
+bool modules_file(uintptr_t address, uint64_t path, char name[PATH_MAX], uintptr_t *offset)
+{
+    struct dl_find_object object;
+    if (_dl_find_object((void *)address, &object) != 0 ||
+        hash(object.dlfo_link_map->l_name) != path)
+        return false;
+    *offset = address - object.dlfo_link_map->l_addr;
+    ssize_t length = 0;
+    *name = '\0';
+    if (*object.dlfo_link_map->l_name == '\0')
+        length = readlink("/proc/self/exe", name, PATH_MAX - 1);
+    else
+        text_append(name, PATH_MAX, object.dlfo_link_map->l_name);
+    if (length > 0)
+        name[length] = '\0';
+    return length >= 0;
 }

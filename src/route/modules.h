@@ -10,6 +10,7 @@
 #ifndef SHIM_MODULES_H
 #define SHIM_MODULES_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -92,6 +93,10 @@ bool modules_participates(const struct module *module, bool all);
 /* Appends "module+0xoffset" for an address of code, as addr2line(1) takes the offset of a library
  * or position-independent program; the address alone when it lies in no module. */
 void modules_describe(struct text *line, uintptr_t address);
+
+/* The file of the module that holds the address, in full, and the offset that addr2line takes;
+ * `path` is the entry's. False when that module is not there any more. */
+bool modules_file(uintptr_t address, uint64_t path, char name[PATH_MAX], uintptr_t *offset);
 
 /* The names of all modules that there have been, for statistics, which outlast them: 0 ..
  * modules_names() - 1. NULL while a name is being entered. Further ones share the last number. */

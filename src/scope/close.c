@@ -7,13 +7,13 @@
 #include "engine/debug.h"
 #include "engine/drop.h"
 #include "engine/header.h"
+#include "engine/looks.h"
 #include "engine/retain.h"
 #include "memory/region.h"
 #include "next/fixed.h"
 #include "scope/open.h"
 #include "scope/stack.h"
 #include "thread/gate.h"
-#include "thread/looks.h"
 #include "thread/misuse.h"
 
 /* ---- accounting ------------------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 #include "scope/open.h"
 
 #include "engine/drop.h"
+#include "engine/trace.h"
 #include "route/modules.h"
 
 /* Of one that drops, where scopes may retain or blocks are checked. */
@@ -25,7 +26,7 @@ static void open_dropping_slowly(struct thread *thread, struct site_stats *stats
     } while (UNLIKELY(frame->token != token));
     hot.start = fixed.checked ? UINTPTR_MAX : start;
     hot.cursor = start;
-    if (module && !is_throwing(thread))
+    if (module && !trace_goes_on(thread) && !is_throwing(thread))
         hot_use_module(module->start, fixed.thrower.start - module->start < module->size
                                           ? fixed.thrower.start - module->start
                                           : module->size);
@@ -68,6 +69,8 @@ arena_scope_token scope_open(struct thread *thread, struct site_stats *stats, bo
         open_dropping_slowly(thread, stats, token, module, limit, small, shut);
     signal_fence();
     thread->busy = busy;
+    if (UNLIKELY(stats->scopes > stats->trace_after))
+        trace_begin(thread);
     return (arena_scope_token){token};
 }
 

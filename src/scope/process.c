@@ -3,7 +3,8 @@
 #include <unistd.h>
 
 #include "engine/frees.h"
-#include "thread/looks.h"
+#include "engine/looks.h"
+#include "engine/trace.h"
 #include "thread/misuse.h"
 #include "thread/settle.h"
 
@@ -28,6 +29,7 @@ void process_begin(void)
         begin_statistics(hot.thread);
     frees_after_fork();
     looks_after_fork();
+    trace_after_fork();
     misuse_after_fork();
 }
 

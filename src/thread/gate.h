@@ -21,6 +21,9 @@
 #include "next/fixed.h"
 #include "thread/thread.h"
 
+/* hot.small where a scope that retains is open and its fast paths are not to serve. */
+#define TRACE_GATE 1
+
 /* True when the scope of the token is open. */
 static inline bool gate_scope_is_open(const struct thread *thread, uint64_t token)
 {
@@ -87,7 +90,7 @@ static inline void gate_open(struct thread *thread, uintptr_t open)
     if (retains && !fixed.checked)
         hot.start = thread->heap.pages.end;
     if (open != 0 && retains)
-        hot.small = fixed.small;
+        hot.small = UNLIKELY(thread->trace.draws) ? TRACE_GATE : fixed.small;
     else if (open != 0)
         hot.limit = thread->open_limit;
     signal_fence();

@@ -2,7 +2,7 @@
  * The few words of a thread that the fast paths touch.
  *
  * Two of them are the gate. `limit` lets the fast paths of scopes that drop pass, `small` those of
- * scopes that retain; each is 0 whenever its paths must not serve: outside such scopes, in a pause,
+ * scopes that retain; each is 0 (or TRACE_GATE) whenever its paths must not serve: outside such scopes, in a pause,
  * while a checker watches, and for the instant in which one of the paths is at work: gate.h.
  */
 #ifndef THREAD_HOT_H

@@ -43,7 +43,9 @@ struct site_stats {
     uint64_t left_open;   /* scopes that an outer one's end, a jump or the exit closed */
     uint64_t pinned;      /* most bytes of the heap in use at such an end */
     int64_t ends_left;    /* ends that are not looked at before the next that is: looks.h */
+    int64_t ends_cut;     /* of these, those that will not come before it */
     uint64_t looks;
+    uint64_t trace_after; /* a scope beyond so many whose begin is slow is traced: trace.h */
 };
 
 /* Found by a hash of the key; saves the search through all sites. */

@@ -36,6 +36,21 @@ struct quarantined {
     size_t site;
 };
 
+/* The scope that is traced: see engine/trace.h. */
+#define TRACE_NOTES 128
+struct trace_note {
+    uintptr_t block, caller;
+    size_t size;
+};
+struct trace {
+    uint64_t token;            /* 0: none is */
+    bool draws;                /* what it draws is noted: by slow paths alone */
+    struct site_stats *denied; /* of a site whose scope was not traced, being inside; or NULL */
+    unsigned steps;            /* of slow paths since it began, in nested scopes, too */
+    unsigned count;
+    struct trace_note notes[TRACE_NOTES];
+};
+
 struct thread {
     int slot;
     enum automatic_scopes automatic; /* what frames[0] is, if anything */
@@ -105,6 +120,7 @@ struct thread {
     size_t quarantine_bytes;  /* of entries with contents */
     uintptr_t quarantine_end; /* in an open scope: what is inaccessible lies below */
     struct quarantined quarantine[QUARANTINE_MAX];
+    struct trace trace;
 };
 
 /* Gives the calling thread a slot and sets hot.thread. False, with hot.thread NULL, when there is

@@ -120,6 +120,46 @@ static void fork_between(void)
         opaque(malloc(10));
 }
 
+static __attribute__((noinline)) void *draws_what_stays(size_t size)
+{
+    return opaque(opaque(malloc(size))); /* line of what stays */
+}
+
+static __attribute__((noinline)) void draws_what_is_freed(void)
+{
+    for (int i = 0; i < 5; i++)
+        free(opaque(malloc(50)));
+}
+
+/* In either kind of scope; the inner ones keep blocks of their own. */
+static void alive(void)
+{
+    for (int i = 0; i < 40; i++) {
+        void *outer = NULL, *inner = NULL;
+        ARENA_SCOPE("outer") {
+            draws_what_is_freed();
+            outer = draws_what_stays(100);
+            ARENA_SCOPE("inner") {
+                inner = opaque(calloc(1, 30)); /* line of calloc */
+                draws_what_is_freed();
+            }
+            draws_what_is_freed();
+        }
+        if (getenv("ARENASHIM_END")) {
+            free(outer);
+            free(inner);
+        }
+    }
+}
+
+/* One scope that draws much: the first blocks are looked at. */
+static void alive_in_one(void)
+{
+    ARENA_SCOPE("one")
+        for (int i = 0; i < 10000; i++)
+            draws_what_stays(i % 100 + 1U);
+}
+
 static void print_stats(void)
 {
     counts();
@@ -185,6 +225,8 @@ int main(int argc, char **argv)
         {"many_sites", many_sites},
         {"equal_sites", equal_sites},
         {"deep_nesting", deep_nesting},
+        {"alive", alive},
+        {"alive_in_one", alive_in_one},
         {"many_scopes", many_scopes},
         {"recursion", recursion},
         {"fork_between", fork_between},

@@ -82,6 +82,31 @@ is 'arenashim_stats_print writes JSON, at once' \
 7 10 0'
 stat_is 'arenashim_stats_print changes nothing' '"\(.scopes) \(.routed_calls) \(.left_open)"' '7 10 0'
 
+# callers: site, function and line of each call that drew what was alive, by the report
+callers() {
+    "$arenashim" report --json "$tmp/stats" | jq -r --arg file "$here/stats.c" '
+        [.sites[] | .label as $site | .callers // [] | .[] | select(.file == $file and .blocks > 0) |
+         "\(.function):\(.line) in \($site), \(.bytes / .blocks) bytes"] | sort | join("\n")'
+}
+
+line() {
+    grep -n "line of $1" "$here/stats.c" | cut -d: -f1
+}
+
+need cases -O1 -g stats.c
+for end in '' reset retain; do
+    under ${end:+ARENASHIM_END=$end} "$tmp/cases" alive
+    routed "alive at the end${end:+, $end}"
+    is "alive at the end${end:+, $end}: the calls, and no others" "$(callers)" \
+        "alive:$(line calloc) in inner, 30 bytes
+draws_what_stays:$(line 'what stays') in outer, 100 bytes"
+done
+under "$tmp/cases" alive_in_one
+routed 'one scope with many blocks alive'
+is 'one scope with many blocks alive: the first ones' "$(callers | cut -d, -f1)" \
+    "draws_what_stays:$(line 'what stays') in one"
+is 'and no more' "$(stat '.sites[0].callers[0].blocks')" 127
+
 under "$tmp/cases" many_scopes
 routed 'many scopes'
 stat_is 'many scopes: one of them stands for many' \

@@ -82,7 +82,9 @@ static void check_gates(void)
     const struct frame *frame = frame_at(thread->depth);
     bool retains = frame->retains, paused = frame->pauses > 0;
     require(hot.cursor >= thread->base && !frame->shut);
-    require(hot.small == (retains && !paused ? fixed.small : 0));
+    /* In a scope that is traced, and until the next slow call after it. */
+    bool traced = retains && !paused && hot.small == TRACE_GATE;
+    require(hot.small == (retains && !paused ? fixed.small : 0) || traced);
     require(hot.limit == (retains || paused ? 0 : thread->open_limit));
     require(!retains || hot.mark == retain_mark(thread, frame->token));
     if (fixed.checked || !retains)

@@ -5,8 +5,8 @@
  *
  * One table for all threads, without a lock; a signal handler may come in at any time.
  */
-#ifndef THREAD_LOOKS_H
-#define THREAD_LOOKS_H
+#ifndef ENGINE_LOOKS_H
+#define ENGINE_LOOKS_H
 
 #include <stdint.h>
 
@@ -29,9 +29,9 @@ struct look_node {
 };
 
 /* The innermost scope, which came to that many bytes, has been used and ends. */
-void looks_note(const struct thread *thread, const struct frame *frame, uint64_t bytes);
+void looks_note(struct thread *thread, const struct frame *frame, uint64_t bytes);
 
-static ALWAYS_INLINE void looks_count(const struct thread *thread, const struct frame *frame,
+static ALWAYS_INLINE void looks_count(struct thread *thread, const struct frame *frame,
                                       uint64_t bytes)
 {
     if (UNLIKELY(--frame->stats->ends_left < 0))

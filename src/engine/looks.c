@@ -1,8 +1,9 @@
-#include "thread/looks.h"
+#include "engine/looks.h"
 
 #include <string.h>
 
 #include "base/numbers.h"
+#include "engine/trace.h"
 
 static uint64_t sizes[SITES_MAX][LOOKS_SIZES];
 static struct look_node nodes[LOOKS_NODES];
@@ -52,13 +53,17 @@ static uint32_t node_of(const struct thread *thread, const struct frame *innermo
     return node;
 }
 
-COLD void looks_note(const struct thread *thread, const struct frame *frame, uint64_t bytes)
+COLD void looks_note(struct thread *thread, const struct frame *frame, uint64_t bytes)
 {
     struct site_stats *stats = frame->stats;
-    uint64_t weight = stats->looks < LOOKS_FIRST ? 1 : LOOKS_GAP;
+    uint64_t weight = (stats->looks < LOOKS_FIRST ? 1 : LOOKS_GAP) - (uint64_t)stats->ends_cut;
+    stats->ends_cut = 0;
     stats->ends_left = ++stats->looks < LOOKS_FIRST ? 0 : LOOKS_GAP - 1;
     add(&sizes[stats - thread->sites][size_of(bytes)], weight);
     add(&nodes[node_of(thread, frame)].scopes, weight);
+    trace_end(thread, frame);
+    if (frame->live > 0 && (stats->looks & (stats->looks - 1)) == 0)
+        trace_next(thread, stats);
 }
 
 uint64_t looks_of_size(size_t site, unsigned size)
