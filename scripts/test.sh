@@ -15,7 +15,7 @@ need_packages "${build_packages[@]}" "${bench_packages[@]}" clang clang-format l
     lld mold musl-tools shellcheck mandoc binutils strace gdb heaptrack libjemalloc2 libmimalloc2.0 \
     libtcmalloc-minimal4 sqlite3 git perl-base python3 xz-utils redis-server redis-tools \
     libpython3.11-testsuite golang-go ocaml-nox qemu-user openmpi-bin libopenmpi-dev libucx-dev \
-    python3-junitparser
+    python3-junitparser chromium
 
 if [ -f config.status ]; then
     echo "test.sh builds outside the source tree, which is configured: run 'make distclean' first" >&2

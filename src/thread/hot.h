@@ -2,8 +2,9 @@
  * The few words of a thread that the fast paths touch.
  *
  * Two of them are the gate. `limit` lets the fast paths of scopes that drop pass, `small` those of
- * scopes that retain; each is 0 (or TRACE_GATE) whenever its paths must not serve: outside such scopes, in a pause,
- * while a checker watches, and for the instant in which one of the paths is at work: gate.h.
+ * scopes that retain; each is 0 whenever its paths must not serve: outside such scopes, in a pause,
+ * while a checker watches, and for the instant in which one of the paths is at work: gate.h. In a
+ * scope that is traced `small` is TRACE_GATE.
  */
 #ifndef THREAD_HOT_H
 #define THREAD_HOT_H
