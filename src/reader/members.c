@@ -2,10 +2,15 @@
 
 #include "base/numbers.h"
 
+uint64_t count_of(const json_t *value)
+{
+    json_int_t number = json_integer_value(value);
+    return number > 0 ? (uint64_t)number : 0;
+}
+
 uint64_t number_of(const json_t *object, const char *key)
 {
-    json_int_t number = json_integer_value(json_object_get(object, key));
-    return number > 0 ? (uint64_t)number : 0;
+    return count_of(json_object_get(object, key));
 }
 
 const char *text_of(const json_t *object, const char *key)

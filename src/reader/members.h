@@ -9,7 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 0, "" and an empty list (which may be NULL) where there is none of the kind. */
+/* What a value says, or an object's member; 0, "" and an empty list (which may be NULL) where there
+ * is none of the kind. */
+uint64_t count_of(const json_t *value);
 uint64_t number_of(const json_t *object, const char *key);
 const char *text_of(const json_t *object, const char *key);
 json_t *list_of(const json_t *object, const char *key);

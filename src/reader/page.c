@@ -223,11 +223,11 @@ static void write_sizes(const json_t *site, FILE *file)
     size_t i;
     json_array_foreach(list_of(site, "histogram"), i, scopes)
     {
-        if (json_integer_value(scopes) == 0)
+        if (count_of(scopes) == 0)
             continue;
         html_number(file, UINT64_C(1) << i);
         fputs("+: ", file);
-        html_number(file, (uint64_t)json_integer_value(scopes));
+        html_number(file, count_of(scopes));
         fputs("<br>", file);
     }
 }

@@ -93,17 +93,17 @@ void picture_bars(const json_t *site, FILE *file)
     static const char *const bars[] = {"\u2581", "\u2582", "\u2583", "\u2584",
                                        "\u2585", "\u2586", "\u2587", "\u2588"};
     json_t *scopes;
-    json_int_t most = 1;
+    uint64_t most = 1;
     bool begun = false;
     size_t i;
     json_array_foreach(list_of(site, "histogram"), i, scopes) most =
-        json_integer_value(scopes) > most ? json_integer_value(scopes) : most;
+        count_of(scopes) > most ? count_of(scopes) : most;
     json_array_foreach(list_of(site, "histogram"), i, scopes)
     {
-        json_int_t count = json_integer_value(scopes);
+        uint64_t count = count_of(scopes);
         begun = begun || count > 0;
         if (begun)
-            fputs(count > 0 ? bars[(count * 8 - 1) / most % 8] : "_", file);
+            fputs(count > 0 ? bars[(size_t)(7.999 * (double)count / (double)most)] : "_", file);
     }
 }
 

@@ -36,8 +36,8 @@ static void add_histogram(json_t *sum, const json_t *site)
     json_t *scopes;
     json_array_foreach(list_of(site, "histogram"), i, scopes)
     {
-        json_int_t before = json_integer_value(json_array_get(sizes, i));
-        json_t *now = json_integer(before + json_integer_value(scopes));
+        uint64_t before = count_of(json_array_get(sizes, i));
+        json_t *now = json_integer((json_int_t)(before + count_of(scopes)));
         if (i < json_array_size(sizes))
             json_array_set_new(sizes, i, now);
         else
@@ -100,11 +100,10 @@ int site_quantile(const json_t *site, double share)
     double all = 0, below = 0;
     size_t i;
     json_t *scopes;
-    json_array_foreach(list_of(site, "histogram"), i, scopes) all +=
-        (double)json_integer_value(scopes);
+    json_array_foreach(list_of(site, "histogram"), i, scopes) all += (double)count_of(scopes);
     json_array_foreach(list_of(site, "histogram"), i, scopes)
     {
-        below += (double)json_integer_value(scopes);
+        below += (double)count_of(scopes);
         if (below > 0 && below >= share * all)
             return (int)i;
     }

@@ -114,7 +114,7 @@ report --html="$tmp/none/page" a.json
 is 'a page that cannot be written: status' "$status" 125
 one_line 'a page that cannot be written: one line' "'$tmp/none/page' cannot be written: No such"
 for filter in '.sites = [1, null, {"label": 3}]' '.nesting = [{"node": 1, "in": 1, "label": "x"}]' \
-    '.sites[0].histogram = ["x", -1]' '.passed_in_scope = 7' '.sites[0].callers = {"a": 1}'; do
+    '.sites[0].histogram = ["x", -1, 4611686018427387904]' '.passed_in_scope = 7' '.sites[0].callers = {"a": 1}'; do
     jq "$filter" a.json >odd.json
     report --html=odd.html odd.json
     is "odd contents do no harm: $filter" "$status:$err" 0:
