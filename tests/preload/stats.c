@@ -138,7 +138,9 @@ static void alive(void)
         void *outer = NULL, *inner = NULL;
         ARENA_SCOPE("outer") {
             draws_what_is_freed();
+            void *older = opaque(malloc(60));
             outer = draws_what_stays(100);
+            free(older); /* it is not the newest */
             ARENA_SCOPE("inner") {
                 inner = opaque(calloc(1, 30)); /* line of calloc */
                 draws_what_is_freed();
