@@ -94,11 +94,11 @@ static bool takes_part(struct thread *thread, uintptr_t caller)
 bool is_routed(struct thread *thread, uintptr_t caller)
 {
     const struct frame *frame = thread_innermost(thread);
-    if (frame->pauses > 0) {
+    if (frame->pauses > 0)
         thread->passed.paused++;
-        return false;
-    }
-    if (frame->retains ? !fixed.judges : caller - hot.module_start < hot.module_size)
+    else if ((frame->retains ? !fixed.judges : caller - hot.module_start < hot.module_size) ||
+             takes_part(thread, caller))
         return true;
-    return takes_part(thread, caller);
+    frame->stats->passed++;
+    return false;
 }

@@ -11,8 +11,9 @@
 
 #define CHAIN_MOST 64 /* sites in one another; a file that says more is no tree */
 
-static const char *const site_added[] = {"scopes",    "routed_calls", "routed_bytes", "overflows",
-                                         "fallbacks", "live_at_end",  "survivors",    "left_open"};
+static const char *const site_added[] = {"scopes",    "routed_calls", "routed_bytes",
+                                         "overflows", "fallbacks",    "live_at_end",
+                                         "survivors", "left_open",    "passed"};
 static const char *const site_highest[] = {"peak_bytes", "bytes_pinned"};
 
 /* ---- sites ----------------------------------------------------------------------------------- */

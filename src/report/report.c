@@ -202,6 +202,7 @@ static void json_sites(struct text *out)
         member(out, ", ", "routed_calls", sum.calls);
         member(out, ", ", "routed_bytes", sum.bytes);
         member(out, ", ", "peak_bytes", sum.peak);
+        member(out, ", ", "passed", sum.passed + sum.fallbacks);
         member(out, ",\n     ", "overflows", sum.overflows);
         member(out, ", ", "fallbacks", sum.fallbacks);
         member(out, ", ", "live_at_end", sum.live_at_end);

@@ -23,6 +23,7 @@ static void add_site(struct site_stats *sum, const struct site_stats *stats)
     sum->peak = higher(sum->peak, stats->peak);
     sum->overflows += stats->overflows;
     sum->fallbacks += stats->fallbacks;
+    sum->passed += stats->passed;
     sum->live_at_end += stats->live_at_end;
     sum->survivors += stats->survivors;
     sum->left_open += stats->left_open;

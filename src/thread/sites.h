@@ -38,6 +38,7 @@ struct site_stats {
                            * retains, in the thread's heap */
     uint64_t overflows;   /* requests that did not fit in what was left of the capacity */
     uint64_t fallbacks;   /* of them, those that the next allocator served */
+    uint64_t passed;      /* calls that were not routed; neither are fallbacks */
     uint64_t live_at_end; /* blocks that were dropped, not freed, when their scope ended */
     uint64_t survivors;   /* blocks that were alive at, and after, the end of their scope */
     uint64_t left_open;   /* scopes that an outer one's end, a jump or the exit closed */

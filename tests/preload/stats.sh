@@ -23,7 +23,7 @@ stat_is 'key sites is a list' '.sites | type' array
 stat_is 'key passed_in_scope has reasons and modules' \
     '.passed_in_scope | [.total, .paused, .not_participating, (.modules | type)] | map(tostring) |
      join(" ")' '3 3 0 array'
-for key in label file line scopes routed_calls routed_bytes peak_bytes overflows live_at_end; do
+for key in label file line scopes routed_calls routed_bytes peak_bytes passed overflows live_at_end left_open; do
     stat_is "every site has $key" "[.sites[] | has(\"$key\")] | all" true
 done
 stat_is 'counts are exact' \

@@ -161,6 +161,7 @@ static void calls_passed_on(void)
     const struct stats *stats = stats_now();
     require(stats->paused == 1 && stats->unknown == 2 && stats->not_participating == 4);
     require(stats_passed(stats) == 7 && stats_routed_calls(stats) == 1);
+    require(site_named("A").passed == 7);
     int index = stats_next_module(stats, UINT64_MAX, -1);
     require(index >= 0 && stats->by_module[index] == 4);
     require(strncmp(modules_name(index), "libc.so", 7) == 0);
