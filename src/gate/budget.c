@@ -17,9 +17,9 @@
 static const char *const in_all[] = {"threads",   "scopes",    "routed_calls",     "routed_bytes",
                                      "passed",    "overflows", "fallbacks",        "live_at_end",
                                      "survivors", "left_open", "high_water_bytes", "misuses"};
-static const char *const by_site[] = {"scopes",    "routed_calls", "routed_bytes",
-                                      "overflows", "fallbacks",    "live_at_end",
-                                      "survivors", "left_open",    "peak_bytes"};
+static const char *const by_site[] = {"scopes",    "routed_calls", "routed_bytes", "passed",
+                                      "overflows", "fallbacks",    "live_at_end",  "survivors",
+                                      "left_open", "peak_bytes"};
 #define SITE_ADDED (COUNT(by_site) - 1)
 
 static bool is_among(const char *name, const char *const *names, size_t count)
@@ -218,10 +218,10 @@ void budget_judge(const json_t *budget, const char *file, const json_t *statisti
         if (sum)
             judge(entry, sum, name, file, findings);
         else
-            finding_set_place(findings_add(findings, GATE_BUDGET, "BudgetBroken",
-                                           "%s: the budget names this site, and the run did not meet it",
-                                           name),
-                              file, 1);
+            finding_set_place(
+                findings_add(findings, GATE_BUDGET, "BudgetBroken",
+                             "%s: the budget names this site, and the run did not meet it", name),
+                file, 1);
         free(name);
         json_decref(sum);
     }

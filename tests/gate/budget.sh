@@ -68,6 +68,9 @@ is 'overflows' "$status:${err%%,*}" '98:arenashim: in all: overflows is 2'
 ARENASHIM_CAPACITY=4K ARENASHIM_OVERFLOW=fallback gate "$(in_all '"passed": 0, "routed_calls": 0')" 1 9000
 is 'calls that are not routed' "$status:$err" \
     '98:arenashim: in all: passed is 2, the budget allows at most 0'
+ARENASHIM_CAPACITY=4K ARENASHIM_OVERFLOW=fallback gate '{"format": 1, "total": {"routed_calls": 0},
+    "sites": [{"label": "query", "passed": 1}]}' 1 9000
+is '... of a site' "$status:${err##*: }" '98:passed is 2, the budget allows at most 1'
 gate "$(in_all '"scopes": 3')" 1 fork
 is 'all processes together' "$status:$err" 0:
 gate "$(in_all '"scopes": 1')" 1 fork
