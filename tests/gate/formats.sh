@@ -145,6 +145,9 @@ like 'github: names are escaped' "$(<percent.github)" '^::error file=a%2Cb/50%25
 
 capture "$arenashim" check --budget=tight.json -- ./leak
 like 'text: on standard error, as memcheck has it' "$err" "^arenashim: $leak: 123 bytes in 1 blocks are definitely lost$"
+check_as tap retained.tap --scope=process -- ./leak
+is 'the place is behind the frames of the shim' "$status:$(items_tap retained.tap | head -n 1)" \
+    "99:Leak_DefinitelyLost $leak"
 for case in killed=InvalidRead left_open=ScopeLeftOpen misuse=Misuse; do
     check_as tap child.tap -- ./children "${case%=*}"
     is "a forked child: ${case%=*}" "$status:$(grep -c "^not ok 1 - ${case#*=}: " child.tap)" 99:1
