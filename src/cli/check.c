@@ -1,6 +1,7 @@
 /*
  * arenashim check: becomes the script that runs a program under Valgrind, and tells it by the
- * environment which shim to preload (ARENASHIM_SHIM) and with what settings.
+ * environment which shim to preload (ARENASHIM_SHIM) and with what settings. Where the run is
+ * judged here, it waits for the script, and reads what that leaves.
  */
 #include <err.h>
 #include <errno.h>

@@ -1,5 +1,6 @@
 /*
- * arenashim run: puts the settings and LD_PRELOAD into the environment and becomes the program.
+ * arenashim run: puts the settings and LD_PRELOAD into the environment and becomes the program, or
+ * waits for it where it is to be reported on or judged.
  * arenashim scopes: the same, and the shim ends the program before its main.
  */
 #include <err.h>

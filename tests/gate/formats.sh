@@ -148,6 +148,9 @@ like 'text: on standard error, as memcheck has it' "$err" "^arenashim: $leak: 12
 check_as tap retained.tap --scope=process -- ./leak
 is 'the place is behind the frames of the shim' "$status:$(items_tap retained.tap | head -n 1)" \
     "99:Leak_DefinitelyLost $leak"
+capture "$arenashim" check --budget=tight.json -- ./budget 2
+is 'check: a broken budget alone' "$status:$out:$err" \
+    "98:done:arenashim: query ($query): scopes is 2, the budget allows at most 1"
 for case in killed=InvalidRead left_open=ScopeLeftOpen misuse=Misuse; do
     check_as tap child.tap -- ./children "${case%=*}"
     is "a forked child: ${case%=*}" "$status:$(grep -c "^not ok 1 - ${case#*=}: " child.tap)" 99:1
