@@ -115,6 +115,8 @@ src_libcore_la_SOURCES = \
 	src/report/stats.h \
 	src/report/output.c \
 	src/report/output.h \
+	src/report/json.c \
+	src/report/json.h \
 	src/report/report.c \
 	src/report/report.h \
 	src/process/life.c \

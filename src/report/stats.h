@@ -45,8 +45,8 @@ uint64_t stats_recommended_capacity(const struct stats *stats);
  * has begun. */
 bool stats_of_site(size_t index, struct site_stats *sum);
 
-/* The scopes of the site, and of those equal to it by content, that were looked at and came to 2^size
- * bytes or more, and less than twice as many. */
+/* The scopes of the site, and of those equal to it by content, that were looked at and came to
+ * 2^size bytes or more, and less than twice as many. */
 uint64_t stats_of_size(size_t index, unsigned size);
 
 /* The module with the most calls in by_module, of those with at most `below` calls or the same
