@@ -19,6 +19,8 @@ src_advise_libadvise_a_SOURCES = \
 	src/advise/measure.h \
 	src/advise/quote.c \
 	src/advise/quote.h \
+	src/advise/units.c \
+	src/advise/units.h \
 	src/advise/places.c \
 	src/advise/places.h \
 	src/advise/stacks.c \

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "advise/need.h"
+#include "advise/units.h"
 
 struct symbol {
     uint64_t offset;
@@ -224,11 +225,11 @@ static char *kept(const char *text)
 /* What stands at the address in the line table. */
 static void find_line(const struct object *object, uint64_t address, struct place *place)
 {
-    Dwfl_Line *line = dwfl_module_getsrc(object->module, address);
-    int number = 0;
-    const char *file = line ? dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL) : NULL;
-    place->file = kept(file);
-    place->line = (unsigned)number;
+    Dwarf_Die *unit = unit_of(object->module, &address);
+    Dwarf_Line *line = unit ? dwarf_getsrc_die(unit, address) : NULL;
+    int number;
+    place->file = kept(line ? dwarf_linesrc(line, NULL, NULL) : NULL);
+    place->line = line && dwarf_lineno(line, &number) == 0 ? (unsigned)number : 0;
 }
 
 /* The entities of the source around an address, the innermost first; to be freed. (Those that
@@ -236,9 +237,8 @@ static void find_line(const struct object *object, uint64_t address, struct plac
  * called.) */
 static int find_scopes(const struct object *object, uint64_t address, Dwarf_Die **scopes)
 {
-    Dwarf_Addr bias;
-    Dwarf_Die *unit = dwfl_module_addrdie(object->module, address, &bias), *found;
-    int count = unit ? dwarf_getscopes(unit, address - bias, &found) : 0;
+    Dwarf_Die *unit = unit_of(object->module, &address), *found;
+    int count = unit ? dwarf_getscopes(unit, address, &found) : 0;
     if (count <= 0)
         return 0;
     count = dwarf_getscopes_die(&found[0], scopes);
