@@ -110,6 +110,8 @@ static void *draw_recorded(size_t size, size_t alignment, bool *clean)
     thread->busy = 1;
     signal_fence();
     void *block = heap_take(size, alignment, clean);
+    if (!block)
+        state_add(&watch_record->dropped, sampled ? watch_record->every : 1);
     if (block && proven)
         prove_draw(heap_note(block));
     if (block && sampled)
@@ -189,22 +191,36 @@ static void *draw_aligned(size_t alignment, size_t size)
 static void *watching_memalign(size_t alignment, size_t size)
 {
     void *block = draw_aligned(alignment, size);
-    return block ? block : next.memalign(alignment, size);
+    if (block)
+        return block;
+    uint64_t begun = begin_timing();
+    block = next.memalign(alignment, size);
+    end_timing(begun);
+    return block;
 }
 
 static void *watching_aligned_alloc(size_t alignment, size_t size)
 {
     void *block = draw_aligned(alignment, size);
-    return block ? block : next.aligned_alloc(alignment, size);
+    if (block)
+        return block;
+    uint64_t begun = begin_timing();
+    block = next.aligned_alloc(alignment, size);
+    end_timing(begun);
+    return block;
 }
 
 static int watching_posix_memalign(void **out, size_t alignment, size_t size)
 {
     void *block = alignment % sizeof(void *) == 0 ? draw_aligned(alignment, size) : NULL;
-    if (!block)
-        return next.posix_memalign(out, alignment, size);
-    *out = block;
-    return 0;
+    if (block) {
+        *out = block;
+        return 0;
+    }
+    uint64_t begun = begin_timing();
+    int error = next.posix_memalign(out, alignment, size);
+    end_timing(begun);
+    return error;
 }
 
 /* ---- freeing --------------------------------------------------------------------------------- */
@@ -282,6 +298,14 @@ static void *move_recorded(void *block, size_t size)
     return moved;
 }
 
+/* To the next allocator. */
+static void *move_away(void *block, size_t size)
+{
+    size_t room = heap_room(block);
+    void *moved = next.malloc(size);
+    return moved ? memcpy(moved, block, room < size ? room : size) : NULL;
+}
+
 static void *resize_recorded(void *block, size_t size)
 {
     struct watch_thread *thread = &watch_thread;
@@ -298,17 +322,11 @@ static void *resize_recorded(void *block, size_t size)
     }
     signal_fence();
     thread->busy = 0;
-    if (!resized)
-        errno = ENOMEM;
+    if (!resized && (resized = move_away(block, size)) != NULL) {
+        state_add(&watch_record->dropped, heap_note(block)->drawn ? watch_record->every : 1);
+        free_recorded(block);
+    }
     return resized;
-}
-
-/* For a handler that has interrupted the watching: the block's record is given up. */
-static void *leave_recorded(void *block, size_t size)
-{
-    size_t room = heap_room(block);
-    void *moved = next.malloc(size);
-    return moved ? memcpy(moved, block, room < size ? room : size) : NULL;
 }
 
 static ALWAYS_INLINE void *realloc_any(void *block, size_t size,
@@ -322,7 +340,8 @@ static ALWAYS_INLINE void *realloc_any(void *block, size_t size,
         return NULL;
     }
     if (is_busy())
-        return recorded ? leave_recorded(block, size) : realloc_next(block, size);
+        /* A handler has interrupted the watching: the block's record is given up. */
+        return recorded ? move_away(block, size) : realloc_next(block, size);
     state_count(&state_counters()->resizes, 1);
     if (recorded)
         return resize_recorded(block, size);

@@ -135,7 +135,7 @@ struct record {
     uint64_t processes;      /* that were watched: executed, and forked from these */
     uint64_t not_watched;    /* executed, and of another name */
     uint64_t clock_overhead; /* nanoseconds of timing nothing, already taken off */
-    uint64_t dropped;        /* weight not recorded since a table was full */
+    uint64_t dropped;        /* weight not recorded since a table was full, or memory */
     uint64_t too_deep;       /* weight of deeper stacks than RECORD_DEPTH */
     uint64_t cut;            /* weight of stacks that ended in code without unwind information */
     uint64_t cut_module;     /* the module of one such frame, or 0 */

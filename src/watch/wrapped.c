@@ -127,8 +127,10 @@ static void enter_any(struct named_call *call, uint32_t function)
     bool clean;
     if (!thread->spare) {
         thread->spare = heap_take(sizeof *thread->spare, 16, &clean);
-        if (!thread->spare)
+        if (!thread->spare) {
+            state_add(&watch_record->dropped, 1);
             return;
+        }
         thread->spare->enclosing = NULL;
     }
     activation_begin(call, function);
