@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/compiler.h"
+#include "base/numbers.h"
 #include "watch/activation.h"
 #include "watch/heap.h"
 #include "watch/prove.h"
@@ -17,7 +19,9 @@
 #define TIMED 32
 #define TRIED 128
 
-/* A call that takes longer was interrupted, or is of a rare kind: it stands for itself alone. */
+#define LONG_NANOSECONDS 2000
+
+/* A call that takes longer is of a rare kind: it stands for itself alone. */
 #define RARE_NANOSECONDS 100000
 
 static struct next_allocator next;
@@ -38,27 +42,37 @@ static void try_sampling(void)
     errno = saved_errno;
 }
 
-/* The time at the start of a call that is timed; 0: it is not. */
-static uint64_t begin_timing(void)
+/* The start of a call. */
+struct timing {
+    uint64_t begun; /* 0: it is not timed */
+    uint64_t used;  /* CPU time of the thread by then */
+};
+
+static struct timing begin_timing(void)
 {
     struct watch_thread *thread = &watch_thread;
     if (mode != WATCH_COUNT || thread->untimed-- > 0)
-        return 0;
+        return (struct timing){.begun = 0};
     thread->untimed = state_gap(TIMED);
     if (thread->untried-- == 0) {
         thread->untried = TRIED - 1;
         try_sampling();
     }
-    (void)state_clock(); /* what it takes the first time is the watching's */
-    return state_clock();
+    uint64_t used = state_clock(CLOCK_THREAD_CPUTIME_ID);
+    (void)state_clock(CLOCK_MONOTONIC); /* what it takes the first time is the watching's */
+    return (struct timing){.begun = state_clock(CLOCK_MONOTONIC), .used = used};
 }
 
-static void end_timing(uint64_t begun)
+/* Of a longer call the CPU time alone counts, which takes too long to read for short ones: the
+ * thread may have waited, for a lock or for a processor. */
+static void end_timing(struct timing timing)
 {
-    if (begun == 0)
+    if (timing.begun == 0)
         return;
-    uint64_t spent = state_clock() - begun;
-    spent -= spent > watch_record->clock_overhead ? watch_record->clock_overhead : spent;
+    uint64_t spent = state_clock(CLOCK_MONOTONIC) - timing.begun;
+    if (spent > LONG_NANOSECONDS)
+        spent = lower(spent, state_clock(CLOCK_THREAD_CPUTIME_ID) - timing.used);
+    spent -= lower(spent, watch_record->clock_overhead);
     state_add(&state_counters()->nanoseconds, spent > RARE_NANOSECONDS ? spent : spent * TIMED);
 }
 
@@ -69,17 +83,17 @@ static void measure_clock(void)
     enum { ROUNDS = 10, PAIRS = 200 };
     uint64_t least_timed = UINT64_MAX, least_untimed = UINT64_MAX;
     for (int round = 0; round < ROUNDS; round++) {
-        uint64_t begun = state_clock(), timed = 0;
+        uint64_t begun = state_clock(CLOCK_MONOTONIC), timed = 0;
         for (int i = 0; i < PAIRS; i++)
             next.free(next.malloc(64));
-        uint64_t untimed = state_clock() - begun;
+        uint64_t untimed = state_clock(CLOCK_MONOTONIC) - begun;
         for (int i = 0; i < PAIRS; i++) {
-            begun = state_clock();
+            begun = state_clock(CLOCK_MONOTONIC);
             void *block = next.malloc(64);
-            timed += state_clock() - begun;
-            begun = state_clock();
+            timed += state_clock(CLOCK_MONOTONIC) - begun;
+            begun = state_clock(CLOCK_MONOTONIC);
             next.free(block);
-            timed += state_clock() - begun;
+            timed += state_clock(CLOCK_MONOTONIC) - begun;
         }
         least_timed = timed < least_timed ? timed : least_timed;
         least_untimed = untimed < least_untimed ? untimed : least_untimed;
@@ -157,9 +171,9 @@ static void *watching_malloc(size_t size)
     void *block = draw(size, 16, &clean);
     if (block)
         return block;
-    uint64_t begun = begin_timing();
+    struct timing timing = begin_timing();
     block = next.malloc(size);
-    end_timing(begun);
+    end_timing(timing);
     return block;
 }
 
@@ -170,9 +184,9 @@ static void *watching_calloc(size_t count, size_t size)
     void *block = __builtin_mul_overflow(count, size, &bytes) ? NULL : draw(bytes, 16, &clean);
     if (block)
         return clean ? block : memset(block, 0, bytes);
-    uint64_t begun = begin_timing();
+    struct timing timing = begin_timing();
     block = next.calloc(count, size);
-    end_timing(begun);
+    end_timing(timing);
     return block;
 }
 
@@ -193,9 +207,9 @@ static void *watching_memalign(size_t alignment, size_t size)
     void *block = draw_aligned(alignment, size);
     if (block)
         return block;
-    uint64_t begun = begin_timing();
+    struct timing timing = begin_timing();
     block = next.memalign(alignment, size);
-    end_timing(begun);
+    end_timing(timing);
     return block;
 }
 
@@ -204,9 +218,9 @@ static void *watching_aligned_alloc(size_t alignment, size_t size)
     void *block = draw_aligned(alignment, size);
     if (block)
         return block;
-    uint64_t begun = begin_timing();
+    struct timing timing = begin_timing();
     block = next.aligned_alloc(alignment, size);
-    end_timing(begun);
+    end_timing(timing);
     return block;
 }
 
@@ -217,9 +231,9 @@ static int watching_posix_memalign(void **out, size_t alignment, size_t size)
         *out = block;
         return 0;
     }
-    uint64_t begun = begin_timing();
+    struct timing timing = begin_timing();
     int error = next.posix_memalign(out, alignment, size);
-    end_timing(begun);
+    end_timing(timing);
     return error;
 }
 
@@ -264,9 +278,9 @@ static ALWAYS_INLINE void free_any(void *block, void (*free_next)(void *))
         return;
     }
     note_stranger();
-    uint64_t begun = begin_timing();
+    struct timing timing = begin_timing();
     free_next(block);
-    end_timing(begun);
+    end_timing(timing);
 }
 
 static void watching_free(void *block)
@@ -346,9 +360,9 @@ static ALWAYS_INLINE void *realloc_any(void *block, size_t size,
     if (recorded)
         return resize_recorded(block, size);
     note_stranger();
-    uint64_t begun = begin_timing();
+    struct timing timing = begin_timing();
     void *resized = realloc_next(block, size);
-    end_timing(begun);
+    end_timing(timing);
     return resized;
 }
 

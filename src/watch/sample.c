@@ -95,12 +95,12 @@ static void end_timing(uint64_t begun)
 {
     struct record_thread *counters = state_counters();
     state_add(&counters->sampled, 1);
-    state_add(&counters->sampling, state_clock() - begun);
+    state_add(&counters->sampling, state_clock(CLOCK_THREAD_CPUTIME_ID) - begun);
 }
 
 void sample_draw(struct note *note)
 {
-    uint64_t begun = state_clock();
+    uint64_t begun = state_clock(CLOCK_THREAD_CPUTIME_ID);
     struct backtrace *stack = unwind();
     if (stack) {
         note->drawn = keep(stack, note->size);
@@ -151,7 +151,7 @@ void sample_free(struct note *note)
 {
     struct drawn *drawn = note->drawn;
     note->drawn = NULL;
-    uint64_t begun = state_clock();
+    uint64_t begun = state_clock(CLOCK_THREAD_CPUTIME_ID);
     if (drawn->forks == forks && drawn->thread != watch_thread.number) {
         live(drawn, LIFE_OTHER, 0);
     } else if (drawn->forks == forks) {

@@ -1,7 +1,5 @@
 #include "watch/state.h"
 
-#include <time.h>
-
 #include "base/compiler.h"
 
 __thread struct watch_thread watch_thread;
@@ -35,10 +33,10 @@ void state_forked(void)
         take_slot(&watch_thread);
 }
 
-uint64_t state_clock(void)
+uint64_t state_clock(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 

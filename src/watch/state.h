@@ -9,6 +9,7 @@
 #define WATCH_STATE_H
 
 #include <stdint.h>
+#include <time.h>
 
 #include "watch/record.h"
 
@@ -53,8 +54,8 @@ static inline void state_add(uint64_t *number, uint64_t more)
     __atomic_fetch_add(number, more, __ATOMIC_RELAXED);
 }
 
-/* Nanoseconds of a clock that is cheap to read. */
-uint64_t state_clock(void);
+/* Nanoseconds of the clock. */
+uint64_t state_clock(clockid_t clock);
 
 /* How many calls to leave out so that one in `every` is taken, at random: 0 when every is 1. */
 uint32_t state_gap(uint64_t every);
