@@ -47,9 +47,12 @@ struct record_thread {
     uint64_t threads;  /* that have this slot */
 } __attribute__((aligned(64)));
 
+#define RECORD_PATH 4096
+
 /* An object file that calls came through, wherever a process has it. */
 struct record_module {
-    char path[248]; /* as the dynamic linker has it; the program's own is that of /proc/self/exe */
+    char path[RECORD_PATH]; /* as the dynamic linker has it; the program's own is that of
+                             * /proc/self/exe */
 };
 
 /* A frame of a stack, below that of its caller: equal stacks have one leaf. */
@@ -83,8 +86,8 @@ struct record_life {
 
 /* WATCH_PROVE: a function that the command names. */
 struct record_function {
-    char module[248]; /* path, as in struct record_module */
-    uint64_t offset;  /* of its entry, from the load base */
+    char module[RECORD_PATH]; /* path, as in struct record_module */
+    uint64_t offset;          /* of its entry, from the load base */
 };
 
 /* WATCH_PROVE: what a function's activations came to, as far as threads of one slot know. An

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "watch/heap.h"
 #include "watch/state.h"
 
 /* Hash tables with open addressing; a slot has the number of an entry, and an entry begins with its
@@ -65,22 +66,29 @@ static uint32_t intern(const struct table *table, const void *key)
 
 static uint32_t program; /* number of the program's own executable */
 
+/* The path is too large for a small stack. 0: the table is full, or there is no memory. */
 static uint32_t intern_module(const char *path, size_t length)
 {
     struct record *record = watch_record;
-    struct record_module module = {{0}};
-    if (length >= sizeof module.path)
+    bool clean;
+    struct record_module *module =
+        length < RECORD_PATH ? heap_take(sizeof *module, 16, &clean) : NULL;
+    if (!module)
         return 0;
-    memcpy(module.path, path, length);
-    return intern(&(struct table){record->module_slots, RECORD_MODULE_SLOTS, RECORD_MODULES,
-                                  &record->modules_used, (char *)record->modules,
-                                  sizeof *record->modules, sizeof module},
-                  &module);
+    memcpy(module->path, path, length);
+    memset(module->path + length, 0, RECORD_PATH - length);
+    uint32_t number =
+        intern(&(struct table){record->module_slots, RECORD_MODULE_SLOTS, RECORD_MODULES,
+                               &record->modules_used, (char *)record->modules, sizeof *module,
+                               sizeof *module},
+               module);
+    heap_give(module);
+    return number;
 }
 
 void tables_start(void)
 {
-    char path[sizeof watch_record->modules->path];
+    char path[RECORD_PATH];
     ssize_t length = readlink("/proc/self/exe", path, sizeof path);
     program = length > 0 ? intern_module(path, (size_t)length) : 0;
 }
@@ -94,11 +102,11 @@ static bool is_own(const char *path)
 /* A linker's record of a module may come to be another's, so a number is believed with its path. */
 uint32_t tables_module(const struct link_map *module)
 {
-    static uint32_t known[256];
+    static uint32_t known[4096];
     const char *path = module->l_name;
     if (*path == '\0')
         return program;
-    uint32_t *last = &known[((uintptr_t)module >> 4 ^ (uintptr_t)module >> 12) % 256];
+    uint32_t *last = &known[((uintptr_t)module >> 4 ^ (uintptr_t)module >> 16) % 4096];
     uint32_t number = __atomic_load_n(last, __ATOMIC_RELAXED);
     if (number == 0 || strcmp(watch_record->modules[number].path, path) != 0) {
         if (is_own(path))

@@ -9,11 +9,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/compiler.h"
 #include "watch/activation.h"
 #include "watch/state.h"
+#include "watch/tables.h"
 
 /* site_number of a function that the record does not name. */
 #define NOT_NAMED (RECORD_FUNCTIONS + 1)
@@ -71,16 +71,15 @@ static NAMED_QUIET bool leave(struct named_call *call)
 static size_t find_function(const struct named_function *function)
 {
     struct dl_find_object object;
-    char program[sizeof watch_record->functions->module] = "";
     if (_dl_find_object((void *)function->module_start, &object) != 0)
         return NOT_NAMED;
-    const char *path = object.dlfo_link_map->l_name;
-    if (*path == '\0' && readlink("/proc/self/exe", program, sizeof program - 1) > 0)
-        path = program;
+    uint32_t module = tables_module(object.dlfo_link_map);
+    if (module == TABLES_OWN)
+        return NOT_NAMED;
     for (size_t i = 0; i < watch_record->functions_named; i++) {
         const struct record_function *named = &watch_record->functions[i];
         if (named->offset == function->offset &&
-            strncmp(named->module, path, sizeof program - 1) == 0)
+            strcmp(named->module, watch_record->modules[module].path) == 0)
             return i + 1;
     }
     return NOT_NAMED;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "watch/heap.h"
 #include "watch/state.h"
 
 enum { THREADS = 4, FRAMES = 20000, STEP = 7919 };
@@ -19,6 +20,7 @@ static void set_up(void)
 {
     watch_record = calloc(1, sizeof *watch_record);
     ck_assert_ptr_nonnull(watch_record);
+    ck_assert(heap_start());
     watch_record->modules_used = watch_record->frames_used = watch_record->lives_used = 1;
     watch_record->every = 1;
 }
