@@ -133,14 +133,14 @@ static void find_starts(struct stacks *stacks)
     bool *begins = table(stacks->frame_count, sizeof *begins); /* all outer ones start, too */
     begins[0] = true;
     for (uint32_t i = 1; i < stacks->frame_count; i++) {
-        struct stack_function *function = &stacks->functions[stacks->function[i]];
+        const struct stack_function *function = &stacks->functions[stacks->function[i]];
+        begins[i] = begins[stacks_parent(stacks, i)] && (function->starts || function->is_system);
+    }
+    for (uint32_t i = 1; i < stacks->frame_count; i++) {
         uint32_t parent = stacks_parent(stacks, i);
-        if (!begins[parent])
-            continue;
-        begins[i] = function->starts || function->is_system;
         /* The outermost of a stack that was cut is no start. */
-        if (parent != 0)
-            function->starts = true;
+        if (parent != 0 && begins[parent])
+            stacks->functions[stacks->function[i]].starts = true;
     }
     free(begins);
 }

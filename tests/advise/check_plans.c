@@ -155,6 +155,18 @@ START_TEST(what_starts_threads_is_left_out)
 }
 END_TEST
 
+/* What starts the program calls others at several places. */
+START_TEST(all_that_main_calls_is_looked_at)
+{
+    add_caller(0x2000, 1000);
+    main_frame = made_frame(sampled, start, run, 0x1000);
+    add_caller(0x3000, 1000);
+    candidates_find(&advice);
+    ck_assert_uint_eq(advice.candidate_count, 2);
+    ck_assert_ptr_nonnull(find(0x3000));
+}
+END_TEST
+
 /* Nothing is known of what called it. */
 START_TEST(the_outermost_of_a_stack_that_was_cut_is_a_candidate)
 {
@@ -393,6 +405,7 @@ int main(void)
     tcase_add_test(candidates, recursion_counts_a_stack_once);
     tcase_add_loop_test(candidates, blocks_that_live_on_make_no_candidate, 0, 3);
     tcase_add_test(candidates, what_starts_threads_is_left_out);
+    tcase_add_test(candidates, all_that_main_calls_is_looked_at);
     tcase_add_test(candidates, the_outermost_of_a_stack_that_was_cut_is_a_candidate);
     tcase_add_test(candidates, of_a_long_chain_both_ends_and_some_between_are_taken);
     tcase_add_test(candidates, files_of_one_name_are_told_apart_by_their_paths);
