@@ -94,7 +94,7 @@ struct contender {
     double expected; /* as in struct candidate; 0: nothing is */
     /* Measured: medians over the rounds; ratios are to plain's of the same round. */
     unsigned rounds;
-    double cpu, ratio;
+    double cpu, ratio;            /* ratios are 0 where CPU time measures no work */
     double ratio_low, ratio_high; /* between these the true median lies, at 90% confidence */
     size_t peak, at_end;
     uint64_t faults;
@@ -114,6 +114,7 @@ struct advice {
     const struct wish *wish;
     struct trial plain[2];
     bool output_differs;          /* between two plain runs */
+    bool is_timed_out;            /* a plain run was ended by us: CPU time measures no work */
     struct record_thread counted; /* sums over threads of the counting run */
     double counted_cpu;
     double share;                 /* of plain's CPU time that malloc, free and realloc take */

@@ -76,6 +76,7 @@ static void run_plain(struct advice *advice)
              "compared",
              wish->program[0]);
     advice->output_differs = second->differs;
+    advice->is_timed_out = first->ended_by_us || second->ended_by_us;
     if (second->differs)
         warnx("'%s' prints something else in each run: only exit statuses are compared",
               wish->program[0]);

@@ -6,6 +6,7 @@
 #include "advise/expect.h"
 #include "advise/need.h"
 #include "advise/places.h"
+#include "advise/records.h"
 #include "advise/stacks.h"
 #include "base/numbers.h"
 
@@ -156,9 +157,7 @@ static int compare_expected(const void *left, const void *right)
 
 void candidates_prove(struct advice *advice)
 {
-    double all = 0;
-    for (size_t i = 0; i < RECORD_THREADS; i++)
-        all += (double)advice->proven->threads[i].calls;
+    double all = (double)records_sum(advice->proven).calls;
     size_t kept = 0;
     for (size_t i = 0; i < advice->candidate_count; i++) {
         struct candidate candidate = advice->candidates[i];

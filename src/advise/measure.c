@@ -178,7 +178,8 @@ static void run_round(struct advice *advice, unsigned round, const bool takes_pa
             continue;
         struct contender *contender = &advice->contenders[i];
         note(advice, i, &trials[i]);
-        samples[i][RATIO][contender->rounds] = trials[i].cpu / fmax(trials[0].cpu, CLOCK_LEAST);
+        samples[i][RATIO][contender->rounds] =
+            advice->is_timed_out ? 0 : trials[i].cpu / fmax(trials[0].cpu, CLOCK_LEAST);
         contender->rounds++;
         summarise(contender, samples[i]);
     }
@@ -208,7 +209,8 @@ static size_t choose(const struct advice *advice, bool all, bool takes_part[])
 void measure_all(struct advice *advice)
 {
     unsigned wished = advice->wish->runs;
-    unsigned least = wished ? wished : ROUNDS_LEAST, most = wished ? wished : ROUNDS_OPEN;
+    unsigned least = wished ? wished : ROUNDS_LEAST;
+    unsigned most = wished || advice->is_timed_out ? least : ROUNDS_OPEN;
     for (unsigned round = 0; round < most; round++) {
         bool takes_part[CONTENDERS_MOST];
         size_t count = choose(advice, round < least, takes_part);

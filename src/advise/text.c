@@ -84,6 +84,7 @@ static void print_functions(const struct advice *advice, FILE *file)
     static const char *const headings[] = {"ACTIVATIONS", "CALLS",    "OF ALL",   "DIED INSIDE",
                                            "PEAK",        "EXPECTED", "MEASURED", "FUNCTION"};
     enum { SHOWN = 10 };
+    uint64_t all = records_sum(advice->proven).calls;
     struct table table;
     table_start(&table, headings, COUNT(headings));
     for (size_t i = 0; i < lower(advice->candidate_count, SHOWN); i++) {
@@ -94,7 +95,7 @@ static void print_functions(const struct advice *advice, FILE *file)
         table_row(&table);
         table_cell(&table, "%llu", (unsigned long long)proven->activations);
         table_cell(&table, "%llu", (unsigned long long)proven->calls);
-        table_cell(&table, "%.1f%%", percent(proven->calls, advice->counted.calls));
+        table_cell(&table, "%.1f%%", percent(proven->calls, all));
         table_cell(&table, "%.1f%%", percent(proven->inside, proven->calls));
         table_size(&table, proven->most_bytes);
         table_gain(&table, candidate->expected);
@@ -357,8 +358,8 @@ static void print_verdict(const struct advice *advice, FILE *file)
         if (best->kind == PLAIN)
             break;
         fputs("\n", file);
-        say(file, "The best that is %s is %s (%.1f%%):", best->rounds > 0 ? "measured" : "expected",
-            best->name, 100 * (1 - (best->rounds > 0 ? best->ratio : best->expected)));
+        say(file, "The best that is %s is %s (%.1f%%):", best->ratio > 0 ? "measured" : "expected",
+            best->name, 100 * (1 - (best->ratio > 0 ? best->ratio : best->expected)));
         print_line(advice, best->options, file);
         break;
     case VERDICT_PLAN:

@@ -203,7 +203,7 @@ static void set(struct advice *advice, enum verdict verdict, char *reason)
     advice->reason = reason;
 }
 
-/* By what is expected alone. */
+/* By what is expected, and what leaves the output alone as far as that was looked at. */
 static void judge_unmeasured(struct advice *advice)
 {
     if (advice->share < SHARE_LITTLE) {
@@ -214,12 +214,17 @@ static void judge_unmeasured(struct advice *advice)
     double least = 1;
     for (size_t i = 1; i < advice->contender_count; i++) {
         const struct contender *contender = &advice->contenders[i];
-        if (is_safe(contender) && contender->expected > 0 && contender->expected < least) {
+        if (is_safe(contender) && contender->differed == 0 && contender->expected > 0 &&
+            contender->expected < least) {
             advice->best = i;
             least = contender->expected;
         }
     }
-    set(advice, VERDICT_UNCERTAIN, need_text("nothing was measured"));
+    set(advice, VERDICT_UNCERTAIN,
+        need_text("%s", advice->is_timed_out
+                            ? "runs that are ended after a time take CPU time as they get it, "
+                              "whatever they do in it, so that no gain can be measured"
+                            : "nothing was measured"));
 }
 
 static void judge_measured(struct advice *advice)
@@ -266,7 +271,7 @@ static void find_leanest(struct advice *advice)
 void verdict_reach(struct advice *advice)
 {
     find_leanest(advice);
-    if (advice->counted.calls > 0 && !advice->wish->measure)
+    if (advice->counted.calls > 0 && (!advice->wish->measure || advice->is_timed_out))
         judge_unmeasured(advice);
     else
         judge_measured(advice);

@@ -51,6 +51,7 @@ static void begin(void)
     function->surviving = 3;
     function->most_bytes = 20480;
     made_life(proven, leaf, 0, LIFE_SURVIVED, 100);
+    proven->threads[0].calls = 4000; /* it runs longer than the run that counts */
 
     advice = (struct advice){
         .wish = &wish,
@@ -145,7 +146,7 @@ START_TEST(the_text_has_all_figures)
     const char *text = write_by(text_advice);
     has(text, "run: 2000 calls for memory, 200000 bytes, in 2.00 s of CPU time, of which malloc, "
               "free and realloc take 25.0%\n");
-    has(text, "          7   1000   50.0%        90.0%   20K     10.0%     25.0%  "
+    has(text, "          7   1000   25.0%        90.0%   20K     10.0%     25.0%  "
               "run!ns::handle(char const*) (run.cc:42)\n");
     has(text, "Of the calls in ns::handle(char const*) 10.0% outlive it");
     has(text, "  100.0%  run!+0x3000 < run!+0x2000\n");
@@ -200,7 +201,7 @@ END_TEST
 START_TEST(without_measuring_the_best_expected_is_shown)
 {
     for (size_t i = 0; i < advice.contender_count; i++)
-        advice.contenders[i].rounds = 0;
+        advice.contenders[i].rounds = 0, advice.contenders[i].ratio = 0;
     advice.verdict = VERDICT_UNCERTAIN;
     advice.reason = strcpy(reason, "nothing was measured");
     const char *text = write_by(text_advice);

@@ -275,6 +275,21 @@ START_TEST(without_measuring_the_best_expected_is_named)
 }
 END_TEST
 
+/* What is busy takes all the CPU time there is until its time is over. */
+START_TEST(runs_that_are_ended_are_no_measure_of_time)
+{
+    advice.is_timed_out = true;
+    add(PROCESS, "process", 0, 0, 0)->expected = 0.9;
+    add(FUNCTIONS, "f", 0, 0, 0)->expected = 0.8;
+    add(FUNCTIONS, "g", 0, 0, 0)->expected = 0.7;
+    advice.contenders[3].differed = 1;
+    ends_in(
+        VERDICT_UNCERTAIN, 2,
+        "runs that are ended after a time take CPU time as they get it, whatever they do in it, "
+        "so that no gain can be measured");
+}
+END_TEST
+
 START_TEST(without_measuring_a_loss_is_not_named)
 {
     advice.wish = &not_measuring;
@@ -348,6 +363,7 @@ int main(void)
     tcase_add_test(cases, few_rounds_are_uncertain);
     tcase_add_test(cases, without_measuring_the_best_expected_is_named);
     tcase_add_test(cases, without_measuring_a_loss_is_not_named);
+    tcase_add_test(cases, runs_that_are_ended_are_no_measure_of_time);
     tcase_add_test(cases, without_measuring_a_share_that_is_little_is_no);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
