@@ -18,6 +18,7 @@
 #include "advise/progress.h"
 #include "advise/records.h"
 #include "advise/scope_file.h"
+#include "advise/streams.h"
 #include "advise/text.h"
 #include "advise/trial.h"
 #include "advise/verdict.h"
@@ -120,7 +121,7 @@ static double watch(const struct advice *advice, struct record *record, const ch
 /* Nobody was watched: whose fault is it? */
 static void explain_unwatched(const struct advice *advice, const struct record *record)
 {
-    char *line = trial_last_line();
+    char *line = streams_last_line();
     if (advice->wish->child)
         errx(ADVISE_FAILED,
              "--child='%s': no process with an executable of that name could be watched, of "

@@ -7,6 +7,10 @@ src_advise_libadvise_a_SOURCES = \
 	src/advise/advice.h \
 	src/advise/need.c \
 	src/advise/need.h \
+	src/advise/streams.c \
+	src/advise/streams.h \
+	src/advise/children.c \
+	src/advise/children.h \
 	src/advise/trial.c \
 	src/advise/trial.h \
 	src/advise/records.c \

@@ -10,33 +10,42 @@
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "advise/children.h"
 #include "advise/need.h"
+#include "advise/streams.h"
 #include "base/compiler.h"
 
 /* Seconds that a program has to end when it was told to. */
 #define PATIENCE 10
-
-static int input, expected = -1, output = -1, errors = -1;
 
 /* What each run inherits as it was when the command was started: the signals that are blocked, and
  * descriptors. Libraries open some without a thought of that. */
 static sigset_t blocked_before;
 static bool inherited[1024];
 
+/* Signals that the command treats in a way of its own, and how each run is to treat them. */
+static const int altered[] = {SIGCHLD, SIGXFSZ};
+static struct sigaction unaltered[COUNT(altered)];
+
 /* For the signal handler: what is to be ended and removed. */
 static volatile pid_t group;
 static const char *volatile scratch;
 
-static const int endings[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM};
+static const int endings[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGTERM,
+                              SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU};
+
+/* A program in a run would have rights of another user if it were not traced. */
+static bool is_untraced;
 
 /* ---- the command's end ------------------------------------------------------------------------
  */
@@ -45,7 +54,7 @@ static const int endings[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM};
 static void end_all(int signal)
 {
     if (group > 0)
-        kill(-group, SIGKILL);
+        children_end(group);
     if (scratch)
         unlink(scratch);
     raise(signal);
@@ -64,42 +73,6 @@ void trial_scratch(const char *path)
     scratch = path;
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
-
-int trial_file(void)
-{
-    const char *directory = getenv("TMPDIR");
-    if (!directory || *directory == '\0')
-        directory = "/tmp";
-    char *name = need_text("%s/arenashim-XXXXXX", directory);
-    int file = mkostemp(name, O_CLOEXEC);
-    if (file < 0)
-        err(ADVISE_FAILED, "cannot make a file in '%s' (TMPDIR)", directory);
-    unlink(name);
-    free(name);
-    return file;
-}
-
-static void renew(int *file)
-{
-    if (*file >= 0)
-        close(*file);
-    *file = trial_file();
-}
-
-static void keep_input(void)
-{
-    char buffer[65536];
-    ssize_t got;
-    input = trial_file();
-    while ((got = read(STDIN_FILENO, buffer, sizeof buffer)) > 0)
-        if (write(input, buffer, (size_t)got) != got)
-            err(ADVISE_FAILED, "cannot keep standard input in a file");
-    if (got < 0)
-        err(ADVISE_FAILED, "cannot read standard input");
-}
-
 void trial_start(void)
 {
     int file;
@@ -107,8 +80,11 @@ void trial_start(void)
     while ((file = open("/dev/null", O_RDONLY)) >= 0 && file <= STDERR_FILENO)
         continue;
     close(file);
-    signal(SIGCHLD, SIG_DFL);
+    const struct sigaction own[COUNT(altered)] = {{.sa_handler = SIG_DFL}, {.sa_handler = SIG_IGN}};
+    for (size_t i = 0; i < COUNT(altered); i++)
+        sigaction(altered[i], &own[i], &unaltered[i]);
     catch_endings();
+    children_start();
     for (file = STDERR_FILENO + 1; file < (int)COUNT(inherited); file++)
         inherited[file] = fcntl(file, F_GETFD) == 0;
     /* It is asked for by sigtimedwait alone. */
@@ -116,39 +92,7 @@ void trial_start(void)
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, &blocked_before);
-    if (isatty(STDIN_FILENO))
-        input = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    else
-        keep_input();
-}
-
-static bool are_equal(int one, int other)
-{
-    struct stat first, second;
-    if (fstat(one, &first) != 0 || fstat(other, &second) != 0 || first.st_size != second.st_size)
-        return false;
-    size_t size = (size_t)first.st_size;
-    if (size == 0)
-        return true;
-    void *left = mmap(NULL, size, PROT_READ, MAP_PRIVATE, one, 0);
-    void *right = mmap(NULL, size, PROT_READ, MAP_PRIVATE, other, 0);
-    if (left == MAP_FAILED || right == MAP_FAILED)
-        err(ADVISE_FAILED, "cannot compare what two runs printed");
-    bool equal = memcmp(left, right, size) == 0;
-    munmap(left, size);
-    munmap(right, size);
-    return equal;
-}
-
-/* The first run's is what those of others are compared with. */
-static void compare_output(struct trial *trial)
-{
-    if (expected >= 0) {
-        trial->differs = !are_equal(expected, output);
-    } else {
-        expected = output;
-        output = -1;
-    }
+    streams_start();
 }
 
 /* ---- the process ------------------------------------------------------------------------------
@@ -159,21 +103,28 @@ static bool is_ours(const char *variable)
     return strncmp(variable, "ARENASHIM_", 10) == 0 || strncmp(variable, "LD_PRELOAD=", 11) == 0;
 }
 
-/* To be freed, and its first element, which is of LD_PRELOAD. */
-static char **make_environment(const char *preload, char *const settings[])
+/* The variable; NULL: there is none. To be freed. */
+static char *make_preload(const char *preload)
 {
-    const char *others = getenv("LD_PRELOAD");
-    bool both = preload && others && *others != '\0';
+    const char *present = getenv("LD_PRELOAD");
+    if (!preload && !present)
+        return NULL;
+    bool both = preload && present && *present != '\0';
+    return need_text("LD_PRELOAD=%s%s%s", preload ? preload : "", both ? ":" : "",
+                     present ? present : "");
+}
+
+/* To be freed. `preload`: as above. */
+static char **make_environment(char *preload, char *const settings[])
+{
     size_t count = 2;
     for (char **variable = environ; *variable; variable++)
         count++;
     for (char *const *setting = settings; *setting; setting++)
         count++;
-    char **made = calloc(count, sizeof *made), **to = made;
-    if (!made)
-        err(ADVISE_FAILED, "cannot make an environment");
-    *to++ = need_text("LD_PRELOAD=%s%s%s", preload ? preload : "", both ? ":" : "",
-                      others ? others : "");
+    char **made = need(calloc(count, sizeof *made)), **to = made;
+    if (preload)
+        *to++ = preload;
     for (char **variable = environ; *variable; variable++)
         if (!is_ours(*variable))
             *to++ = *variable;
@@ -193,13 +144,12 @@ static void close_others_on_exec(void)
 /* Called in the child. Waits until the command has done what is to be done first. */
 static noreturn void become(const struct wish *wish, char **environment, int channel)
 {
-    char name[32], go;
+    char go;
     close_others_on_exec();
-    snprintf(name, sizeof name, "/proc/self/fd/%d", input);
-    /* Opened anew: each run has a place in it of its own. */
-    int in = open(name, O_RDONLY | O_CLOEXEC);
-    if (read(channel, &go, 1) == 1 && dup2(in, STDIN_FILENO) >= 0 &&
-        dup2(output, STDOUT_FILENO) >= 0 && dup2(errors, STDERR_FILENO) >= 0 &&
+    setsid();
+    for (size_t i = 0; i < COUNT(altered); i++)
+        sigaction(altered[i], &unaltered[i], NULL);
+    if (read(channel, &go, 1) == 1 && streams_connect() &&
         sigprocmask(SIG_SETMASK, &blocked_before, NULL) == 0)
         execvpe(wish->path, wish->program, environment);
     int error = errno;
@@ -207,7 +157,8 @@ static noreturn void become(const struct wish *wish, char **environment, int cha
     _exit(ADVISE_FAILED);
 }
 
-/* Starts the run in a process group of its own, stopped before it ends if the system allows that.
+/* Starts the run in a session of its own: it has no terminal to wait for. It is stopped when it has
+ * executed something and before it ends, if the system allows that.
  * Returns the process; trial->error says why it could not be made to run the program. */
 static pid_t launch(struct trial *trial, const struct wish *wish, char **environment,
                     int32_t *leader)
@@ -228,9 +179,10 @@ static pid_t launch(struct trial *trial, const struct wish *wish, char **environ
     if (leader)
         *leader = child;
     group = child;
-    setpgid(child, child);
     close(channel[1]);
-    ptrace(PTRACE_SEIZE, child, NULL, (void *)(PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL));
+    if (!is_untraced)
+        ptrace(PTRACE_SEIZE, child, NULL,
+               (void *)(PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL));
     if (write(channel[0], "", 1) == 1 && read(channel[0], &trial->error, sizeof(int)) == 0)
         trial->started = true;
     close(channel[0]);
@@ -264,12 +216,44 @@ static void read_memory(struct trial *trial, pid_t process)
         fclose(file);
 }
 
+/* Whether the thread that is about to end has asked for that alone: others are still there, or were
+ * the last that ran. */
+static bool is_thread_exit(pid_t process)
+{
+    char name[32];
+    long number = 0;
+    snprintf(name, sizeof name, "/proc/%d/syscall", (int)process);
+    FILE *file = fopen(name, "re");
+    bool is_known = file && fscanf(file, "%ld", &number) == 1;
+    if (file)
+        fclose(file);
+    return is_known && number == SYS_exit;
+}
+
+/* Whether what was executed has rights that it is given by a file, but not while it is traced. */
+static bool has_file_rights(pid_t process)
+{
+    char name[32];
+    struct stat status;
+    snprintf(name, sizeof name, "/proc/%d/exe", (int)process);
+    return geteuid() != 0 &&
+           (stat(name, &status) != 0 || (status.st_mode & (S_ISUID | S_ISGID)) != 0 ||
+            getxattr(name, "security.capability", NULL, 0) > 0);
+}
+
 /* The program is stopped, and goes on as if nobody had stopped it. */
 static void pass_on(struct trial *trial, pid_t process)
 {
     int event = trial->status >> 16, signal = WSTOPSIG(trial->status);
-    if (event == PTRACE_EVENT_EXIT && !trial->ended_by_us)
+    if (event == PTRACE_EVENT_EXIT && !trial->ended_by_us) {
         read_memory(trial, process);
+        if (is_thread_exit(process))
+            trial->at_end = 0;
+    }
+    if (event == PTRACE_EVENT_EXEC && has_file_rights(process)) {
+        is_untraced = true;
+        kill(process, SIGKILL);
+    }
     if (event == PTRACE_EVENT_STOP && signal != SIGTRAP)
         ptrace(PTRACE_LISTEN, process, NULL, NULL); /* job control stopped it */
     else
@@ -331,29 +315,38 @@ static void note_usage(struct trial *trial, const struct rusage *usage)
     trial->faults = (uint64_t)(usage->ru_minflt + usage->ru_majflt);
 }
 
-void trial_run(struct trial *trial, const struct wish *wish, const char *preload,
-               char *const settings[], int32_t *leader)
+static void run_once(struct trial *trial, const struct wish *wish, char **environment,
+                     int32_t *leader)
 {
     *trial = (struct trial){.started = false};
-    char **environment = make_environment(preload, settings);
-    renew(&output);
-    renew(&errors);
+    streams_renew();
     double begun = now();
     struct rusage usage;
     pid_t process = launch(trial, wish, environment, leader);
     wait_for(trial, wish, process, &usage);
     trial->wall = now() - begun;
-    kill(-process, SIGKILL);
+    children_end(process);
     group = 0;
-    free(environment[0]);
+    note_usage(trial, &usage);
+}
+
+void trial_run(struct trial *trial, const struct wish *wish, const char *preload,
+               char *const settings[], int32_t *leader)
+{
+    char *preloaded = make_preload(preload);
+    char **environment = make_environment(preloaded, settings);
+    bool was_untraced = is_untraced;
+    run_once(trial, wish, environment, leader);
+    if (is_untraced && !was_untraced)
+        run_once(trial, wish, environment, leader);
     free(environment);
+    free(preloaded);
     if (!trial->started)
         return;
-    note_usage(trial, &usage);
     /* It is of the wrong process when a child is meant. */
     if (wish->child)
         trial->at_end = 0;
-    compare_output(trial);
+    trial->differs = streams_differ();
 }
 
 /* ---- how it ended -----------------------------------------------------------------------------
@@ -370,24 +363,9 @@ bool trial_ends_alike(const struct trial *one, const struct trial *other)
                                             trial_succeeded(one) && trial_succeeded(other));
 }
 
-char *trial_last_line(void)
-{
-    char text[1024];
-    off_t size = lseek(errors, 0, SEEK_END);
-    off_t start = size > (off_t)sizeof text ? size - (off_t)sizeof text : 0;
-    ssize_t length = pread(errors, text, sizeof text, start);
-    while (length > 0 && text[length - 1] == '\n')
-        length--;
-    if (length <= 0)
-        return need_text("%s", "");
-    const char *newline = memrchr(text, '\n', (size_t)length);
-    const char *line = newline ? newline + 1 : text;
-    return need_text("%.*s", (int)(text + length - line), line);
-}
-
 char *trial_tell(const struct trial *trial)
 {
-    char *line = trial_last_line(), *told;
+    char *line = streams_last_line(), *told;
     const char *colon = *line != '\0' ? ": " : "";
     if (WIFSIGNALED(trial->status))
         told = need_text("is ended by signal %d (%s)%s%s", WTERMSIG(trial->status),

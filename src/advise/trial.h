@@ -1,8 +1,6 @@
 /*
- * One run of the program, with what it needs of its own world kept the same: each run reads the
- * same standard input, its standard output is kept and compared with the first run's, and its
- * standard error is kept for messages. What is left of its process group when it ends is ended,
- * too.
+ * One run of the program, with what it needs of its own world kept the same. What is left of it
+ * when it ends is ended, too.
  *
  * A signal that ends the command ends the run, and removes the scratch file.
  */
@@ -11,8 +9,7 @@
 
 #include "advise/advice.h"
 
-/* Called once, before all else: reads standard input to its end, where it is no terminal. Exits
- * with one line when that fails. */
+/* Called once, before all else; reads standard input (streams.h). */
 void trial_start(void);
 
 /* Runs the program, with `preload`, or NULL, before what LD_PRELOAD holds, and of the variables
@@ -27,15 +24,8 @@ bool trial_succeeded(const struct trial *trial);
 /* Whether both ended in the same way, or one by itself and the other since its time was over. */
 bool trial_ends_alike(const struct trial *one, const struct trial *other);
 
-/* The last line that the last run wrote to its standard error; "" when there is none. To be freed.
- */
-char *trial_last_line(void);
-
 /* How the last run ended, as "exits with status 3: LAST LINE". To be freed. */
 char *trial_tell(const struct trial *trial);
-
-/* An unnamed file for scratch, in TMPDIR or /tmp. Exits with one line when there is none. */
-int trial_file(void);
 
 /* The file to be removed when a signal ends the command; NULL: none. */
 void trial_scratch(const char *path);

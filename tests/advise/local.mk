@@ -21,7 +21,7 @@ tests_advise_check_output_CFLAGS = $(advise_tests_cflags)
 tests_advise_check_output_LDADD = $(advise_tests_ldadd)
 
 if !SANITIZERS
-TESTS += tests/advise/runs.sh tests/advise/places.sh tests/advise/advice.sh
+TESTS += tests/advise/runs.sh tests/advise/world.sh tests/advise/places.sh tests/advise/advice.sh
 check_PROGRAMS += tests/advise/places
 endif
 tests_advise_places_SOURCES = tests/advise/places.c
@@ -29,10 +29,12 @@ tests_advise_places_LDADD = src/advise/libadvise.a $(advise_libs)
 EXTRA_DIST += \
 	tests/advise/advice.c \
 	tests/advise/advice.sh \
+	tests/advise/ends.c \
 	tests/advise/placed.c \
 	tests/advise/placed.cc \
 	tests/advise/placed_other.c \
 	tests/advise/places.sh \
 	tests/advise/litter.c \
 	tests/advise/runs.c \
-	tests/advise/runs.sh
+	tests/advise/runs.sh \
+	tests/advise/world.sh
