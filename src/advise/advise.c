@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "advise/candidates.h"
@@ -28,6 +29,21 @@
 
 typedef void write_function(const struct advice *, FILE *);
 
+/* Whether it is the regular file that standard output, or another option, writes to. */
+static bool is_taken(int file)
+{
+    static struct stat taken[4];
+    static size_t count;
+    if (count == 0)
+        fstat(STDOUT_FILENO, &taken[count++]);
+    struct stat *own = &taken[count++];
+    fstat(file, own);
+    for (const struct stat *other = taken; other < own; other++)
+        if (S_ISREG(own->st_mode) && other->st_dev == own->st_dev && other->st_ino == own->st_ino)
+            return true;
+    return false;
+}
+
 /* Opened before the first run, so that a bad name is said at once; emptied when there is something
  * to be written. */
 static int open_file(const char *name, const char *option)
@@ -36,6 +52,10 @@ static int open_file(const char *name, const char *option)
     if (name && file < 0)
         err(ADVISE_FAILED, "%s='%s' is not accepted; it takes a file that can be written", option,
             name);
+    if (name && is_taken(file))
+        errx(ADVISE_FAILED,
+             "%s='%s' is not accepted; it takes a file that nothing else is written to", option,
+             name);
     return file;
 }
 

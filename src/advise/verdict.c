@@ -134,6 +134,20 @@ static bool dies_inside(const struct advice *advice)
     return false;
 }
 
+/* Whether much dies in a function that serves many calls each time: only the start of the shim, and
+ * finding the function, can be too dear. */
+static bool is_start_dear(const struct advice *advice)
+{
+    enum { MANY = 20 };
+    for (size_t i = 0; i < advice->candidate_count; i++) {
+        const struct record_tally *proven = &advice->candidates[i].proven;
+        if ((double)proven->inside >= INSIDE_LITTLE * (double)advice->counted.calls &&
+            proven->inside >= MANY * proven->activations)
+            return true;
+    }
+    return false;
+}
+
 static bool has_plan(const struct advice *advice)
 {
     for (size_t i = 1; i < advice->contender_count; i++)
@@ -147,6 +161,8 @@ static const char *objection(const struct advice *advice)
 {
     if (!dies_inside(advice))
         return "what is drawn outlives every function below main";
+    if (!has_plan(advice) && is_start_dear(advice))
+        return "it is over before the shim's start has paid";
     if (!has_plan(advice))
         return "the blocks that die early are spread over functions called too often";
     return NULL;

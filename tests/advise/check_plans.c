@@ -362,15 +362,28 @@ START_TEST(what_is_called_too_often_makes_no_plan)
 }
 END_TEST
 
-/* Nothing is faster than what takes 10 ns. */
+/* Nothing is faster than what takes 1 ns. */
 START_TEST(an_allocator_that_takes_no_time_leaves_nothing_to_gain)
 {
-    advice.share = 0.01;
+    advice.share = 0.001;
     add_caller(0x2000, 1000);
     prove(0x2000, 10, 1000);
     make_plans();
     ck_assert_ptr_null(plan(FUNCTIONS, "run!+0x2000"));
     ck_assert(plan(PROCESS, "process")->expected >= 1);
+}
+END_TEST
+
+/* A scope is faster than 12 ns, if not by much. */
+START_TEST(a_fast_allocator_leaves_something_to_gain)
+{
+    advice.share = 0.12;
+    advice.counted.calls *= 10;
+    add_caller(0x2000, 1000);
+    prove(0x2000, 10, 1000);
+    make_plans();
+    ck_assert_ptr_nonnull(plan(FUNCTIONS, "run!+0x2000"));
+    ck_assert(plan(PROCESS, "process")->expected < 0.99);
 }
 END_TEST
 
@@ -422,6 +435,7 @@ int main(void)
     tcase_add_test(plans, what_only_seems_to_die_inside_makes_no_plan);
     tcase_add_test(plans, what_is_called_too_often_makes_no_plan);
     tcase_add_test(plans, an_allocator_that_takes_no_time_leaves_nothing_to_gain);
+    tcase_add_test(plans, a_fast_allocator_leaves_something_to_gain);
     tcase_add_test(plans, a_function_is_shown_where_the_process_gains_no_more);
     suite_add_tcase(suite, plans);
     SRunner *runner = srunner_create(suite);

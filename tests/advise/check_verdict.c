@@ -172,8 +172,18 @@ START_TEST(blocks_that_last_are_no)
 }
 END_TEST
 
+/* All that the function gains goes into finding it. */
+START_TEST(a_program_too_short_for_its_function_is_no)
+{
+    advice.candidates[0].proven.activations = 10;
+    add(PROCESS, "process", 0.98, 0.99, 1.0);
+    ends_in(VERDICT_NONE, 0, "it is over before the shim's start has paid; " MEASURED);
+}
+END_TEST
+
 START_TEST(calls_that_are_too_many_are_no)
 {
+    advice.candidates[0].proven.activations = 500;
     add(PROCESS, "process", 0.98, 0.99, 1.0);
     ends_in(VERDICT_NONE, 0,
             "the blocks that die early are spread over functions called too often; " MEASURED);
@@ -348,6 +358,7 @@ int main(void)
     tcase_add_test(cases, too_little_time_is_no);
     tcase_add_test(cases, what_is_over_soon_is_no);
     tcase_add_test(cases, blocks_that_last_are_no);
+    tcase_add_test(cases, a_program_too_short_for_its_function_is_no);
     tcase_add_test(cases, calls_that_are_too_many_are_no);
     tcase_add_test(cases, what_does_not_gain_is_no);
     tcase_add_test(cases, little_gain_is_no);

@@ -213,6 +213,10 @@ for option in --write --json --folded; do
     refuses "$option that cannot be written" 125 "$option='/no/where' is not accepted" \
         "$option" /no/where -- sh -c "$note"
 done
+refuses 'two options that write to one file' 125 '--json=.*is not accepted; it takes a file that nothing else' \
+    --write "$tmp/both" --json "$tmp/both" -- sh -c "$note"
+refuses '... and what standard output is' 125 '--folded=.*is not accepted; it takes a file that nothing else' \
+    --folded /dev/stdout -- sh -c "$note"
 TMPDIR=/no/where refuses 'no place for scratch' 125 "cannot make a file in '/no/where' (.TMPDIR.)" \
     -- sh -c "$note"
 
