@@ -116,6 +116,7 @@ struct advice {
     bool output_differs;          /* between two plain runs */
     bool is_timed_out;            /* a plain run was ended by us: CPU time measures no work */
     struct record_thread counted; /* sums over threads of the counting run */
+    bool is_threaded;             /* several threads of one process allocate */
     double counted_cpu;
     double share;                 /* of plain's CPU time that malloc, free and realloc take */
     const struct record *sampled; /* the mapped record, or NULL */

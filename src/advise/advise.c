@@ -160,6 +160,7 @@ static void count_calls(struct advice *advice)
     if (record->processes == 0)
         explain_unwatched(advice, record);
     advice->counted = records_sum(record);
+    advice->is_threaded = record->is_threaded;
     advice->share = fmin((double)advice->counted.nanoseconds / 1e9 / plain_cpu(advice), 1);
 }
 

@@ -299,7 +299,7 @@ void plans_make(struct advice *advice)
     struct contender *process = add(advice, PROCESS, all);
     process->name = need_text("process");
     process->options = need_text("--scope process");
-    if (advice->counted.threads > 1) {
+    if (advice->is_threaded) {
         struct contender *thread = add(advice, THREAD, all);
         thread->name = need_text("thread");
         thread->options = need_text("--scope thread");

@@ -144,7 +144,8 @@ struct record {
     uint64_t cut_module;     /* the module of one such frame, or 0 */
     uint64_t busy;           /* calls passed on, since a handler had interrupted the watching */
 
-    uint32_t slots_taken;                           /* of `threads`, over all processes */
+    uint32_t is_threaded; /* several threads of one process have allocated */
+    uint32_t slots_taken; /* of `threads`, over all processes */
     uint32_t modules_used, frames_used, lives_used; /* tables: the next free entry; the command
                                                      * sets 1 */
     struct record_thread threads[RECORD_THREADS];

@@ -16,6 +16,8 @@ static void take_slot(struct watch_thread *thread)
     if (thread->number != 0)
         return;
     thread->number = __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED);
+    if (thread->number > 1)
+        __atomic_store_n(&watch_record->is_threaded, 1, __ATOMIC_RELAXED);
     state_add(&watch_record->threads[thread->slot - 1].threads, 1);
 }
 

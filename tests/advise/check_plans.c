@@ -251,7 +251,8 @@ END_TEST
 
 START_TEST(threads_make_thread_a_plan)
 {
-    advice.counted.threads = 1 + (uint64_t)_i;
+    advice.counted.threads = 3; /* of as many processes, perhaps */
+    advice.is_threaded = _i;
     plans_make(&advice);
     ck_assert_uint_eq(advice.contender_count, 2 + (size_t)_i);
     ck_assert_str_eq(plan(PROCESS, "process")->options, "--scope process");

@@ -192,6 +192,8 @@ is '--child that nobody has' "$status" 125
 one_line '... is said' "--child='true': no process with an executable of that name could be watched"
 advise --child cat --runs 1 --json "$tmp/json" -- sh -c "cat /dev/null; cat /dev/null"
 is '--child: children are watched' "$status:$(jq .sampled.processes "$tmp/json")" 0:2
+is '... and that they are several makes no threads' \
+    "$(jq -c '[.plain.threads, ([.contenders[].name] | index("thread"))]' "$tmp/json")" '[2,null]'
 
 ln -s "$(command -v cat)" "$tmp/feline"
 advise --child feline --runs 1 --json "$tmp/json" -- sh -c "$tmp/feline /dev/null; true"
