@@ -25,7 +25,8 @@ static struct list {
     bool locked;
 } lists[CLASSES];
 
-/* Fresh memory of the others comes in pieces. */
+/* Fresh memory of the others comes in pieces: each doubles it, so that the kernel's large pages
+ * serve. */
 #define PIECE ((size_t)256 << 10)
 static uintptr_t fresh, fresh_end;
 static size_t pieces;
@@ -85,13 +86,14 @@ static bool is_too_much(int resource, size_t bytes)
 static bool add_piece(void)
 {
     uintptr_t end = heap_start_address + heap_bytes;
-    if (is_too_much(RLIMIT_AS, pieces + PIECE) || is_too_much(RLIMIT_DATA, pieces + PIECE) ||
-        !map(end, PIECE))
+    size_t bytes = higher(PIECE, pieces);
+    if (is_too_much(RLIMIT_AS, pieces + bytes) || is_too_much(RLIMIT_DATA, pieces + bytes) ||
+        !map(end, bytes))
         return false;
     if (end != fresh_end)
         fresh = end;
-    fresh_end = end + PIECE;
-    pieces += PIECE;
+    fresh_end = end + bytes;
+    pieces += bytes;
     return true;
 }
 
