@@ -138,6 +138,9 @@ static double watch(const struct advice *advice, struct record *record, const ch
     return trial.cpu;
 }
 
+/* How the line of a process begins that cannot be watched. */
+#define UNWATCHED "arenashim: the process is not watched: "
+
 /* Nobody was watched: whose fault is it? */
 static void explain_unwatched(const struct advice *advice, const struct record *record)
 {
@@ -159,6 +162,10 @@ static void count_calls(struct advice *advice)
     advice->counted_cpu = watch(advice, record, "counting calls", setting, NULL);
     if (record->processes == 0)
         explain_unwatched(advice, record);
+    char *line = streams_line(UNWATCHED);
+    if (line)
+        warnx("%s", line + strlen("arenashim: "));
+    free(line);
     advice->counted = records_sum(record);
     advice->is_threaded = record->is_threaded;
     advice->share = fmin((double)advice->counted.nanoseconds / 1e9 / plain_cpu(advice), 1);

@@ -119,3 +119,23 @@ char *streams_last_line(void)
     const char *line = newline ? newline + 1 : text;
     return need_text("%.*s", (int)(text + length - line), line);
 }
+
+char *streams_line(const char *beginning)
+{
+    char *line = NULL;
+    size_t room = 0;
+    FILE *file = fdopen(dup(errors), "re");
+    if (!file)
+        err(ADVISE_FAILED, "cannot read what a run printed");
+    rewind(file);
+    while (getline(&line, &room, file) > 0) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, beginning, strlen(beginning)) == 0) {
+            fclose(file);
+            return line;
+        }
+    }
+    fclose(file);
+    free(line);
+    return NULL;
+}

@@ -24,4 +24,7 @@ bool streams_differ(void);
  */
 char *streams_last_line(void);
 
+/* The first line there that begins so; NULL when there is none. To be freed. */
+char *streams_line(const char *beginning);
+
 #endif

@@ -1,6 +1,7 @@
 /*
  * The part of arenashim that watches a program for `arenashim advise`: start, and forks.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
@@ -52,6 +53,8 @@ static struct record *map_record(const char *name)
     /* A process that outlives the command finds the file no more. */
     if (file >= 0)
         say(name, " is no record of this version's arenashim advise");
+    else if (errno == EACCES)
+        say(name, " is not to be opened by its user");
     return NULL;
 }
 

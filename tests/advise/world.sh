@@ -84,6 +84,13 @@ else
         bash -c 'exec "$0" "$1" 2>>"$seen"' "$tmp/reader" "$tmp/secret"
     is 'set-user-ID programs keep their rights' "$status:$err:$(<"$seen")" 0::
 fi
+if [ "$(id -u)" -ne 0 ] || ! as_nobody test -r "$shim"; then
+    skip 'a program that gives up its rights' 'there is no other user, or the build is closed to it'
+else
+    advise --no-measure -- setpriv --reuid nobody --regid nogroup --clear-groups cat /dev/null
+    like 'a program that gives up its rights is not watched, which is said' "$status:$err" \
+        '^0:arenashim: the process is not watched: .* is not to be opened by its user$'
+fi
 
 # ---- memory at the end ------------------------------------------------------------------------
 
