@@ -7,4 +7,7 @@
 /* The word in quotes, or as it is where it needs none; to be freed. */
 char *quote_word(const char *word);
 
+/* Puts '?' for control characters, which a terminal would obey. */
+void quote_controls(char *text);
+
 #endif

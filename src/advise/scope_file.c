@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "advise/plans.h"
 #include "advise/quote.h"
@@ -26,7 +27,8 @@ static void print_candidate(const struct candidate *candidate, FILE *file)
             " activations ended with a block alive; most at once: %" PRIu64 " bytes\n%s\n",
             proven->activations, proven->threads, proven->calls, proven->bytes,
             proven->calls > 0 ? 100 * (double)proven->inside / (double)proven->calls : 0,
-            proven->surviving, proven->most_bytes, candidate->spec);
+            proven->surviving, proven->most_bytes,
+            strchr(candidate->spec, '\n') ? "# No file can say that name." : candidate->spec);
 }
 
 static void print_program(const struct wish *wish, FILE *file)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "advise/need.h"
+#include "advise/quote.h"
 
 void table_start(struct table *table, const char *const headings[], size_t columns)
 {
@@ -29,6 +30,7 @@ void table_cell(struct table *table, const char *format, ...)
     if (vasprintf(cell, format, arguments) < 0)
         need(NULL);
     va_end(arguments);
+    quote_controls(*cell);
 }
 
 char *table_size_text(uint64_t bytes)

@@ -35,6 +35,7 @@ static void __attribute__((format(printf, 2, 3))) say(FILE *file, const char *fo
     va_end(arguments);
     if (length < 0)
         need(NULL);
+    quote_controls(all);
     for (char *rest = all, *word; (word = strsep(&rest, " "));) {
         size_t more = strlen(word);
         bool fits = width == 0 || column + 1 + more <= width;
@@ -151,6 +152,7 @@ static void print_stacks(const struct advice *advice, const struct candidate *ca
     }
     for (size_t i = 0; i < lower(count, STACKS_SHOWN); i++) {
         char *stack = stack_text(advice->proven, list[i].leaf, candidate);
+        quote_controls(stack);
         fprintf(file, "  %5.1f%%  %.*s\n", 100 * list[i].share,
                 width > 0 ? (int)higher(width, LEAST + MARGIN) - MARGIN : -1, stack);
         free(stack);
@@ -275,8 +277,11 @@ static void print_marks(const struct advice *advice, const struct contender *pla
     for (size_t i = 0; i < plan->candidate_count; i++) {
         const struct place *place = &advice->candidates[plan->candidates[i]].place;
         fputs("    ARENA_SCOPE_HERE(\"", file);
-        print_label(place->name, file);
-        fprintf(file, "\");   in %s, %s:%u\n", place->name, place->file, place->line);
+        char *name = need_text("%s", place->name);
+        quote_controls(name);
+        print_label(name, file);
+        fprintf(file, "\");   in %s, %s:%u\n", name, place->file, place->line);
+        free(name);
     }
 }
 

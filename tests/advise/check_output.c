@@ -358,6 +358,18 @@ START_TEST(json_of_a_no_recommends_null)
 }
 END_TEST
 
+/* Names are the program's, and may be anything. */
+START_TEST(no_name_reaches_the_terminal_as_a_command)
+{
+    static char evil[] = "/made/\033[31m\nrun", name[] = "\033c", spec[] = "\033[31m\nrun!x";
+    advice.candidates[0].place.module = evil;
+    advice.candidates[0].place.name = name;
+    advice.candidates[0].spec = spec;
+    ck_assert_ptr_null(strchr(write_by(text_advice), '\033'));
+    has_no(write_by(scope_file_write), "\nrun!x");
+}
+END_TEST
+
 START_TEST(words_are_quoted_for_shells)
 {
     static const char *const words[][2] = {
@@ -368,7 +380,8 @@ START_TEST(words_are_quoted_for_shells)
         {"$HOME", "'$HOME'"},
         {"--x=/y.z", "--x=/y.z"},
         {"m!+0x1", "'m!+0x1'"},
-        {"a\nb", "'a\nb'"},
+        {"a\nb", "'a'$'\\012''b'"},
+        {"\033[31m", "''$'\\033''[31m'"},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         char *quoted = quote_word(words[i][0]);
@@ -397,6 +410,7 @@ int main(void)
     tcase_add_test(cases, folded_stacks_mark_what_is_inside);
     tcase_add_test(cases, json_has_all_figures);
     tcase_add_test(cases, json_of_a_no_recommends_null);
+    tcase_add_test(cases, no_name_reaches_the_terminal_as_a_command);
     tcase_add_test(cases, words_are_quoted_for_shells);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
