@@ -44,15 +44,30 @@ static bool is_taken(int file)
     return false;
 }
 
+/* Where there was no answer. */
+static void remove_empty(int status, void *name)
+{
+    struct stat made;
+    if (status != 0 && stat(name, &made) == 0 && made.st_size == 0)
+        unlink(name);
+}
+
 /* Opened before the first run, so that a bad name is said at once; emptied when there is something
  * to be written. */
 static int open_file(const char *name, const char *option)
 {
-    int file = name ? open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666) : -1;
-    if (name && file < 0)
+    const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
+    if (!name)
+        return -1;
+    int file = open(name, flags | O_EXCL, 0666);
+    if (file >= 0)
+        on_exit(remove_empty, (void *)name);
+    else
+        file = open(name, flags, 0666);
+    if (file < 0)
         err(ADVISE_FAILED, "%s='%s' is not accepted; it takes a file that can be written", option,
             name);
-    if (name && is_taken(file))
+    if (is_taken(file))
         errx(ADVISE_FAILED,
              "%s='%s' is not accepted; it takes a file that nothing else is written to", option,
              name);

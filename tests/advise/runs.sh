@@ -144,6 +144,10 @@ one_line '... and a line' "'sh' prints something else in each run: only exit sta
 advise --no-measure -- sh -c 'test -z "$ARENASHIM_WATCH"'
 is 'a program that ends in another way when it is watched' "$status" 125
 one_line '... and a line' "'sh' exits with status 1 when it is watched, and not when it is run plain"
+rm -f "$tmp/new"
+: >"$tmp/old"
+advise --json "$tmp/new" --write "$tmp/old" -- sh -c 'kill -SEGV $$'
+is 'no answer, no file' "$status:$(ls "$tmp/new" "$tmp/old" 2>/dev/null)" "125:$tmp/old"
 advise --no-measure -- sh -c 'echo "${ARENASHIM_WATCH:+watched}"'
 is 'one that prints something else then' "$status" 0
 like '... and a line' "$err" "^arenashim: 'sh' prints something else when it is watched"

@@ -26,8 +26,9 @@ count_alive() {
 
 # ---- what it leaves ---------------------------------------------------------------------------
 
-advise --no-measure -- bash -c 'setsid sh -c "echo \$\$ >>$seen; setsid sleep 60 & echo \$! >>$seen; sleep 60" &
-    until [ -s "$seen" ] && [ "$(($(wc -l <"$seen") % 2))" -eq 0 ]; do sleep 0.01; done'
+advise --no-measure -- bash -c 'wanted=$(($(wc -l <"$seen") + 2))
+    setsid sh -c "echo \$\$ >>$seen; setsid sleep 60 & echo \$! >>$seen; sleep 60" &
+    until [ "$(wc -l <"$seen")" -ge "$wanted" ]; do sleep 0.01; done'
 is 'processes that leave its group are ended, too' \
     "$status:$(($(wc -l <"$seen") > 6)):$(count_alive)" 0:1:0
 : >"$seen"
