@@ -54,10 +54,11 @@ static const struct command *find_command(const char *name)
     for (size_t i = 0; i < COUNT(commands); i++)
         if (strcmp(name, commands[i].name) == 0)
             return &commands[i];
-    usage_error("arenashim",
-                "'%s' is not a command; there are run, scopes, check, advise, report, diff, top and "
-                "help",
-                name);
+    usage_error(
+        "arenashim",
+        "'%s' is not a command; there are run, scopes, check, advise, report, diff, top and "
+        "help",
+        name);
 }
 
 static void help_command(int argc, char **argv)

@@ -38,6 +38,7 @@ stat_is 'the host is named' .host "$(uname -n)"
 stat_is 'scopes by what they came to, in powers of two' \
     '[.sites[] | "\(.label) \(.histogram | length - 1) \(.histogram[-1])"] | sort | join(", ")' \
     'inner 6 3, outer 8 3'
+# shellcheck disable=SC2016
 stat_is 'which site was begun in which' \
     '.nesting as $all | [.nesting[] | .in as $in |
      "\(.label) \(.scopes) in \($all[] | select(.node == $in).label)"] | join(", ")' 'inner 3 in outer'

@@ -162,7 +162,9 @@ finish
 at=$(readelf -SW "$shim" 2>/dev/null | sed 's/^ *\[ *[0-9]*\] *//' | {
     symbol=$((16#$(nm -D "$shim" | sed -n 's/ D arenashim_records$//p')))
     while read -r _ kind address offset size _; do
-        [ "$kind" = PROGBITS ] && [ $((16#$address)) -gt 0 ] || continue
+        if [ "$kind" != PROGBITS ] || [ $((16#$address)) -eq 0 ]; then
+            continue
+        fi
         inside=$((symbol - 16#$address))
         [ $inside -lt 0 ] || [ $inside -ge $((16#$size)) ] || echo $((inside + 16#$offset))
     done
