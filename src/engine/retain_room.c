@@ -44,7 +44,7 @@ void retain_note_peak(struct thread *thread)
     thread->high_water = higher(thread->high_water, bytes);
     heap->peak = higher(heap->peak, bytes);
     /* Runs that a capacity cuts short leave a little more unused between them. */
-    size_t spare = heap->pages.used > RUN_LEAST ? bytes / 16 : 0;
+    size_t spare = heap->pages.used > RUN_LEAST ? bytes / 8 : 0;
     thread->need = higher(thread->need, bytes + spare);
 }
 
