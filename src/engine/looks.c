@@ -53,12 +53,20 @@ static uint32_t node_of(const struct thread *thread, const struct frame *innermo
     return node;
 }
 
+/* How many ends there are from the look before to the one with this number, itself included: few at
+ * first, so that some hundred scopes are known by more than their beginning. */
+static uint64_t gap_before(uint64_t look)
+{
+    uint64_t doublings = look < LOOKS_FIRST ? 0 : 1 + (look - LOOKS_FIRST) / 4;
+    return doublings < 7 ? (UINT64_C(1) << doublings) * 2 - 1 : LOOKS_GAP;
+}
+
 COLD void looks_note(struct thread *thread, const struct frame *frame, uint64_t bytes)
 {
     struct site_stats *stats = frame->stats;
-    uint64_t weight = (stats->looks < LOOKS_FIRST ? 1 : LOOKS_GAP) - (uint64_t)stats->ends_cut;
+    uint64_t weight = gap_before(stats->looks) - (uint64_t)stats->ends_cut;
     stats->ends_cut = 0;
-    stats->ends_left = ++stats->looks < LOOKS_FIRST ? 0 : LOOKS_GAP - 1;
+    stats->ends_left = (int32_t)gap_before(++stats->looks) - 1;
     add(&sizes[stats - thread->sites][size_of(bytes)], weight);
     add(&nodes[node_of(thread, frame)].scopes, weight);
     trace_end(thread, frame);

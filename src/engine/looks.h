@@ -1,7 +1,8 @@
 /*
  * What a sample of scopes looked like at their end: what each came to, and in which others it was.
- * Of each site and thread the first LOOKS_FIRST scopes that were used are looked at, then one in
- * LOOKS_GAP, which stands for those since the last. So an end counts down, and does nothing more.
+ * Of each site and thread the first LOOKS_FIRST scopes that were used are looked at, then fewer and
+ * fewer, down to one in LOOKS_GAP; each stands for those since the last. So an end counts down, and
+ * does nothing more.
  *
  * One table for all threads, without a lock; a signal handler may come in at any time.
  */
