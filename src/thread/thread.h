@@ -113,6 +113,7 @@ struct thread {
 
     unsigned unloads; /* modules_unloads when site_cache was last emptied */
     struct site_cache_entry site_cache[SITE_CACHE_SIZE];
+    struct trace trace; /* here, where its first words lie in a page that is used anyway */
     struct frame frames[SCOPE_DEPTH_MAX];
     struct site_stats sites[SITES_MAX];
 
@@ -120,7 +121,6 @@ struct thread {
     size_t quarantine_bytes;  /* of entries with contents */
     uintptr_t quarantine_end; /* in an open scope: what is inaccessible lies below */
     struct quarantined quarantine[QUARANTINE_MAX];
-    struct trace trace;
 };
 
 /* Gives the calling thread a slot and sets hot.thread. False, with hot.thread NULL, when there is
