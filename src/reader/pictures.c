@@ -13,6 +13,7 @@
 #define ROW 20
 #define NARROWEST 4.0 /* of what is drawn */
 #define LETTER 6.5    /* the width of one */
+#define RANK_MOST 12  /* characters */
 
 /* ---- icicle ---------------------------------------------------------------------------------- */
 
@@ -125,12 +126,17 @@ void picture_strip(const json_t *processes, const char *key, const char *title, 
         const char *rank = text_of(process, "rank");
         double x = 150 + 830 * (double)number_of(process, key) / (double)most;
         bool out = process_is_outlier(process, key);
-        fprintf(file, "<g><title>%s%s: ", *rank == '\0' ? "process" : "rank ", rank);
+        fputs(*rank == '\0' ? "<g><title>process" : "<g><title>rank ", file);
+        html_text(file, rank, RANK_MOST);
+        fputs(": ", file);
         html_number(file, number_of(process, key));
         fprintf(file, "</title><circle%s cx=%.1f cy=16 r=%d />", out ? " class=out" : "", x,
                 out ? 6 : 5);
-        if (out)
-            fprintf(file, "<text x=%.1f y=33 text-anchor=middle>%s</text>", x, rank);
+        if (out) {
+            fprintf(file, "<text x=%.1f y=33 text-anchor=middle>", x);
+            html_text(file, rank, RANK_MOST);
+            fputs("</text>", file);
+        }
         fputs("</g>\n", file);
     }
     fputs("</svg>\n", file);

@@ -119,4 +119,19 @@ for filter in '.sites = [1, null, {"label": 3}]' '.nesting = [{"node": 1, "in": 
     report --html=odd.html odd.json
     is "odd contents do no harm: $filter" "$status:$err" 0:
 done
+
+# ---- files that mean harm ----------------------------------------------------------------------
+
+hostile='</title></svg></pre><script>alert(1)</script>&'
+jq --arg text "$hostile" 'walk(if type == "string" then $text else . end) | .overflows = 1 | .sites[].overflows = 1 |
+    .sites[].callers = [range(2) | {module: $text, function: "f\(.)", file: (if . == 0 then $text else "" end)}] |
+    .passed_in_scope.modules = [{name: $text, calls: 1}]' a.json >hostile.json
+for rank in 0 1 2 3; do
+    jq --arg rank "$rank$hostile" '.rank = $rank | .routed_bytes = ($rank | explode[0])' hostile.json >hostile$rank.json
+done
+jq '.routed_bytes *= 100' hostile3.json >hostile4.json
+report --html=hostile.html hostile?.json
+is 'HTML in names: status' "$status:$err" 0:
+check 'HTML in names: they are in the page' grep -q '&lt;script&gt;alert(1)&lt;/script&gt;&amp;' hostile.html
+is 'HTML in names: all of it is escaped' "$(grep -cE '<script>alert|&$|</svg></pre>' hostile.html)" 0
 done_testing
