@@ -26,15 +26,6 @@ static const char *module_worth_routing(const json_t *sum)
     return NULL;
 }
 
-static uint64_t sum_of_sites(const json_t *sum, const char *key)
-{
-    uint64_t number = 0;
-    json_t *site;
-    size_t i;
-    json_array_foreach(list_of(sum, "sites"), i, site) number += number_of(site, key);
-    return number;
-}
-
 void commands_find(json_t *sum)
 {
     json_t *list = made_list(sum, "commands");
@@ -54,7 +45,7 @@ void commands_find(json_t *sum)
         free(quoted);
         free(list_item);
     }
-    if (sum_of_sites(sum, "live_at_end") > 0)
+    if (number_of(sum, "live_at_end") > 0)
         add(list,
             need_text(
                 "blocks were alive when their scope dropped them: does a pointer outlive it?"),

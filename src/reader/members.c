@@ -24,9 +24,14 @@ json_t *list_of(const json_t *object, const char *key)
     return json_object_get(object, key); /* NULL and other kinds have no elements */
 }
 
+json_t *new_number(uint64_t number)
+{
+    return json_integer((json_int_t)lower(number, INT64_MAX));
+}
+
 void set_number(json_t *object, const char *key, uint64_t number)
 {
-    json_object_set_new(object, key, json_integer((json_int_t)number));
+    json_object_set_new(object, key, new_number(number));
 }
 
 void add_members(json_t *sum, const json_t *object, const char *const *keys, size_t count)

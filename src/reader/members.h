@@ -16,6 +16,9 @@ uint64_t number_of(const json_t *object, const char *key);
 const char *text_of(const json_t *object, const char *key);
 json_t *list_of(const json_t *object, const char *key);
 
+/* The number, or the highest that JSON holds here: files may say anything, and sums of it do not
+ * wrap. */
+json_t *new_number(uint64_t number);
 void set_number(json_t *object, const char *key, uint64_t number);
 
 /* Adds the object's numbers to those of the sum; raises those of the sum to the object's. */

@@ -10,6 +10,7 @@
 #include "reader/members.h"
 
 #define CHAIN_MOST 64 /* sites in one another; a file that says more is no tree */
+#define SIZES_MOST 64 /* powers of 2 */
 
 static const char *const site_added[] = {"scopes",    "routed_calls", "routed_bytes",
                                          "overflows", "fallbacks",    "live_at_end",
@@ -37,8 +38,10 @@ static void add_histogram(json_t *sum, const json_t *site)
     json_t *scopes;
     json_array_foreach(list_of(site, "histogram"), i, scopes)
     {
+        if (i == SIZES_MOST)
+            break;
         uint64_t before = count_of(json_array_get(sizes, i));
-        json_t *now = json_integer((json_int_t)(before + count_of(scopes)));
+        json_t *now = new_number(before + count_of(scopes));
         if (i < json_array_size(sizes))
             json_array_set_new(sizes, i, now);
         else
@@ -55,8 +58,9 @@ static json_t *new_caller(const json_t *caller)
                           .line = (unsigned)number_of(caller, "line")};
     if (*place.name == '\0')
         places_call(module, number_of(caller, "offset"), &place);
-    return need(json_pack("{s:s, s:s, s:s, s:i}", "module", slash ? slash + 1 : module, "function",
-                          place.name, "file", place.file ? place.file : "", "line", place.line));
+    return need(json_pack("{s:s, s:s, s:s, s:I}", "module", slash ? slash + 1 : module, "function",
+                          place.name, "file", place.file ? place.file : "", "line",
+                          (json_int_t)place.line));
 }
 
 static void add_caller(json_t *list, const json_t *caller)

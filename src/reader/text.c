@@ -1,6 +1,7 @@
 #include "reader/text.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/compiler.h"
@@ -142,18 +143,19 @@ static void print_sites(const json_t *sum, FILE *file)
 /* Least, mean and most over the processes. */
 static void print_spread(const json_t *processes, const char *name, const char *key, FILE *file)
 {
-    uint64_t least = UINT64_MAX, most = 0, sum = 0;
+    uint64_t least = UINT64_MAX, most = 0;
+    double sum = 0;
     json_t *process;
     size_t i;
     json_array_foreach(processes, i, process)
     {
         uint64_t number = number_of(process, key);
-        sum += number;
+        sum += (double)number;
         least = number < least ? number : least;
         most = number > most ? number : most;
     }
-    fprintf(file, "  %-24s%16" PRIu64 "%16" PRIu64 "%16" PRIu64 "\n", name, least,
-            sum / json_array_size(processes), most);
+    fprintf(file, "  %-24s%16" PRIu64 "%16.0f%16" PRIu64 "\n", name, least,
+            floor(sum / (double)json_array_size(processes)), most);
 }
 
 static void print_outliers(const json_t *process, FILE *file)

@@ -134,4 +134,15 @@ report --html=hostile.html hostile?.json
 is 'HTML in names: status' "$status:$err" 0:
 check 'HTML in names: they are in the page' grep -q '&lt;script&gt;alert(1)&lt;/script&gt;&amp;' hostile.html
 is 'HTML in names: all of it is escaped' "$(grep -cE '<script>alert|&$|</svg></pre>' hostile.html)" 0
+
+jq 'walk(if type == "number" and . > 2 then "NUMBER" else . end) | .sites[].histogram = ([range(100)] | map("NUMBER")) |
+    .format = 2' a.json | sed 's/"NUMBER"/9223372036854775807/' >huge.json
+report --json huge.json huge.json huge.json
+is 'numbers as high as they can be: sums do not wrap' \
+    "$status:$err:$(grep -c '"routed_bytes": 9223372036854775807' "$tmp/out"):$(grep -c ': -' "$tmp/out")" 0::6:0
+is 'numbers: a histogram ends where powers of two do' "$(jq '.sites[0].histogram | length' "$tmp/out")" 64
+report huge.json huge.json huge.json
+like 'numbers: text, and the mean over processes' "$out" '^  routed bytes *( *922337203685477580[78]){3}$'
+report --html=huge.html huge.json huge.json
+is 'numbers: the page' "$status:$err:$(grep -c '</html>' huge.html)" 0::1
 done_testing
