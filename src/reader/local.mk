@@ -3,6 +3,7 @@ noinst_LIBRARIES += src/reader/libreader.a
 src_reader_libreader_a_SOURCES = \
 	src/reader/members.c \
 	src/reader/members.h \
+	src/reader/regular.h \
 	src/reader/sites.c \
 	src/reader/sites.h \
 	src/reader/commands.c \

@@ -8,6 +8,7 @@
 #include "advise/places.h"
 #include "base/compiler.h"
 #include "reader/members.h"
+#include "reader/regular.h"
 
 #define CHAIN_MOST 64 /* sites in one another; a file that says more is no tree */
 #define SIZES_MOST 64 /* powers of 2 */
@@ -57,7 +58,7 @@ static json_t *new_caller(const json_t *caller)
                           .file = (char *)text_of(caller, "file"),
                           .line = (unsigned)number_of(caller, "line")};
     if (*place.name == '\0')
-        places_call(module, number_of(caller, "offset"), &place);
+        places_call(is_regular_file(module) ? module : "", number_of(caller, "offset"), &place);
     return need(json_pack("{s:s, s:s, s:s, s:I}", "module", slash ? slash + 1 : module, "function",
                           place.name, "file", place.file ? place.file : "", "line",
                           (json_int_t)place.line));

@@ -11,6 +11,7 @@
 #include "base/compiler.h"
 #include "reader/commands.h"
 #include "reader/members.h"
+#include "reader/regular.h"
 #include "reader/sites.h"
 
 /* How often a value must lie farther from the median than values do as a rule, and by which part of
@@ -251,7 +252,12 @@ static bool add_folder(json_t *sum, const char *folder)
         return add_file(sum, folder);
     for (int i = 0; i < count; i++) {
         char *name = need_text("%s/%s", folder, entries[i]->d_name);
-        all = add_file(sum, name) && all;
+        if (!is_regular_file(name)) {
+            warnx("'%s' is left out: it is no regular file", name);
+            all = false;
+        } else {
+            all = add_file(sum, name) && all;
+        }
         free(name);
         free(entries[i]);
     }

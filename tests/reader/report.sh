@@ -145,4 +145,15 @@ report huge.json huge.json huge.json
 like 'numbers: text, and the mean over processes' "$out" '^  routed bytes *( *922337203685477580[78]){3}$'
 report --html=huge.html huge.json huge.json
 is 'numbers: the page' "$status:$err:$(grep -c '</html>' huge.html)" 0::1
+
+mkfifo fifo folder/fifo.json
+jq --arg name "$tmp/fifo" '.sites[0] |= (.live_at_end = 1 | .callers = [{"module": $name, offset: 16, blocks: 1, bytes: 2}])' a.json >waits.json
+limit=5 report waits.json
+is 'a FIFO as a module is not opened' "$status:$(grep -cF '+0x10 (fifo)' "$tmp/out")" 0:1
+limit=5 report folder
+is 'a FIFO in a folder is not, either' "$status:$(grep -c '^arenashim: 2 processes,' "$tmp/out")" 1:1
+one_line 'but named' "'folder/fifo.json' is left out: it is no regular file\$"
+rm folder/fifo.json
+report <(cat a.json)
+is 'one that the user names is read' "$status:$(grep -c '^arenashim: 1 process,' "$tmp/out")" 0:1
 done_testing
