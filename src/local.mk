@@ -17,6 +17,7 @@ src_libcore_la_SOURCES = \
 	src/base/parse.h \
 	src/base/glob.c \
 	src/base/glob.h \
+	src/base/printable.h \
 	src/base/runtimes.h \
 	src/base/probe.h \
 	src/base/track.h \

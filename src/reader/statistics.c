@@ -9,6 +9,7 @@
 
 #include "advise/need.h"
 #include "base/compiler.h"
+#include "base/printable.h"
 #include "reader/commands.h"
 #include "reader/members.h"
 #include "reader/regular.h"
@@ -85,11 +86,28 @@ static void enter_sums(json_t *file)
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
+/* Labels, names of programs, of files and of modules come from elsewhere, and are printed. */
+static json_t *printable(json_t *value)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+    if (json_is_string(value)) {
+        char *text = need_text("%s", json_string_value(value));
+        make_printable(text);
+        json_string_set(value, text);
+        free(text);
+    }
+    json_array_foreach(value, i, item) printable(item);
+    json_object_foreach(value, key, item) printable(item);
+    return value;
+}
+
 static json_t *read_file(const char *name)
 {
     json_error_t error;
     FILE *stream = fopen(name, "r");
-    json_t *file = stream ? json_loadf(stream, 0, &error) : NULL;
+    json_t *file = stream ? printable(json_loadf(stream, 0, &error)) : NULL;
     bool valid = false;
     json_int_t format = json_integer_value(json_object_get(file, "format"));
     if (!stream || ferror(stream))

@@ -156,4 +156,16 @@ one_line 'but named' "'folder/fifo.json' is left out: it is no regular file\$"
 rm folder/fifo.json
 report <(cat a.json)
 is 'one that the user names is read' "$status:$(grep -c '^arenashim: 1 process,' "$tmp/out")" 0:1
+
+# Escape sequences, line ends, C1 controls, what turns the direction of text; and an umlaut.
+jq 'walk(if type == "string" then "\u001b]0;x\u0007\n\u007f\u009b31m\u202e\u2066\u00fc" else . end) | .overflows = 1 |
+    .sites[].live_at_end = 1 | .passed_in_scope.modules = [{name: "\u009b31m", calls: 1}]' a.json >obeyed.json
+jq '.rank = "\u202e" | .sites[].callers = [{module: "\u001b", function: "\u009b", file: "\u0085"}]' obeyed.json >obeyed2.json
+obeyed=$'[\x01-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]'
+for arguments in 'report obeyed.json obeyed2.json' 'report --json obeyed.json obeyed2.json' 'diff a.json obeyed.json'; do
+    # shellcheck disable=SC2086
+    capture "$arenashim" $arguments
+    is "what terminals obey is not printed: $arguments" "$err:$(grep -cP "$obeyed" "$tmp/out"):$(
+        grep -q '?]0;x????31m??ü' "$tmp/out" && echo shown)" :0:shown
+done
 done_testing
