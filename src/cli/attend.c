@@ -47,8 +47,10 @@ static char *ask_for_statistics(void)
     return folder;
 }
 
-static noreturn void be_child(char **program, const sigset_t *mask)
+static noreturn void be_child(char **program, const struct sigaction *children,
+                              const sigset_t *mask)
 {
+    sigaction(SIGCHLD, children, NULL);
     sigprocmask(SIG_SETMASK, mask, NULL);
     execvp(program[0], program);
     warn("cannot run '%s'", program[0]);
@@ -58,21 +60,26 @@ static noreturn void be_child(char **program, const sigset_t *mask)
 static int wait_for(char **program)
 {
     struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART}, old;
+    struct sigaction usual = {.sa_handler = SIG_DFL}, children;
     sigset_t block, mask;
-    int status = 0;
+    pid_t waited;
+    int status;
     sigfillset(&block);
     sigprocmask(SIG_BLOCK, &block, &mask);
+    sigaction(SIGCHLD, &usual, &children); /* where it is ignored, nobody is told of a status */
     child = fork();
     if (child < 0)
         err(EXIT_CANCELED, "cannot start '%s'", program[0]);
     if (child == 0)
-        be_child(program, &mask);
+        be_child(program, &children, &mask);
     for (size_t i = 0; i < COUNT(ending); i++)
         if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
             sigaction(ending[i], &action, NULL);
     sigprocmask(SIG_SETMASK, &mask, NULL);
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+    while ((waited = waitpid(child, &status, 0)) < 0 && errno == EINTR)
         ;
+    if (waited < 0)
+        err(EXIT_CANCELED, "cannot wait for '%s'", program[0]);
     child = 0;
     return status;
 }

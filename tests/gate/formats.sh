@@ -151,6 +151,8 @@ is 'the place is behind the frames of the shim' "$status:$(items_tap retained.ta
 capture "$arenashim" check --budget=tight.json -- ./budget 2
 is 'check: a broken budget alone' "$status:$out:$err" \
     "98:done:arenashim: query ($query): scopes is 2, the budget allows at most 1"
+capture env --ignore-signal=CHLD "$arenashim" check --budget=tight.json -- ./budget 1 status 3
+is 'check: a program that fails where SIGCHLD is ignored' "$status" 3
 for case in killed=InvalidRead left_open=ScopeLeftOpen misuse=Misuse; do
     check_as tap child.tap -- ./children "${case%=*}"
     is "a forked child: ${case%=*}" "$status:$(grep -c "^not ok 1 - ${case#*=}: " child.tap)" 99:1
