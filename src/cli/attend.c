@@ -57,13 +57,12 @@ static noreturn void be_child(char **program, const struct sigaction *children,
     _exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_INVOKE);
 }
 
-static int wait_for(char **program)
+static void wait_for(char **program, struct attended *attended)
 {
     struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART}, old;
     struct sigaction usual = {.sa_handler = SIG_DFL}, children;
     sigset_t block, mask;
     pid_t waited;
-    int status;
     sigfillset(&block);
     sigprocmask(SIG_BLOCK, &block, &mask);
     sigaction(SIGCHLD, &usual, &children); /* where it is ignored, nobody is told of a status */
@@ -76,12 +75,12 @@ static int wait_for(char **program)
         if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
             sigaction(ending[i], &action, NULL);
     sigprocmask(SIG_SETMASK, &mask, NULL);
-    while ((waited = waitpid(child, &status, 0)) < 0 && errno == EINTR)
+    while ((waited = waitpid(child, &attended->status, 0)) < 0 && errno == EINTR)
         ;
     if (waited < 0)
         err(EXIT_CANCELED, "cannot wait for '%s'", program[0]);
+    attended->program = child;
     child = 0;
-    return status;
 }
 
 static int is_file(const struct dirent *entry)
@@ -98,7 +97,7 @@ void attend(char **program, struct attended *attended)
 {
     const char *folder = attended->folder;
     struct dirent **entries;
-    attended->status = wait_for(program);
+    wait_for(program, attended);
     int count = scandir(folder, &entries, is_file, alphasort);
     if (count < 0)
         err(EXIT_CANCELED, "'%s' cannot be read", folder);
@@ -110,6 +109,16 @@ void attend(char **program, struct attended *attended)
         free(entries[i]);
     }
     free(entries);
+}
+
+bool attended_itself(const struct attended *attended)
+{
+    char *name;
+    if (asprintf(&name, "%s/%d.json", attended->folder, (int)attended->program) < 0)
+        err(EXIT_CANCELED, "'%s' cannot be read", attended->folder);
+    bool is_there = access(name, R_OK) == 0;
+    free(name);
+    return is_there;
 }
 
 int attended_status(const struct attended *attended)

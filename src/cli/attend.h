@@ -5,10 +5,13 @@
 #ifndef CLI_ATTEND_H
 #define CLI_ATTEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdnoreturn.h>
+#include <sys/types.h>
 
 struct attended {
+    pid_t program;
     int status; /* as waitpid has it */
     char *folder;
     char **files; /* JSON statistics, one of each process that left any; the last is NULL */
@@ -21,6 +24,9 @@ void attend_prepare(struct attended *attended);
 /* Then runs the program with the settings that are in the environment, and waits for it. What is
  * sent to this process by kill(2) to end it is passed on. */
 void attend(char **program, struct attended *attended);
+
+/* Whether the program's own process is among those that left statistics. */
+bool attended_itself(const struct attended *attended);
 
 /* How the program ended, as a shell has it: its status, or 128 and the number of the signal. */
 int attended_status(const struct attended *attended);

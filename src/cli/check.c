@@ -85,8 +85,9 @@ static bool has_suffix(const char *file, const char *suffix)
     return dot && strcmp(dot, suffix) == 0;
 }
 
-/* Reads what memcheck left of each process that it watched, and sums up their statistics. */
-static json_t *read_results(struct gate *gate, struct attended *attended)
+/* Reads what memcheck left of each process that it watched, and sums up their statistics.
+ * `measured` is set when the program's own are among them, and all could be read. */
+static json_t *read_results(struct gate *gate, struct attended *attended, bool *measured)
 {
     char **statistics = need(calloc(attended->count + 1, sizeof *statistics));
     size_t count = 0;
@@ -96,11 +97,13 @@ static json_t *read_results(struct gate *gate, struct attended *attended)
             continue;
         char *is_main = sibling(*file, ".finished"), *json = sibling(*file, ".json");
         gate_read(gate, *file, is_main != NULL);
+        *measured = *measured || (is_main && json);
         free(is_main);
         if (json)
             statistics[count++] = json;
     }
     json_t *sum = statistics_read(statistics, count, &left_out);
+    *measured = *measured && !left_out;
     while (count > 0)
         free(statistics[--count]);
     free(statistics);
@@ -122,12 +125,12 @@ static noreturn void check_and_judge(char *script, const struct memcheck_options
     struct attended attended;
     attend_prepare(&attended);
     attend(script_words(script, attended.folder, options, program), &attended);
-    bool finished = is_finished(&attended);
-    json_t *sum = finished ? read_results(gate, &attended) : NULL;
+    bool finished = is_finished(&attended), measured = false;
+    json_t *sum = finished ? read_results(gate, &attended, &measured) : NULL;
     attend_forget(&attended);
     struct gate_run run = {"arenashim check", program[0], attended_status(&attended)};
     if (finished)
-        gate_judge(gate, &run, sum);
+        gate_judge(gate, &run, sum, measured);
     exit(run.status);
 }
 

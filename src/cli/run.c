@@ -84,13 +84,14 @@ static noreturn void run_attended(char **program, const char *report, struct gat
     attend_prepare(&attended);
     attend(program, &attended);
     json_t *sum = statistics_read(attended.files, attended.count, &left_out);
+    bool measured = attended_itself(&attended) && !left_out;
     attend_forget(&attended);
     if (report && !sum)
         warnx("there is no report: no process of '%s' has left statistics", program[0]);
     else if (report && !page_write(sum, report))
         exit(EXIT_CANCELED);
     struct gate_run run = {"arenashim run", program[0], attended_status(&attended)};
-    if (gate && gate_judge(gate, &run, sum) != PROGRAM_STATUS)
+    if (gate && gate_judge(gate, &run, sum, measured) != PROGRAM_STATUS)
         exit(run.status);
     attend_exit(attended.status);
 }

@@ -79,14 +79,16 @@ static void judge_statistics(struct findings *findings, const json_t *sum, const
             (unsigned long)number_of(sum, "scopes"));
 }
 
-static void find_all(struct gate *gate, const struct gate_run *run, const json_t *sum)
+static void find_all(struct gate *gate, const struct gate_run *run, const json_t *sum,
+                     bool measured)
 {
     struct findings *findings = &gate->findings;
-    if (!sum)
+    if (!measured)
         findings_add(findings, run->status == 0 ? GATE_FOUND : PROGRAM_STATUS, "NoStatistics",
-                     "the shim wrote no statistics: it was not in the path, or the program did not "
-                     "exit");
-    else
+                     "the shim wrote no statistics of '%s' itself, or some that cannot be read: it "
+                     "was not in the path, or the program did not exit",
+                     run->program);
+    if (sum)
         judge_statistics(findings, sum, gate->limits, run->status);
     if (sum && gate->limits && !gate->update)
         budget_judge(gate->limits, gate->budget, sum, findings);
@@ -117,9 +119,9 @@ static void print(const struct gate *gate, const struct gate_run *run)
         warnx("what is wrong (%zu) is in '%s'", gate->findings.count, gate->report_file);
 }
 
-enum verdict gate_judge(struct gate *gate, struct gate_run *run, const json_t *sum)
+enum verdict gate_judge(struct gate *gate, struct gate_run *run, const json_t *sum, bool measured)
 {
-    find_all(gate, run, sum);
+    find_all(gate, run, sum, measured);
     enum verdict verdict = worst(&gate->findings, run->status);
     if (verdict != PROGRAM_STATUS)
         run->status = verdict;

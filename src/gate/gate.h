@@ -36,9 +36,10 @@ bool gate_prepare(struct gate *gate);
 /* After it, for each file of memcheck's: what it says is found. `leaks`: leaks, too. */
 void gate_read(struct gate *gate, const char *file, bool leaks);
 
-/* At last: `sum` is what the statistics of the processes come to, NULL without any; `run->status`
- * is the program's, as a shell has it. Prints what was found, and writes the budget. What the
+/* At last: `sum` is what the statistics of the processes come to, NULL without any; `measured`: the
+ * program's own are among them, and all could be read; `run->status` is the program's, as a shell
+ * has it. Prints what was found, and writes the budget. What the
  * command is to exit with is entered in run->status, too. */
-enum verdict gate_judge(struct gate *gate, struct gate_run *run, const json_t *sum);
+enum verdict gate_judge(struct gate *gate, struct gate_run *run, const json_t *sum, bool measured);
 
 #endif

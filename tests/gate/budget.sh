@@ -91,6 +91,9 @@ gate "$(in_all '"scopes": 0')" 1 left_open status 7
 is '... and behind a scope left open' "$status" 99
 gate "$(in_all '"scopes": 9')" 1 kill
 is 'a program that a signal ends' "$status:$(grep -c 'ended with status 137$' <<<"$err")" 137:1
+gate "$(in_all '"scopes": 9')" 5 fork _exit
+is 'statistics of a child alone' "$status:$err" "99:arenashim: the shim wrote no statistics of './budget' itself, \
+or some that cannot be read: it was not in the path, or the program did not exit"
 capture env --ignore-signal=CHLD "$arenashim" run --budget=budget.json -- ./budget 1 status 7
 is 'a program that fails where SIGCHLD is ignored' "$status" 7
 ARENASHIM_DISABLE=1 gate "$(in_all '"scopes": 9')" 1
