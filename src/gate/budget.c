@@ -125,12 +125,24 @@ json_t *budget_read(const char *file)
     return budget;
 }
 
-bool budget_limits(const json_t *budget, const char *figure)
+/* ---- judging --------------------------------------------------------------------------------- */
+
+/* NULL when there is no such side. */
+static const json_t *most(const json_t *limit)
 {
-    return json_object_get(json_object_get(budget, "total"), figure) != NULL;
+    return json_is_object(limit) ? json_object_get(limit, "max") : limit;
 }
 
-/* ---- judging --------------------------------------------------------------------------------- */
+bool budget_limits(const json_t *budget, const char *figure)
+{
+    return most(json_object_get(json_object_get(budget, "total"), figure)) != NULL;
+}
+
+bool budget_allows_none(const json_t *budget, const char *figure)
+{
+    const json_t *limit = json_object_get(json_object_get(budget, "total"), figure);
+    return json_object_get(limit, "min") || (most(limit) && json_integer_value(most(limit)) == 0);
+}
 
 static bool ends_with_path(const char *path, const char *end)
 {
@@ -190,7 +202,7 @@ static void judge(const json_t *limits, const json_t *found, const char *name, c
     {
         if (!is_among(key, in_all, COUNT(in_all)) && !is_among(key, by_site, COUNT(by_site)))
             continue;
-        const json_t *high = json_is_object(limit) ? json_object_get(limit, "max") : limit;
+        const json_t *high = most(limit);
         unsigned long is = number_of(found, key), least = number_of(limit, "min");
         if ((!high || is <= (unsigned long)json_integer_value(high)) && is >= least)
             continue;

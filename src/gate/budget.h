@@ -21,8 +21,11 @@
 /* Exits with one line when there is no such file, or it is no budget. */
 json_t *budget_read(const char *file);
 
-/* Whether it limits that figure in all. */
+/* Whether it has a maximum of that figure in all. */
 bool budget_limits(const json_t *budget, const char *figure);
+
+/* Whether it says that the figure may be 0: by a minimum, or as the maximum. */
+bool budget_allows_none(const json_t *budget, const char *figure);
 
 /* Adds a finding for each limit that the statistics are not within, and for each site of the budget
  * that they do not know. `file` is the budget's name. */

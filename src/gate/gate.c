@@ -71,7 +71,7 @@ static void judge_statistics(struct findings *findings, const json_t *sum, const
         find_left_open(findings, sum);
     if (misuses > 0 && !budget_limits(limits, "misuses"))
         findings_add(findings, GATE_FOUND, "Misuse", "%lu marks or blocks were misused", misuses);
-    if (number_of(sum, "routed_calls") == 0 && !budget_limits(limits, "routed_calls"))
+    if (number_of(sum, "routed_calls") == 0 && !budget_allows_none(limits, "routed_calls"))
         findings_add(
             findings, program == 0 ? GATE_FOUND : PROGRAM_STATUS, "NotRouted",
             "not one call was routed: no mark was reached, or ARENASHIM_MODULES leaves out "

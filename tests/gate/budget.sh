@@ -82,8 +82,14 @@ gate "$(in_all '"scopes": 9')" 1 left_open
 is 'a scope left open fails' "$status:${err%%:*}:${err##*: }" '99:arenashim:1 of open'
 gate "$(in_all '"scopes": 9, "left_open": 1')" 1 left_open
 is '... unless the budget allows it' "$status:$err" 0:
+gate "$(in_all '"scopes": 9, "left_open": {"min": 0}')" 1 left_open
+is '... and not one that sets no maximum' "$status" 99
 gate "$(in_all '"scopes": 9')" 0
 is 'not one routed call fails' "$status:$(grep -c 'not one call was routed' <<<"$err")" 99:1
+gate "$(in_all '"routed_calls": 9')" 0
+is '... with a maximum, too' "$status" 99
+gate "$(in_all '"routed_calls": {"min": 0, "max": 9}')" 0
+is '... unless the budget allows it' "$status:$err" 0:
 gate "$(in_all '"scopes": 0')" 1 status 7
 like 'a program that fails: is said' "$err" "^arenashim: './budget' ended with status 7$"
 is '... its status comes before a broken budget' "$status" 7
