@@ -33,17 +33,30 @@ static void set(enum setting_id id, const char *value)
         err(EXIT_CANCELED, "cannot set %s", settings[id].variable);
 }
 
+/* The pattern of their names; a percent sign of the folder's is none of it. */
+static void set_files(const char *folder)
+{
+    char *files = NULL;
+    size_t size;
+    FILE *out = open_memstream(&files, &size);
+    for (; out && *folder != '\0'; folder++)
+        fputs(*folder == '%' ? "%%" : (char[]){*folder, '\0'}, out);
+    if (!out || fputs("/%p.json", out) < 0 || fclose(out) != 0)
+        err(EXIT_CANCELED, "the statistics can have no names");
+    set(SETTING_STATS_FILE, files);
+    free(files);
+}
+
 /* A new folder for them. */
 static char *ask_for_statistics(void)
 {
     const char *place = getenv("TMPDIR");
-    char *folder, *files;
+    char *folder;
     if (asprintf(&folder, "%s/arenashim-XXXXXX", place && *place == '/' ? place : "/tmp") < 0 ||
-        !mkdtemp(folder) || asprintf(&files, "%s/%%p.json", folder) < 0)
+        !mkdtemp(folder))
         err(EXIT_CANCELED, "no folder can be made for the statistics");
     set(SETTING_STATS, "json");
-    set(SETTING_STATS_FILE, files);
-    free(files);
+    set_files(folder);
     return folder;
 }
 

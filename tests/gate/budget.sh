@@ -102,6 +102,9 @@ is 'statistics of a child alone' "$status:$err" "99:arenashim: the shim wrote no
 or some that cannot be read: it was not in the path, or the program did not exit"
 capture env --ignore-signal=CHLD "$arenashim" run --budget=budget.json -- ./budget 1 status 7
 is 'a program that fails where SIGCHLD is ignored' "$status" 7
+mkdir 'a%pb%%'
+TMPDIR=$tmp/a%pb%% gate "$(in_all '"scopes": 9')" 1
+is 'a folder for scratch with percent signs' "$status:$err:$(ls -A 'a%pb%%')" 0::
 ARENASHIM_DISABLE=1 gate "$(in_all '"scopes": 9')" 1
 is 'a shim that is idle fails' "$status" 99
 capture "$arenashim" run --budget=budget.json -- ./nothing
