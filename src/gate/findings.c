@@ -43,9 +43,9 @@ struct finding *findings_add(struct findings *findings, enum verdict verdict, co
 
 void finding_set_place(struct finding *finding, const char *file, unsigned long line)
 {
-    char *directory = need(getcwd(NULL, 0));
-    size_t length = strlen(directory);
-    if (strncmp(file, directory, length) == 0 && file[length] == '/')
+    char *directory = getcwd(NULL, 0); /* NULL: removed, or out of sight */
+    size_t length = directory ? strlen(directory) : 0;
+    if (directory && strncmp(file, directory, length) == 0 && file[length] == '/')
         file += length + 1;
     free(directory);
     free(finding->file);

@@ -105,6 +105,11 @@ is 'a program that fails where SIGCHLD is ignored' "$status" 7
 mkdir 'a%pb%%'
 TMPDIR=$tmp/a%pb%% gate "$(in_all '"scopes": 9')" 1
 is 'a folder for scratch with percent signs' "$status:$err:$(ls -A 'a%pb%%')" 0::
+mkdir gone
+capture env --chdir=gone "$arenashim" run --budget=../budget.json -- \
+    sh -c "rmdir ../gone; exec '$tmp/budget' 10"
+is 'a directory that the program removes' "$status:$err" \
+    '98:arenashim: in all: scopes is 10, the budget allows at most 9'
 ARENASHIM_DISABLE=1 gate "$(in_all '"scopes": 9')" 1
 is 'a shim that is idle fails' "$status" 99
 capture "$arenashim" run --budget=budget.json -- ./nothing
