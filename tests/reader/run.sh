@@ -51,7 +51,7 @@ one_line 'a page that cannot be written: one line' "'$tmp/none/page' cannot be w
 for option in --stats --stats=json --stats-file=x; do
     capture "$arenashim" run $option --report=page.html -- true
     is "not with $option: status" "$status" 125
-    one_line "not with $option: one line" '--report takes the place of --stats and --stats-file; see'
+    one_line "not with $option: one line" '--report, --budget and --report-format take the place of --stats'
 done
 capture "$arenashim" run --report
 one_line 'without a value' '--report needs a value; it takes a file that can be written'
