@@ -343,7 +343,9 @@ void budget_update(const json_t *budget, const char *file, const json_t *statist
         if (known)
             continue;
         entry = appended(entries, new_entry(site, statistics));
-        set_limits(entry, NULL, site, by_site, COUNT(by_site), slack);
+        json_t *sum = sum_of(entry, statistics);
+        set_limits(entry, NULL, sum, by_site, COUNT(by_site), slack);
+        json_decref(sum);
     }
     json_object_set_new(updated, "sites", entries);
     write_budget(updated, file);

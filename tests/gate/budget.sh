@@ -182,5 +182,17 @@ update '=50' 10 other
 is 'an old budget keeps what it limits, sites that are met, and gets new ones' \
     "$status:$(jq -c '[.total, (.sites[] | [.label, .scopes, .routed_calls])]' new.json)" \
     '0:[{"scopes":17},["query",null,{"min":10}],["other",2,{"min":1,"max":2}]]'
+mkdir A B
+for folder in A B; do
+    printf '%s\n' '#include <arenashim/scope.h>' '#include <stdlib.h>' "void $folder(void)" \
+        '{ ARENA_SCOPE("same") free(malloc(8)); }' >$folder/s.c
+done
+echo 'void A(void), B(void); int main(void) { A(); A(); B(); return 0; }' >same.c
+need same A/s.c B/s.c ./same.c
+rm new.json
+capture "$arenashim" run --budget=new.json --update=0 -- ./same
+is 'sites of the same name in two folders: one entry' "$status:$(jq -c '[.sites[].scopes]' new.json)" '0:[3]'
+capture "$arenashim" run --budget=new.json -- ./same
+is '... which the same run keeps' "$status:$err" 0:
 check 'nothing is left in the folder' test -z "$(find . -name 'new.json.*')"
 done_testing
