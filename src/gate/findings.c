@@ -1,6 +1,5 @@
 #include "gate/findings.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,16 +7,12 @@
 #include <unistd.h>
 
 #include "advise/need.h"
+#include "base/printable.h"
 
-/* A copy that every format can hold: XML knows no control characters, JSON nothing but UTF-8. */
-static char *clean(const char *text)
+char *finding_text(const char *text)
 {
-    json_t *valid = json_string(text);
     char *copy = need(strdup(text));
-    for (char *at = copy; *at != '\0'; at++)
-        if ((unsigned char)*at >= 0x80 ? !valid : (*at < ' ' && *at != '\n') || *at == 0x7f)
-            *at = '?';
-    json_decref(valid);
+    make_printable(copy);
     return copy;
 }
 
@@ -33,10 +28,8 @@ struct finding *findings_add(struct findings *findings, enum verdict verdict, co
     findings->list =
         need(reallocarray(findings->list, findings->count + 1, sizeof *findings->list));
     struct finding *finding = &findings->list[findings->count++];
-    *finding = (struct finding){verdict, clean(rule), clean(message), clean(""), 0, clean("")};
-    for (char *at = finding->message; *at != '\0'; at++)
-        if (*at == '\n')
-            *at = ' ';
+    *finding = (struct finding){
+        verdict, finding_text(rule), finding_text(message), finding_text(""), 0, finding_text("")};
     free(message);
     return finding;
 }
@@ -49,12 +42,22 @@ void finding_set_place(struct finding *finding, const char *file, unsigned long 
         file += length + 1;
     free(directory);
     free(finding->file);
-    finding->file = clean(file);
+    finding->file = finding_text(file);
     finding->line = line;
 }
 
 void finding_set_details(struct finding *finding, const char *details)
 {
+    char *lines = need(strdup(details)), *from = lines, *to = lines, *line;
+    while ((line = strsep(&from, "\n"))) {
+        make_printable(line);
+        size_t length = strlen(line);
+        memmove(to, line, length);
+        to += length;
+        if (from)
+            *to++ = '\n';
+    }
+    *to = '\0';
     free(finding->details);
-    finding->details = clean(details);
+    finding->details = lines;
 }

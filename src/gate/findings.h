@@ -30,6 +30,9 @@ struct findings {
     size_t count;
 };
 
+/* A copy that every format can hold. */
+char *finding_text(const char *text);
+
 /* Adds one without a place. */
 struct finding *findings_add(struct findings *findings, enum verdict verdict, const char *rule,
                              const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -11,8 +11,8 @@
 /* What the findings are of. */
 struct gate_run {
     const char *command; /* "arenashim check" */
-    const char *program;
-    int status; /* that the command will exit with */
+    const char *program; /* printable */
+    int status;          /* that the command will exit with */
 };
 
 /* A format, and how one writes it. */

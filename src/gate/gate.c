@@ -121,6 +121,7 @@ static void print(const struct gate *gate, const struct gate_run *run)
 
 enum verdict gate_judge(struct gate *gate, struct gate_run *run, const json_t *sum, bool measured)
 {
+    run->program = finding_text(run->program);
     find_all(gate, run, sum, measured);
     enum verdict verdict = worst(&gate->findings, run->status);
     if (verdict != PROGRAM_STATUS)

@@ -141,6 +141,20 @@ is 'github: one line for each' "$(wc -l <stale.github) $(grep -c "%0A Block was 
 run_as github percent.github --budget=tight.json -- ./percent 2
 like 'github: names are escaped' "$(<percent.github)" '^::error file=a%2Cb/50%25.c,line=[0-9]*,title=BudgetBroken::query \(.*a,b/50%25.c:'
 
+# ---- what no format holds ----------------------------------------------------------------------
+
+odd=$'./b\x01\xff\xf9\x80\x80\x80\xef\xbf\xbf\xc2\x9b\xe2\x80\xae\nnot ok 2 - x'
+cp budget "$odd"
+for case in passed=0 failed=3; do
+    for format in junit tap github text; do
+        capture "$arenashim" run --report-format=$format --report-file="odd.$format" -- "$odd" 1 status "${case#*=}"
+    done
+    check "a program of odd name, ${case%=*}: JUnit is XML" \
+        "${python:-python3}" -c 'import xml.dom.minidom; xml.dom.minidom.parse("odd.junit")'
+    is "a program of odd name, ${case%=*}: no line more" \
+        "$(wc -l <odd.tap) $(cat odd.* | LC_ALL=C grep -c $'[\x01-\x09\x0b-\x1f\x7f-\xff]')" '2 0'
+done
+
 # ---- text, children, suppressions --------------------------------------------------------------
 
 capture "$arenashim" check --budget=tight.json -- ./leak
