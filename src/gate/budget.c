@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "advise/need.h"
@@ -311,21 +312,26 @@ static json_t *kept_entries(const json_t *budget, const json_t *statistics, unsi
     return entries;
 }
 
+/* Where the budget is, behind links; it keeps its mode. */
 static void write_budget(const json_t *budget, const char *file)
 {
-    char *name = need_text("%s.%d", file, (int)getpid());
+    char *place = realpath(file, NULL);
+    char *name = need_text("%s.%d", place ? place : file, (int)getpid());
+    struct stat status;
     FILE *stream = fopen(name, "w");
-    bool written =
-        stream && json_dumpf(budget, stream, JSON_INDENT(2)) == 0 && fputc('\n', stream) > 0;
+    bool written = stream &&
+                   (stat(file, &status) != 0 || fchmod(fileno(stream), status.st_mode) == 0) &&
+                   json_dumpf(budget, stream, JSON_INDENT(2)) == 0 && fputc('\n', stream) > 0;
     if (stream && fclose(stream) != 0)
         written = false;
-    if (!written || rename(name, file) != 0) {
+    if (!written || rename(name, place ? place : file) != 0) {
         int error = errno;
         unlink(name);
         errno = error;
         err(GATE_FAILED, "the budget '%s' cannot be written", file);
     }
     free(name);
+    free(place);
 }
 
 void budget_update(const json_t *budget, const char *file, const json_t *statistics, unsigned slack)

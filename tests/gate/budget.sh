@@ -182,6 +182,10 @@ update '=50' 10 other
 is 'an old budget keeps what it limits, sites that are met, and gets new ones' \
     "$status:$(jq -c '[.total, (.sites[] | [.label, .scopes, .routed_calls])]' new.json)" \
     '0:[{"scopes":17},["query",null,{"min":10}],["other",2,{"min":1,"max":2}]]'
+mkdir link && chmod 600 new.json && ln -s ../new.json link/new.json
+capture "$arenashim" run --budget=link/new.json --update=0 -- ./budget 10
+is 'a budget keeps its mode, and a link to it stays' "$status:$(readlink link/new.json):$(command stat -c %a new.json)" \
+    0:../new.json:600
 mkdir A B
 for folder in A B; do
     printf '%s\n' '#include <arenashim/scope.h>' '#include <stdlib.h>' "void $folder(void)" \
