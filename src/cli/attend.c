@@ -17,15 +17,16 @@
 
 static volatile pid_t child;
 
-/* From a terminal the program gets it, too. */
+/* From a terminal the program gets it, too; an alarm that was set before is this process's alone.
+ */
 static void pass_on(int signal, siginfo_t *info, void *context)
 {
     (void)context;
-    if (info->si_code <= 0 && child > 0)
+    if ((info->si_code <= 0 || signal == SIGALRM) && child > 0)
         kill(child, signal);
 }
 
-static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2};
 
 static void set(enum setting_id id, const char *value)
 {

@@ -40,6 +40,17 @@ passed_on TERM
 passed_on HUP
 passed_on USR1
 
+cat >alarm.c <<'C'
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    alarm(1);
+    return argc > 1 && execv(argv[1], argv + 1);
+}
+C
+need alarm ./alarm.c
+capture ./alarm "$arenashim" run --shim="$shim" --report=page.html -- sleep 20
+is 'an alarm that was set before ends the program' "$status:$(ls -A folder)" 142:
 report ./none
 is 'a program that is not there: status' "$status" 127
 one_line 'a program that is not there: one line' "cannot run './none': No such file or directory"
