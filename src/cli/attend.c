@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -79,6 +80,8 @@ static void wait_for(char **program, struct attended *attended)
     pid_t waited;
     sigfillset(&block);
     sigprocmask(SIG_BLOCK, &block, &mask);
+    bool alone = waitpid(-1, NULL, WNOHANG) < 0; /* no child that a shell had before its exec */
+    prctl(PR_SET_CHILD_SUBREAPER, 1);            /* to see who outlives the program */
     sigaction(SIGCHLD, &usual, &children); /* where it is ignored, nobody is told of a status */
     child = fork();
     if (child < 0)
@@ -95,6 +98,10 @@ static void wait_for(char **program, struct attended *attended)
         err(EXIT_CANCELED, "cannot wait for '%s'", program[0]);
     attended->program = child;
     child = 0;
+    while ((waited = waitpid(-1, NULL, WNOHANG)) > 0)
+        ;
+    if (alone && waited == 0)
+        warnx("'%s' has left processes behind; the statistics lack them", program[0]);
 }
 
 static int is_file(const struct dirent *entry)

@@ -45,6 +45,13 @@ int main(int argc, char **argv)
             query(bytes);
             exit(0);
         }
+        if (strcmp(argv[i], "late") == 0) {
+            if (fork() == 0) {
+                sleep(1);
+                _exit(0);
+            }
+            return 0;
+        }
         if (strcmp(argv[i], "left_open") == 0)
             arena_scope_begin(&open_site);
         if (strcmp(argv[i], "status") == 0)
