@@ -86,13 +86,14 @@ static noreturn void run_attended(char **program, const char *report, struct gat
     json_t *sum = statistics_read(attended.files, attended.count, &left_out);
     bool measured = attended_itself(&attended) && !left_out;
     attend_forget(&attended);
-    if (report && !sum)
+    bool written = !report || !sum || page_write(sum, report);
+    if (!sum && report)
         warnx("there is no report: no process of '%s' has left statistics", program[0]);
-    else if (report && !page_write(sum, report))
-        exit(EXIT_CANCELED);
     struct gate_run run = {"arenashim run", program[0], attended_status(&attended)};
     if (gate && gate_judge(gate, &run, sum, measured) != PROGRAM_STATUS)
         exit(run.status);
+    if (!written && attended.status == 0)
+        exit(EXIT_CANCELED);
     attend_exit(attended.status);
 }
 
