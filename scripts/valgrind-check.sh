@@ -124,16 +124,19 @@ else
 fi
 
 status=0
-(
-    echo "$BASHPID" >"$work/main"
-    if [ -n "$shim" ]; then
-        library=$(find_shim)
-        unset ARENASHIM_SHIM
-        export LD_PRELOAD="$library${LD_PRELOAD:+:$LD_PRELOAD}"
-        export ARENASHIM_MEMCHECK=1 ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$pattern.json"
-    fi
-    exec "$valgrind" "${memcheck_options[@]}" "$@"
-) || status=$?
+# Without what bash says of a program that a signal ends.
+{
+    (
+        echo "$BASHPID" >"$work/main"
+        if [ -n "$shim" ]; then
+            library=$(find_shim)
+            unset ARENASHIM_SHIM
+            export LD_PRELOAD="$library${LD_PRELOAD:+:$LD_PRELOAD}"
+            export ARENASHIM_MEMCHECK=1 ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$pattern.json"
+        fi
+        exec "$valgrind" "${memcheck_options[@]}" "$@"
+    ) 2>&3 3>&- || status=$?
+} 3>&2 2>/dev/null
 main=$(cat "$work/main")
 
 log() {

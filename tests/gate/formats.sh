@@ -167,6 +167,8 @@ is 'check: a broken budget alone' "$status:$out:$err" \
     "98:done:arenashim: query ($query): scopes is 2, the budget allows at most 1"
 capture "$arenashim" check --budget=tight.json -- ./budget 1 fork _exit
 is 'check: statistics of a child alone' "$status:$(grep -c "no statistics of './budget' itself" <<<"$err")" 99:1
+capture "$arenashim" check --budget=tight.json -- ./budget 1 kill
+is 'check: a program that a signal ends: nothing of the script' "$status:$(grep -c 'line [0-9]*:' <<<"$err")" 137:0
 capture env --ignore-signal=CHLD "$arenashim" check --budget=tight.json -- ./budget 1 status 3
 is 'check: a program that fails where SIGCHLD is ignored' "$status" 3
 for case in killed=InvalidRead left_open=ScopeLeftOpen misuse=Misuse; do
