@@ -100,8 +100,10 @@ static void wait_for(char **program, struct attended *attended)
     child = 0;
     while ((waited = waitpid(-1, NULL, WNOHANG)) > 0)
         ;
-    if (alone && waited == 0)
-        warnx("'%s' has left processes behind; the statistics lack them", program[0]);
+    attended->outlived = waited == 0;
+    if (alone && attended->outlived)
+        warnx("'%s' has left processes behind; the statistics lack them, and are to come to '%s'",
+              program[0], attended->folder);
 }
 
 static int is_file(const struct dirent *entry)
@@ -154,7 +156,8 @@ void attend_forget(struct attended *attended)
         unlink(attended->files[i]);
         free(attended->files[i]);
     }
-    rmdir(attended->folder);
+    if (!attended->outlived)
+        rmdir(attended->folder);
     free(attended->files);
     free(attended->folder);
 }

@@ -12,7 +12,8 @@
 
 struct attended {
     pid_t program;
-    int status; /* as waitpid has it */
+    int status;    /* as waitpid has it */
+    bool outlived; /* by processes that may write to the folder */
     char *folder;
     char **files; /* JSON statistics, one of each process that left any; the last is NULL */
     size_t count;
@@ -31,7 +32,8 @@ bool attended_itself(const struct attended *attended);
 /* How the program ended, as a shell has it: its status, or 128 and the number of the signal. */
 int attended_status(const struct attended *attended);
 
-/* Removes the files. */
+/* Removes the files, and the folder unless somebody may still write there: by its name, so that
+ * whoever made it anew would say where. */
 void attend_forget(struct attended *attended);
 
 /* Ends this process as the program has ended. */

@@ -105,10 +105,13 @@ is 'a program that fails where SIGCHLD is ignored' "$status" 7
 mkdir 'a%pb%%'
 TMPDIR=$tmp/a%pb%% gate "$(in_all '"scopes": 9')" 1
 is 'a folder for scratch with percent signs' "$status:$err:$(ls -A 'a%pb%%')" 0::
-gate "$(in_all '"scopes": 9')" 1 late
-is 'a process that outlives the program is told of' "$status:$err" \
-    "0:arenashim: './budget' has left processes behind; the statistics lack them"
-capture bash -c 'sleep 1 & exec "$@"' bash "$arenashim" run --budget=budget.json -- ./budget 1
+mkdir scratch
+TMPDIR=$tmp/scratch gate "$(in_all '"scopes": 9')" 1 late
+like 'a process that outlives the program is told of' "$status:$err" \
+    "^0:arenashim: './budget' has left processes behind; the statistics lack them, and are to come to '$tmp/scratch/arenashim-"
+is '... and its folder stays, for nobody to make it anew' \
+    "$(cd scratch && echo arenashim-*) $(command stat -c %a scratch/*)" "$(basename "${err##* \'}" "'") 700"
+capture env TMPDIR="$tmp" bash -c 'sleep 1 & exec "$@"' bash "$arenashim" run --budget=budget.json -- ./budget 1
 is '... and not what the caller had begun' "$status:$err" 0:
 mkdir gone
 capture env --chdir=gone "$arenashim" run --budget=../budget.json -- \
