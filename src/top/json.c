@@ -2,23 +2,9 @@
 
 #include <jansson.h>
 
-/* A name that the program has made; bytes that are not UTF-8 become '?'. */
-static json_t *string(const char *name)
-{
-    char ascii[LOOK_NAME_SIZE];
-    json_t *value = json_string(name);
-    if (value)
-        return value;
-    snprintf(ascii, sizeof ascii, "%s", name);
-    for (char *byte = ascii; *byte != '\0'; byte++)
-        if ((unsigned char)*byte >= 0x80)
-            *byte = '?';
-    return json_string(ascii);
-}
-
 static json_t *place(const struct look_site *site)
 {
-    return json_pack("{so so sI}", "label", string(site->label), "file", string(site->file), "line",
+    return json_pack("{ss ss sI}", "label", site->label, "file", site->file, "line",
                      (json_int_t)site->line);
 }
 
@@ -43,14 +29,14 @@ static json_t *threads(const struct look *look)
         if (thread->owned)
             json_array_append_new(
                 list,
-                json_pack("{sI so sI sb sI sI sf sf sI sI sI so}", "thread",
-                          (json_int_t)thread->number, "name", string(thread->name), "slot",
-                          (json_int_t)i, "steady", thread->steady, "routed_calls",
-                          (json_int_t)thread->calls, "routed_bytes", (json_int_t)thread->bytes,
-                          "calls_per_second", thread->calls_rate, "bytes_per_second",
-                          thread->bytes_rate, "arena_bytes", (json_int_t)thread->arena,
-                          "retained_bytes", (json_int_t)thread->retained, "peak_bytes",
-                          (json_int_t)thread->peak, "open_scopes", scopes(look, thread)));
+                json_pack("{sI ss sI sb sI sI sf sf sI sI sI so}", "thread",
+                          (json_int_t)thread->number, "name", thread->name, "slot", (json_int_t)i,
+                          "steady", thread->steady, "routed_calls", (json_int_t)thread->calls,
+                          "routed_bytes", (json_int_t)thread->bytes, "calls_per_second",
+                          thread->calls_rate, "bytes_per_second", thread->bytes_rate, "arena_bytes",
+                          (json_int_t)thread->arena, "retained_bytes", (json_int_t)thread->retained,
+                          "peak_bytes", (json_int_t)thread->peak, "open_scopes",
+                          scopes(look, thread)));
     }
     return list;
 }
@@ -82,7 +68,7 @@ static json_t *sites(const struct look *look)
 void json_print(FILE *out, const struct look *look)
 {
     json_t *all =
-        json_pack("{so ss sI sf sI sI sf sf so so}", "program", string(look->name), "version",
+        json_pack("{ss ss sI sf sI sI sf sf so so}", "program", look->name, "version",
                   look->version, "pid", (json_int_t)look->pid, "seconds", look->seconds,
                   "threads_with_arena", (json_int_t)look->owners, "scopes_open",
                   (json_int_t)look->open, "calls_per_second", look->calls_rate, "bytes_per_second",

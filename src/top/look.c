@@ -1,12 +1,12 @@
 #include "top/look.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/numbers.h"
+#include "base/printable.h"
 #include "memory/pages.h"
 
 #define SYMBOL "arenashim_records"
@@ -88,9 +88,7 @@ static void read_name(pid_t pid, const char *address, char name[LOOK_NAME_SIZE])
             length += piece;
     }
     name[length] = '\0';
-    for (char *byte = name; *byte != '\0'; byte++)
-        if (iscntrl((unsigned char)*byte))
-            *byte = '?';
+    make_printable(name);
 }
 
 /* Two threads may have entered a site at once: the first entry of equal ones counts. */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/printable.h"
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 bool process_read_pieces(pid_t pid, const struct iovec *local, const struct iovec *remote,
@@ -188,4 +190,5 @@ void process_name(pid_t pid, pid_t thread, char name[PROCESS_NAME_SIZE])
     if (fgets(name, PROCESS_NAME_SIZE, file))
         name[strcspn(name, "\n")] = '\0';
     fclose(file);
+    make_printable(name);
 }

@@ -53,9 +53,10 @@ is 'as JSON' "$status:$err:$(shown '[.pid, .program, .threads_with_arena, .scope
 scopes='[.threads[] | [.routed_calls, .routed_bytes, .steady, [.open_scopes[] | [.label, .line, .paused]]]] | sort'
 is 'threads and their open scopes' "$(shown "$scopes")" \
     "[[1,5000,true,[[\"worker\",$(line '"worker"'),false]]],\
-[4,7000,true,[[\"outer ä?\",$(line '"outer'),false],[\"inner\",$(line '"inner"'),true]]],[10,1000,true,[]]]"
+[4,7000,true,[[\"outer ä????\",$(line '"outer'),false],[\"inner\",$(line '"inner"'),true]]],[10,1000,true,[]]]"
 is 'sites' "$(shown '[.sites[] | [.label, .open, .scopes, .routed_calls, .routed_bytes]] | sort')" \
-    '[["inner",1,1,3,6000],["outer ä?",1,1,1,1000],["over",0,1,10,1000],["worker",1,1,1,5000]]'
+    '[["inner",1,1,3,6000],["outer ä????",1,1,1,1000],["over",0,1,10,1000],["worker",1,1,1,5000]]'
+is 'names, without what terminals obey' "$(shown '[.threads[].name] | sort')" '["over?[31m?","watched","watched"]'
 is 'arenas' "$(shown '[.threads[] | [.arena_bytes, .retained_bytes, .peak_bytes]] | sort')" \
     '[[0,0,1120],[5008,0,5008],[7056,0,7056]]'
 is 'nothing happens' "$(shown '.calls_per_second == 0 and .bytes_per_second == 0')" true
@@ -80,7 +81,7 @@ terminal() {
 if have python3; then
     terminal 24 bcq
     is 'on a terminal: q quits' "$status:$err" 0:
-    like 'on a terminal: a thread' "$out" "$pid +watched.*outer ä\? > inner \(paus"
+    like 'on a terminal: a thread' "$out" "$pid +watched.*outer ä\?{4} > inner \(p"
     like 'on a terminal: a site' "$out" 'worker '
     like 'on a terminal: the keys' "$out" 'q quits'
     terminal 4 xq

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ static void *wait_in_scope(void *argument)
 
 static void *wait_outside(void *argument)
 {
+    prctl(PR_SET_NAME, "over\x1b[31m\xe9");
     ARENA_SCOPE("over")
         for (int i = 0; i < 10; i++)
             opaque(malloc(100));
@@ -49,7 +51,7 @@ static void still(void)
     pthread_barrier_init(&ready, NULL, 3);
     pthread_create(&threads[0], NULL, wait_in_scope, NULL);
     pthread_create(&threads[1], NULL, wait_outside, NULL);
-    ARENA_SCOPE("outer \xc3\xa4\n") {
+    ARENA_SCOPE("outer \xc3\xa4\n\xc2\x9b\xe2\x80\xae\xe9") {
         opaque(malloc(1000));
         ARENA_SCOPE("inner") {
             for (int i = 0; i < 3; i++)
