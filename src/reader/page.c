@@ -12,9 +12,12 @@
 #include "reader/sites.h"
 #include "reader/statistics.h"
 
-/* So many rows have details: the page stays small. */
-#define DETAILS_MOST 100
-#define NODES_MOST 150
+/* So many rows: the page stays below 200 KB for 500 sites. */
+#define SITES_MOST 500
+#define ROWS_MOST 50
+#define NODES_MOST 60
+#define PROCESSES_MOST 100
+#define SIZES_MOST 300 /* lines with the numbers of bars */
 
 /* The texts of two files beside this one. */
 #define TEXT_OF(name, file)                                                                        \
@@ -43,6 +46,13 @@ static void figures(FILE *file, const json_t *object, const char *id, const stru
             fputs("\n", file);
         }
     html_table_end(file);
+}
+
+/* What a table has not. */
+static void further(FILE *file, size_t count)
+{
+    if (count > 0)
+        fprintf(file, "<p>%zu further ones: arenashim report --json</p>\n", count);
 }
 
 /* ---- did the scopes pay? --------------------------------------------------------------------- */
@@ -80,12 +90,15 @@ static void write_pay(const json_t *sum, FILE *file)
     html_table(file, "modules", headings, COUNT(headings));
     json_array_foreach(list_of(passed, "modules"), i, module)
     {
+        if (i == ROWS_MOST)
+            break;
         fputs("<tr>", file);
         html_text_cell(file, text_of(module, "name"));
         html_cell(file, number_of(module, "calls"));
         fputs("\n", file);
     }
     html_table_end(file);
+    further(file, json_array_size(list_of(passed, "modules")) - i);
 }
 
 /* ---- capacity, what is alive, what is wrong -------------------------------------------------- */
@@ -99,7 +112,7 @@ static void write_capacity(const json_t *sum, FILE *file)
         {"recommended capacity, bytes", "recommended_capacity_bytes"}};
     static const char *const headings[] = {"Site", "Overflows", "Served elsewhere", "Peak bytes"};
     json_t *site;
-    size_t i;
+    size_t i, rows = 0;
     html_heading(file, "Which need a larger capacity?",
                  "Overflows are requests that did not fit in what was left of the capacity.");
     figures(file, sum, "capacity", top, COUNT(top), true);
@@ -108,7 +121,7 @@ static void write_capacity(const json_t *sum, FILE *file)
     html_table(file, "overflowing", headings, COUNT(headings));
     json_array_foreach(list_of(sum, "sites"), i, site)
     {
-        if (number_of(site, "overflows") == 0)
+        if (number_of(site, "overflows") == 0 || rows++ >= ROWS_MOST)
             continue;
         char *name = site_name(site);
         fputs("<tr>", file);
@@ -120,6 +133,7 @@ static void write_capacity(const json_t *sum, FILE *file)
         free(name);
     }
     html_table_end(file);
+    further(file, rows > ROWS_MOST ? rows - ROWS_MOST : 0);
 }
 
 static void write_callers(const json_t *sum, FILE *file)
@@ -138,8 +152,8 @@ static void write_callers(const json_t *sum, FILE *file)
         char *name = site_name(site);
         json_array_foreach(list_of(site, "callers"), k, caller)
         {
-            if (rows++ == DETAILS_MOST)
-                break;
+            if (rows++ >= ROWS_MOST)
+                continue;
             const char *source = text_of(caller, "file");
             fputs("<tr>", file);
             html_text_cell(file, name);
@@ -154,6 +168,7 @@ static void write_callers(const json_t *sum, FILE *file)
         free(name);
     }
     html_table_end(file);
+    further(file, rows > ROWS_MOST ? rows - ROWS_MOST : 0);
 }
 
 static void write_alive(const json_t *sum, FILE *file)
@@ -210,17 +225,15 @@ static void write_nesting(const json_t *sum, FILE *file)
         free(name);
     }
     html_table_end(file);
-    if (json_array_size(nodes) > NODES_MOST)
-        fprintf(file, "<p>%zu further ones: arenashim report --json</p>\n",
-                json_array_size(nodes) - NODES_MOST);
+    further(file, json_array_size(nodes) - i);
     fputs("</details>\n", file);
 }
 
-/* The numbers of the bars. */
-static void write_sizes(const json_t *site, FILE *file)
+/* The numbers of the bars; returns how many. */
+static size_t write_sizes(const json_t *site, FILE *file)
 {
     json_t *scopes;
-    size_t i;
+    size_t i, lines = 0;
     json_array_foreach(list_of(site, "histogram"), i, scopes)
     {
         if (count_of(scopes) == 0)
@@ -229,25 +242,28 @@ static void write_sizes(const json_t *site, FILE *file)
         fputs("+: ", file);
         html_number(file, count_of(scopes));
         fputs("<br>", file);
+        lines++;
     }
+    return lines;
 }
 
-static void write_site(const json_t *site, bool detailed, FILE *file)
+static void write_site(const json_t *site, size_t *lines, FILE *file)
 {
     static const char *const keys[] = {"scopes",    "routed_calls", "routed_bytes", "peak_bytes",
                                        "overflows", "live_at_end",  "survivors"};
     int half = site_quantile(site, 0.5);
+    bool detailed = half >= 0 && *lines < SIZES_MOST;
     char *name = site_name(site);
     fputs("<tr>", file);
     html_text_cell(file, name);
     for (size_t i = 0; i < COUNT(keys); i++)
         html_cell(file, number_of(site, keys[i]));
     html_cell(file, half < 0 ? 0 : UINT64_C(1) << half);
-    fputs(detailed && half >= 0 ? "<td class=l><details><summary>" : "<td class=l>", file);
+    fputs(detailed ? "<td class=l><details><summary>" : "<td class=l>", file);
     picture_bars(site, file);
-    if (detailed && half >= 0) {
+    if (detailed) {
         fputs("</summary>", file);
-        write_sizes(site, file);
+        *lines += write_sizes(site, file);
         fputs("</details>", file);
     }
     fputs("\n", file);
@@ -260,14 +276,21 @@ static void write_sites(const json_t *sum, FILE *file)
         "Site",      "Scopes",        "Calls",     "Bytes",        "Peak bytes",
         "Overflows", "Dropped alive", "Survivors", "Half came to", "Bytes per scope"};
     json_t *site;
-    size_t i;
+    size_t i, lines = 0;
     html_heading(
         file, "Sites",
         "The last two columns: to how many bytes, at least, half of the scopes came that drew "
-        "something, and how many of a sample came to each power of two.");
+        "something, and how many of a sample came to each power of two, or, with many, to some of "
+        "them. The first rows open to the numbers.");
     html_table(file, "sites", headings, COUNT(headings));
-    json_array_foreach(list_of(sum, "sites"), i, site) write_site(site, i < DETAILS_MOST, file);
+    json_array_foreach(list_of(sum, "sites"), i, site)
+    {
+        if (i == SITES_MOST)
+            break;
+        write_site(site, &lines, file);
+    }
     html_table_end(file);
+    further(file, json_array_size(list_of(sum, "sites")) - i);
 }
 
 /* ---- processes, commands --------------------------------------------------------------------- */
@@ -280,13 +303,17 @@ static void write_processes(const json_t *sum, FILE *file)
                                        "high_water_bytes"};
     const json_t *processes = list_of(sum, "processes");
     json_t *process;
-    size_t i;
+    size_t i, rows = 0;
     html_heading(file, "Processes", "Marked: what differs from most processes.");
     picture_strip(processes, "routed_bytes", "routed bytes", file);
     picture_strip(processes, "high_water_bytes", "largest arena", file);
     html_table(file, "processes", headings, COUNT(headings));
     json_array_foreach(processes, i, process)
     {
+        bool out = json_array_size(list_of(process, "outliers")) > 0;
+        if (rows >= (out ? 2 * PROCESSES_MOST : PROCESSES_MOST))
+            continue;
+        rows++;
         fputs("<tr>", file);
         html_text_cell(file, text_of(process, "rank"));
         html_text_cell(file, text_of(process, "host"));
@@ -299,6 +326,7 @@ static void write_processes(const json_t *sum, FILE *file)
         fputs("\n", file);
     }
     html_table_end(file);
+    further(file, json_array_size(processes) - rows);
 }
 
 static void write_commands(const json_t *sum, FILE *file)

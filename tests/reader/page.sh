@@ -17,6 +17,26 @@ capture "$arenashim" report --html=page.html r?.json
 is 'a page is written, and nothing else' "$status:$out:$err" 0::
 "$arenashim" report --json r?.json >sum.json
 check 'it is below 200 KB for 500 sites' test "$(wc -c <page.html)" -lt 200000
+jq '.overflows = 500 | .sites |= [.[] | . as $site | .label = "a handler with a longish name \(.line)" | .overflows = 1000000 + .line |
+        .scopes += 1000000000 | .routed_calls += 100000000000 | .routed_bytes += 10000000000000 |
+        .histogram = [range(48) | 1000000 + .] | .callers = [{module: "libfoo.so",
+        function: "some::namespaced::function<int>(std::string const&) \($site.line)", file: "", blocks: 1000000, bytes: 100000000}]] |
+    .nesting |= [.[] | .label = "a handler with a longish name \(.line)" | .in = (if (.node - 1) % 16 == 0 then 0 else .node - 1 end)] |
+    .passed_in_scope.modules = [range(200) | {name: "libmodule\(.).so", calls: .}]' one.json >full.json
+capture "$arenashim" report --html=full.html full.json
+check 'and when all of them have all there is' test "$(wc -c <full.html)" -lt 200000
+is 'all sites are there' "$(sed -n '/id=sites>/,/<\/table>/p' full.html | grep -c '<tr><td')" 500
+is 'and what is left out is said' "$(grep -c '^<p>[0-9]* further ones: arenashim report --json</p>$' full.html):$(
+    grep -c '^<p>Too narrow to be drawn: [0-9]*' full.html)" 4:1
+jq -c 'del(.sites, .nesting) | .sites = [] | . as $one | range(1000) | . as $rank | $one | .pid = $rank | .rank = "\($rank)" |
+    .routed_bytes = (if $rank == 990 then 1000000000 else 1000000 + $rank end) | .high_water_bytes = 5000 * $rank' one.json >many.jsonl
+mkdir many
+split -l 1 -a 3 --additional-suffix=.json many.jsonl many/
+capture "$arenashim" report --html=many.html many
+check 'a thousand ranks are below 60 KB' test "$(wc -c <many.html)" -lt 60000
+is 'of them the first ones are in the table, and the outlier' \
+    "$(sed -n '/id=processes>/,/<\/table>/p' many.html | grep -c '<tr><td'):$(grep -c '<td class=l>990<.*<td class=out>' many.html)" 101:1
+is 'and in the strip' "$(grep -c '<title>rank 990: 1,000,000,000<.*class=out' many.html)" 1
 is 'it takes nothing from elsewhere' "$(grep -cE '(src|href)=("|.?https?:)' page.html)" "$(grep -c 'href="data:,"' page.html)"
 is 'it is well formed for a parser: each label is escaped' "$(grep -c 'of <the>' page.html)" 0
 
