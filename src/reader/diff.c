@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "advise/need.h"
 #include "base/compiler.h"
 #include "reader/members.h"
 #include "reader/sites.h"
@@ -60,14 +61,24 @@ static void print_figures(struct diff *diff, const json_t *before, const json_t 
     }
 }
 
-static const json_t *same_site(const json_t *sum, const json_t *site)
+static char *site_key(const json_t *site)
 {
-    static const char *const keys[] = {"label", "file", "line"};
-    json_t *other;
+    return need_text("%s\n%s\n%" PRIu64, text_of(site, "label"), text_of(site, "file"),
+                     number_of(site, "line"));
+}
+
+/* The sites by what makes them one. */
+static json_t *index_sites(const json_t *sum)
+{
+    json_t *index = json_object(), *site;
     size_t i;
-    json_array_foreach(list_of(sum, "sites"), i,
-                       other) if (same_members(other, site, keys, COUNT(keys))) return other;
-    return NULL;
+    json_array_foreach(list_of(sum, "sites"), i, site)
+    {
+        char *key = site_key(site);
+        json_object_set(index, key, site);
+        free(key);
+    }
+    return index;
 }
 
 /* 1: it has grown, -1: it has shrunk, 0: all figures are the same. */
@@ -90,16 +101,18 @@ static bool is_of_kind(const json_t *site, const json_t *other, enum kind kind)
     return direction(other, site) == (kind == GREW ? 1 : -1);
 }
 
-/* The sites of `from` of that kind, most bytes first. */
-static void print_sites(struct diff *diff, const char *title, const json_t *from, const json_t *to,
-                        enum kind kind, bool from_is_after)
+/* The sites of `from`, those of `to` being in the index, of that kind, most bytes first. */
+static void print_sites(struct diff *diff, const char *title, const json_t *from,
+                        const json_t *index, enum kind kind, bool from_is_after)
 {
     bool begun = false;
     json_t *site;
     size_t i;
     json_array_foreach(list_of(from, "sites"), i, site)
     {
-        const json_t *other = same_site(to, site);
+        char *key = site_key(site);
+        const json_t *other = json_object_get(index, key);
+        free(key);
         if (!is_of_kind(site, other, kind))
             continue;
         char *name = site_name(site);
@@ -114,11 +127,14 @@ static void print_sites(struct diff *diff, const char *title, const json_t *from
 bool diff_print(const json_t *before, const json_t *after, double percent, FILE *file)
 {
     struct diff diff = {.file = file, .percent = percent};
+    json_t *of_before = index_sites(before), *of_after = index_sites(after);
     fprintf(file, "%-20s%16s%16s\nall\n", "", "before", "after");
     print_figures(&diff, before, after, of_all, COUNT(of_all));
-    print_sites(&diff, "grew", after, before, GREW, true);
-    print_sites(&diff, "shrank", after, before, SHRANK, true);
-    print_sites(&diff, "new", after, before, ONLY, true);
-    print_sites(&diff, "gone", before, after, ONLY, false);
+    print_sites(&diff, "grew", after, of_before, GREW, true);
+    print_sites(&diff, "shrank", after, of_before, SHRANK, true);
+    print_sites(&diff, "new", after, of_before, ONLY, true);
+    print_sites(&diff, "gone", before, of_after, ONLY, false);
+    json_decref(of_before);
+    json_decref(of_after);
     return diff.exceeded;
 }

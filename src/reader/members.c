@@ -46,14 +46,6 @@ void raise_members(json_t *sum, const json_t *object, const char *const *keys, s
         set_number(sum, keys[i], higher(number_of(sum, keys[i]), number_of(object, keys[i])));
 }
 
-bool same_members(const json_t *a, const json_t *b, const char *const *keys, size_t count)
-{
-    size_t i = 0;
-    while (i < count && json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i])))
-        i++;
-    return i == count;
-}
-
 json_t *made_list(json_t *object, const char *key)
 {
     if (!json_is_array(json_object_get(object, key)))

@@ -5,7 +5,6 @@
 #define READER_MEMBERS_H
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,9 +23,6 @@ void set_number(json_t *object, const char *key, uint64_t number);
 /* Adds the object's numbers to those of the sum; raises those of the sum to the object's. */
 void add_members(json_t *sum, const json_t *object, const char *const *keys, size_t count);
 void raise_members(json_t *sum, const json_t *object, const char *const *keys, size_t count);
-
-/* Whether both have the same under these keys. */
-bool same_members(const json_t *a, const json_t *b, const char *const *keys, size_t count);
 
 /* A list that the object has or gets. */
 json_t *made_list(json_t *object, const char *key);

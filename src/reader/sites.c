@@ -12,6 +12,7 @@
 
 #define CHAIN_MOST 64 /* sites in one another; a file that says more is no tree */
 #define SIZES_MOST 64 /* powers of 2 */
+#define NOTED "node in the sum"
 
 static const char *const site_added[] = {"scopes",    "routed_calls", "routed_bytes",
                                          "overflows", "fallbacks",    "live_at_end",
@@ -64,23 +65,21 @@ static json_t *new_caller(const json_t *caller)
                           (json_int_t)place.line));
 }
 
-static void add_caller(json_t *list, const json_t *caller)
+static void add_caller(json_t *index, json_t *list, const char *site, const json_t *caller)
 {
-    static const char *const keys[] = {"module", "function", "file", "line"};
     static const char *const counts[] = {"blocks", "bytes"};
-    json_t *made = new_caller(caller), *other;
-    size_t i;
-    json_array_foreach(list, i, other)
-    {
-        if (!same_members(other, made, keys, COUNT(keys)))
-            continue;
-        json_decref(made);
-        made = other;
-        break;
+    json_t *made = new_caller(caller);
+    char *key =
+        need_text("%s\n%s\n%s\n%s\n%" PRIu64, site, text_of(made, "module"),
+                  text_of(made, "function"), text_of(made, "file"), number_of(made, "line"));
+    json_t *known = json_object_get(index, key);
+    if (!known) {
+        known = appended(list, json_incref(made));
+        json_object_set(index, key, known);
     }
-    if (i == json_array_size(list))
-        json_array_append_new(list, made);
-    add_members(made, caller, counts, COUNT(counts));
+    json_decref(made);
+    free(key);
+    add_members(known, caller, counts, COUNT(counts));
 }
 
 void sites_add(json_t *sum, const json_t *site)
@@ -93,12 +92,12 @@ void sites_add(json_t *sum, const json_t *site)
         known = appended(list_of(sum, "sites"), new_site(site));
         json_object_set(index, key, known);
     }
-    free(key);
     add_members(known, site, site_added, COUNT(site_added));
     raise_members(known, site, site_highest, COUNT(site_highest));
     add_histogram(known, site);
     json_array_foreach(list_of(site, "callers"), i, caller)
-        add_caller(made_list(known, "callers"), caller);
+        add_caller(index, made_list(known, "callers"), key, caller);
+    free(key);
 }
 
 int site_quantile(const json_t *site, double share)
@@ -129,16 +128,28 @@ char *site_name(const json_t *site)
 
 /* ---- nesting --------------------------------------------------------------------------------- */
 
-/* The number in the sum of a node of a file; 0 for none, and beyond what can be a chain. */
+static bool is_chain(const json_t *nodes, uint64_t number)
+{
+    unsigned depth = 0;
+    for (; number > 0 && depth < CHAIN_MOST; depth++)
+        number = number_of(json_array_get(nodes, number - 1), "in");
+    return depth < CHAIN_MOST;
+}
+
+/* The number in the sum of a node of a file, which is noted in that; 0 for none, for one that is in
+ * itself, and beyond what can be a chain. */
 static uint64_t node_in_sum(json_t *sum, const json_t *nodes, uint64_t number, unsigned depth)
 {
     char *name = need_text("%" PRIu64, number);
     json_t *node = json_object_get(nodes, name), *index = json_object_get(sum, SITES_INDEX), *known;
     free(name);
-    if (!node || depth == CHAIN_MOST)
-        return 0;
-    uint64_t around = node_in_sum(sum, nodes, number_of(node, "in"), depth + 1);
+    if (!node || depth == CHAIN_MOST || json_object_get(node, NOTED))
+        return number_of(node, NOTED);
+    set_number(node, NOTED, 0);
     json_t *list = list_of(sum, "nesting");
+    uint64_t around = node_in_sum(sum, nodes, number_of(node, "in"), depth + 1);
+    if (!is_chain(list, around))
+        around = 0;
     name = site_key(node, around + 1); /* 0 is the sites' own */
     known = json_object_get(index, name);
     if (!known) {
@@ -149,6 +160,7 @@ static uint64_t node_in_sum(json_t *sum, const json_t *nodes, uint64_t number, u
         json_object_set(index, name, known);
     }
     free(name);
+    set_number(node, NOTED, number_of(known, "node"));
     return number_of(known, "node");
 }
 
@@ -158,6 +170,7 @@ void sites_add_nesting(json_t *sum, const json_t *file)
     size_t i;
     json_array_foreach(list_of(file, "nesting"), i, node)
     {
+        json_object_del(node, NOTED);
         char *name = need_text("%" PRIu64, number_of(node, "node"));
         json_object_set(nodes, name, node);
         free(name);
