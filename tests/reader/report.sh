@@ -113,6 +113,26 @@ one_line 'no file: one line' 'no file of statistics was given; see'
 report --html="$tmp/none/page" a.json
 is 'a page that cannot be written: status' "$status" 125
 one_line 'a page that cannot be written: one line' "'$tmp/none/page' cannot be written: No such"
+without_room() {
+    (
+        trap '' XFSZ
+        ulimit -f 4
+        exec "$arenashim" report --html="$1" a.json
+    )
+}
+mkdir pages
+echo before >pages/page
+chmod 640 pages/page
+capture without_room pages/page
+is 'a page for which there is no room: the one before stays, alone' "$status:$(ls pages):$(<pages/page)" 125:page:before
+one_line 'a page for which there is no room: one line' "'pages/page' cannot be written: File too large"
+report --html=pages/page a.json
+is 'a page in the place of another one' "$status:$(command stat -c %a pages/page):$(grep -c '</html>' pages/page):$(ls pages)" 0:640:1:page
+ln -s page pages/link
+report --html=pages/link a.json
+is 'a page behind a link' "$status:$(readlink pages/link)" 0:page
+report --html=/dev/stdout a.json
+is 'a page on standard output' "$status:$(grep -c '</html>' "$tmp/out")" 0:1
 for filter in '.sites = [1, null, {"label": 3}]' '.nesting = [{"node": 1, "in": 1, "label": "x"}]' \
     '.sites[0].histogram = ["x", -1, 4611686018427387904]' '.passed_in_scope = 7' '.sites[0].callers = {"a": 1}'; do
     jq "$filter" a.json >odd.json
