@@ -15,7 +15,7 @@ tests_watch_check_tables_SOURCES = tests/watch/check_tables.c
 tests_watch_check_tables_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
 tests_watch_check_tables_LDADD = src/watch/libwatch.la $(CHECK_LIBS)
 
-TESTS += tests/watch/entry_points.sh tests/watch/guest.sh tests/watch/proven.sh tests/watch/sample.sh
+TESTS += tests/watch/entry_points.sh tests/watch/guest.sh tests/watch/proven.sh tests/watch/same.sh tests/watch/sample.sh
 EXTRA_DIST += \
 	tests/watch/entry_points.sh \
 	tests/watch/guest.c \
@@ -25,4 +25,5 @@ EXTRA_DIST += \
 	tests/watch/lives.cc \
 	tests/watch/proven.cc \
 	tests/watch/proven.sh \
+	tests/watch/same.sh \
 	tests/watch/sample.sh
