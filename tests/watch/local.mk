@@ -2,8 +2,8 @@
 check_PROGRAMS += tests/watch/record
 tests_watch_record_SOURCES = tests/watch/record.c
 if HAVE_CHECK
-check_PROGRAMS += tests/watch/check_calls tests/watch/check_heap tests/watch/check_tables
-TESTS += tests/watch/check_calls tests/watch/check_heap tests/watch/check_tables
+check_PROGRAMS += tests/watch/check_calls tests/watch/check_heap tests/watch/check_prove tests/watch/check_tables
+TESTS += tests/watch/check_calls tests/watch/check_heap tests/watch/check_prove tests/watch/check_tables
 endif
 tests_watch_check_calls_SOURCES = tests/watch/check_calls.c
 tests_watch_check_calls_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -11,6 +11,9 @@ tests_watch_check_calls_LDADD = src/watch/libwatch.la $(CHECK_LIBS)
 tests_watch_check_heap_SOURCES = tests/watch/check_heap.c
 tests_watch_check_heap_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
 tests_watch_check_heap_LDADD = src/watch/libwatch.la $(CHECK_LIBS)
+tests_watch_check_prove_SOURCES = tests/watch/check_prove.c
+tests_watch_check_prove_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
+tests_watch_check_prove_LDADD = src/watch/libwatch.la $(CHECK_LIBS)
 tests_watch_check_tables_SOURCES = tests/watch/check_tables.c
 tests_watch_check_tables_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
 tests_watch_check_tables_LDADD = src/watch/libwatch.la $(CHECK_LIBS)
