@@ -27,6 +27,7 @@ include tests/shim/local.mk
 endif
 
 include tests/advise/local.mk
+include tests/watch/local.mk
 
 if HAVE_WRAP
 include tests/wrap/local.mk
@@ -46,7 +47,6 @@ include tests/fuzz/local.mk
 include tests/stress/local.mk
 include tests/top/local.mk
 include tests/valgrind/local.mk
-include tests/watch/local.mk
 include tests/keeps/local.mk
 endif
 

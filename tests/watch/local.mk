@@ -1,6 +1,4 @@
 # Tests of the part that watches programs for `arenashim advise`.
-check_PROGRAMS += tests/watch/record
-tests_watch_record_SOURCES = tests/watch/record.c
 if HAVE_CHECK
 check_PROGRAMS += tests/watch/check_calls tests/watch/check_heap tests/watch/check_prove tests/watch/check_tables
 TESTS += tests/watch/check_calls tests/watch/check_heap tests/watch/check_prove tests/watch/check_tables
@@ -18,7 +16,11 @@ tests_watch_check_tables_SOURCES = tests/watch/check_tables.c
 tests_watch_check_tables_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
 tests_watch_check_tables_LDADD = src/watch/libwatch.la $(CHECK_LIBS)
 
+if !SANITIZERS
+check_PROGRAMS += tests/watch/record
+tests_watch_record_SOURCES = tests/watch/record.c
 TESTS += tests/watch/entry_points.sh tests/watch/guest.sh tests/watch/proven.sh tests/watch/same.sh tests/watch/sample.sh
+endif
 EXTRA_DIST += \
 	tests/watch/entry_points.sh \
 	tests/watch/guest.c \
