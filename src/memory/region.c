@@ -99,8 +99,8 @@ static bool choose(struct region *region, struct region_wish wish)
     if (place == 0)
         return false;
     bool below = place > LOWEST + region->size + BYTES_AWAY;
-    region->start = round_down(below ? place - BYTES_AWAY - region->size : place + BYTES_AWAY,
-                               REGION_UNIT);
+    region->start =
+        round_down(below ? place - BYTES_AWAY - region->size : place + BYTES_AWAY, REGION_UNIT);
     if (lies_beside(region, (uintptr_t)getauxval(AT_ENTRY)) ||
         lies_beside(region, (uintptr_t)sbrk(0)))
         return false;
