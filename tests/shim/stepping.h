@@ -120,7 +120,7 @@ static void let_go(struct watched *watched)
 /* The program's instructions that the operation executes, in the order of their execution, each
  * as often as `repeats` says. They are found by single-stepping once; after that a breakpoint is
  * set at one after the other, because a trap for every instruction is slow on virtual machines. */
-enum { POINTS = 8192, BREAKPOINT = 0xcc, TRAP_FLAG = 0x100 };
+enum { POINTS = 16384, BREAKPOINT = 0xcc, TRAP_FLAG = 0x100 };
 static struct point {
     unsigned char *at;
     unsigned before; /* executions of it before this one */
