@@ -1,16 +1,32 @@
 #include "engine/looks.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/numbers.h"
 #include "engine/trace.h"
 
-static uint64_t sizes[SITES_MAX][LOOKS_SIZES];
+static uint64_t (*sizes)[LOOKS_SIZES]; /* SITES_MAX, mapped when they are needed; or NULL */
 static struct look_node nodes[LOOKS_NODES];
 
 static void add(uint64_t *sum, uint64_t number)
 {
     __atomic_fetch_add(sum, number, __ATOMIC_RELAXED);
+}
+
+/* False: the system refuses the memory. */
+static bool map_sizes(void)
+{
+    int saved_errno = errno;
+    void *mapped = mmap(NULL, SITES_MAX * sizeof *sizes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t(*none)[LOOKS_SIZES] = NULL;
+    if (mapped != MAP_FAILED && !__atomic_compare_exchange_n(&sizes, &none, mapped, false,
+                                                             __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
+        munmap(mapped, SITES_MAX * sizeof *sizes);
+    errno = saved_errno;
+    return mapped != MAP_FAILED;
 }
 
 static unsigned size_of(uint64_t bytes)
@@ -67,7 +83,8 @@ COLD void looks_note(struct thread *thread, const struct frame *frame, uint64_t 
     uint64_t weight = gap_before(stats->looks) - (uint64_t)stats->ends_cut;
     stats->ends_cut = 0;
     stats->ends_left = (int32_t)gap_before(++stats->looks) - 1;
-    add(&sizes[stats - thread->sites][size_of(bytes)], weight);
+    if (__atomic_load_n(&sizes, __ATOMIC_ACQUIRE) || map_sizes())
+        add(&sizes[stats - thread->sites][size_of(bytes)], weight);
     add(&nodes[node_of(thread, frame)].scopes, weight);
     trace_end(thread, frame);
     if (frame->live > 0 && (stats->looks & (stats->looks - 1)) == 0)
@@ -76,7 +93,9 @@ COLD void looks_note(struct thread *thread, const struct frame *frame, uint64_t 
 
 uint64_t looks_of_size(size_t site, unsigned size)
 {
-    return __atomic_load_n(&sizes[site][size], __ATOMIC_RELAXED);
+    return __atomic_load_n(&sizes, __ATOMIC_ACQUIRE)
+               ? __atomic_load_n(&sizes[site][size], __ATOMIC_RELAXED)
+               : 0;
 }
 
 struct look_node looks_node(uint32_t number)
@@ -87,7 +106,8 @@ struct look_node looks_node(uint32_t number)
 
 void looks_after_fork(void)
 {
-    memset(sizes, 0, sites_count() * sizeof *sizes);
+    if (sizes)
+        memset(sizes, 0, sites_count() * sizeof *sizes);
     if (sites_count() > 0)
         memset(nodes, 0, sizeof nodes);
 }

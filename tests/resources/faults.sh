@@ -197,7 +197,7 @@ for function in dladdr dladdr1 dlinfo; do
 done
 every all FAULT_ALWAYS=yes
 
-with FAULT_IN=gethostname FAULT_AT=1 ARENASHIM_STATS_FILE="$tmp/stats.%h"
+with FAULT_IN=gethostname FAULT_AT=1 FAULT_ALWAYS=yes ARENASHIM_STATS_FILE="$tmp/stats.%h"
 is 'gethostname fails: the program works, quietly' "$status:$out:$err" "$ran:"
 check 'gethostname fails: the name stays as it is' test -s "$tmp/stats.%"
 
