@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/numbers.h"
+#include "base/track.h"
 #include "engine/trace.h"
 
 static uint64_t (*sizes)[LOOKS_SIZES]; /* SITES_MAX, mapped when they are needed; or NULL */
@@ -106,8 +106,11 @@ struct look_node looks_node(uint32_t number)
 
 void looks_after_fork(void)
 {
-    if (sizes)
-        memset(sizes, 0, sites_count() * sizeof *sizes);
+    void *before = sizes;
+    sizes = NULL;
+    signal_fence();
+    if (before)
+        munmap(before, SITES_MAX * sizeof *sizes);
     if (sites_count() > 0)
         memset(nodes, 0, sizeof nodes);
 }
