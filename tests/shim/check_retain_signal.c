@@ -505,7 +505,7 @@ static void conclude(const struct operation *operation, bool jumped)
 }
 
 /* Sanitizers make instructions many and slow: of theirs each handler interrupts a part. */
-enum { STRIDE = SANITIZED ? 10 : 1 };
+enum { STRIDE = SANITIZED ? 40 : 1 };
 
 static void step_through_operation(void)
 {
