@@ -53,13 +53,19 @@ static void compact(struct thread *thread, uintptr_t block, size_t size)
     trace->count = kept;
 }
 
+/* The module is looked up here and not at the end, which may be that of a wrapped call: the C
+ * library, which a module that was not met before is compared by, uses registers that may hold the
+ * call's result. */
 COLD void trace_drawn(struct thread *thread, uintptr_t block, const struct request *request)
 {
     struct trace *trace = &thread->trace;
     if (thread_innermost(thread)->token != trace->token || thread_of_address(block) != thread)
         return;
+    const struct module *module = modules_find(&thread->modules, request->caller);
     compact(thread, block, request->size + BLOCK_HEADER);
-    trace->notes[trace->count++] = (struct trace_note){block, request->caller, request->size};
+    if (module)
+        trace->notes[trace->count++] =
+            (struct trace_note){block, request->caller, request->size, module->path};
 }
 
 /* Its entry; NULL when there is no room for it. */
@@ -83,14 +89,13 @@ void trace_end(struct thread *thread, const struct frame *frame)
         return;
     for (unsigned i = 0; i < trace->count; i++) {
         const struct trace_note *note = &trace->notes[i];
-        const struct module *module = modules_find(&thread->modules, note->caller);
         struct trace_caller *caller =
-            module && is_alive(thread, frame, note->block)
+            is_alive(thread, frame, note->block)
                 ? find_caller((size_t)(frame->stats - thread->sites), note->caller)
                 : NULL;
         if (!caller)
             continue;
-        __atomic_store_n(&caller->path, module->path, __ATOMIC_RELAXED);
+        __atomic_store_n(&caller->path, note->path, __ATOMIC_RELAXED);
         __atomic_fetch_add(&caller->blocks, 1, __ATOMIC_RELAXED);
         __atomic_fetch_add(&caller->bytes, note->size, __ATOMIC_RELAXED);
     }

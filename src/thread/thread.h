@@ -41,6 +41,7 @@ struct quarantined {
 struct trace_note {
     uintptr_t block, caller;
     size_t size;
+    uint64_t path; /* of the caller's module: modules_file */
 };
 struct trace {
     uint64_t token;            /* 0: none is */

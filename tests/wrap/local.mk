@@ -53,7 +53,8 @@ tests_wrap_check_names_LDADD = src/wrap/libwrap.la $(CHECK_LIBS)
 
 # They preload a library, before which a sanitizer's cannot stand.
 if !SANITIZERS
-TESTS += tests/wrap/binaries.sh tests/wrap/calls.sh tests/wrap/names.sh tests/wrap/reload.sh tests/wrap/runtimes.sh
+TESTS += tests/wrap/binaries.sh tests/wrap/calls.sh tests/wrap/names.sh tests/wrap/reload.sh \
+	tests/wrap/results.sh tests/wrap/runtimes.sh
 endif
 EXTRA_DIST += \
 	tests/wrap/addresses.c \
@@ -76,6 +77,9 @@ EXTRA_DIST += \
 	tests/wrap/names.sh \
 	tests/wrap/reload.c \
 	tests/wrap/reload.sh \
+	tests/wrap/results.c \
+	tests/wrap/results.sh \
+	tests/wrap/results_lib.c \
 	tests/wrap/runtime.go \
 	tests/wrap/runtime.hs \
 	tests/wrap/runtime.ml \
