@@ -74,7 +74,7 @@ static uint32_t node_of(const struct thread *thread, const struct frame *innermo
 static uint64_t gap_before(uint64_t look)
 {
     uint64_t doublings = look < LOOKS_FIRST ? 0 : 1 + (look - LOOKS_FIRST) / 4;
-    return doublings < 7 ? (UINT64_C(1) << doublings) * 2 - 1 : LOOKS_GAP;
+    return doublings < 9 ? (UINT64_C(1) << doublings) * 2 - 1 : LOOKS_GAP;
 }
 
 COLD void looks_note(struct thread *thread, const struct frame *frame, uint64_t bytes)

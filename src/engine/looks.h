@@ -15,7 +15,7 @@
 #include "thread/thread.h"
 
 #define LOOKS_FIRST 16
-#define LOOKS_GAP 251 /* a prime: programs repeat themselves in other steps */
+#define LOOKS_GAP 1021 /* a prime: programs repeat themselves in other steps */
 
 /* Entry n: scopes that came to 2^n bytes or more, and less than 2^(n+1). */
 #define LOOKS_SIZES 48

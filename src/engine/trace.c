@@ -41,6 +41,11 @@ static bool is_alive(const struct thread *thread, const struct frame *frame, uin
            !(*(uintptr_t *)header & BLOCK_FREED);
 }
 
+static struct trace_note *note(struct thread *thread, unsigned number)
+{
+    return &thread->notes[TRACE_NOTES - 1 - number];
+}
+
 /* Only what is alive stays, and does not lie where the block does that has just been drawn. */
 static void compact(struct thread *thread, uintptr_t block, size_t size)
 {
@@ -48,8 +53,9 @@ static void compact(struct thread *thread, uintptr_t block, size_t size)
     const struct frame *frame = thread_innermost(thread);
     unsigned kept = 0;
     for (unsigned i = 0; i < trace->count; i++)
-        if (trace->notes[i].block - block >= size && is_alive(thread, frame, trace->notes[i].block))
-            trace->notes[kept++] = trace->notes[i];
+        if (note(thread, i)->block - block >= size &&
+            is_alive(thread, frame, note(thread, i)->block))
+            *note(thread, kept++) = *note(thread, i);
     trace->count = kept;
 }
 
@@ -64,7 +70,7 @@ COLD void trace_drawn(struct thread *thread, uintptr_t block, const struct reque
     const struct module *module = modules_find(&thread->modules, request->caller);
     compact(thread, block, request->size + BLOCK_HEADER);
     if (module)
-        trace->notes[trace->count++] =
+        *note(thread, trace->count++) =
             (struct trace_note){block, request->caller, request->size, module->path};
 }
 
@@ -88,16 +94,16 @@ void trace_end(struct thread *thread, const struct frame *frame)
     if (LIKELY(frame->token != trace->token))
         return;
     for (unsigned i = 0; i < trace->count; i++) {
-        const struct trace_note *note = &trace->notes[i];
+        const struct trace_note *noted = note(thread, i);
         struct trace_caller *caller =
-            is_alive(thread, frame, note->block)
-                ? find_caller((size_t)(frame->stats - thread->sites), note->caller)
+            is_alive(thread, frame, noted->block)
+                ? find_caller((size_t)(frame->stats - thread->sites), noted->caller)
                 : NULL;
         if (!caller)
             continue;
-        __atomic_store_n(&caller->path, note->path, __ATOMIC_RELAXED);
+        __atomic_store_n(&caller->path, noted->path, __ATOMIC_RELAXED);
         __atomic_fetch_add(&caller->blocks, 1, __ATOMIC_RELAXED);
-        __atomic_fetch_add(&caller->bytes, note->size, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&caller->bytes, noted->size, __ATOMIC_RELAXED);
     }
     trace->token = 0;
     trace->draws = false;

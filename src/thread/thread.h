@@ -48,8 +48,7 @@ struct trace {
     bool draws;                /* what it draws is noted: by slow paths alone */
     struct site_stats *denied; /* of a site whose scope was not traced, being inside; or NULL */
     unsigned steps;            /* of slow paths since it began, in nested scopes, too */
-    unsigned count;
-    struct trace_note notes[TRACE_NOTES];
+    unsigned count;            /* of the record's notes */
 };
 
 struct thread {
@@ -114,8 +113,9 @@ struct thread {
 
     unsigned unloads; /* modules_unloads when site_cache was last emptied */
     struct site_cache_entry site_cache[SITE_CACHE_SIZE];
-    struct trace trace; /* here, where its first words lie in a page that is used anyway */
+    struct trace trace;
     struct frame frames[SCOPE_DEPTH_MAX];
+    struct trace_note notes[TRACE_NOTES]; /* from the last on: it lies beside the first site */
     struct site_stats sites[SITES_MAX];
 
     uint64_t quarantine_next; /* entries made since the addresses went round */
