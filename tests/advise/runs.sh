@@ -97,7 +97,7 @@ is '... and then CPU time is not compared, memory is' \
     "$status:$(jq -c '[.verdict, .contenders[1].measured_ratio, .contenders[1].peak_bytes > 0]' "$tmp/json")" \
     '0:["uncertain",null,true]'
 like '... which is said' "$out" '^No verdict: runs that are ended after a time .*no gain can be measured'
-advise --runs 1 --duration 0.2 --signal SIGINT -- \
+advise --runs 1 --duration 1 --signal SIGINT -- \
     bash -c 'trap "echo INT >>$seen; exit 0" INT; while :; do sleep 0.02; done'
 is '--signal says how' "$status:$(sort -u "$seen"):$err" 0:INT:
 

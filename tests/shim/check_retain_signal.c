@@ -504,9 +504,6 @@ static void conclude(const struct operation *operation, bool jumped)
     start_anew();
 }
 
-/* Sanitizers make instructions many and slow: of theirs each handler interrupts a part. */
-enum { STRIDE = SANITIZED ? 40 : 1 };
-
 static void step_through_operation(void)
 {
     const struct operation *operation = &operations[atoi(fresh_argument)];

@@ -529,7 +529,7 @@ static void step_through_operation(void)
     conclude(operation);
     uint64_t bytes = bytes_counted() - before;
     for (disturbing = 0; disturbing < COUNT(disturbances); disturbing++) {
-        for (at_point = 0; at_point < point_count; at_point++) {
+        for (at_point = disturbing % STRIDE; at_point < point_count; at_point += STRIDE) {
             before = bytes_counted();
             prepare(operation);
             run_interrupted(operation->run, disturbances[disturbing], &points[at_point]);

@@ -121,6 +121,10 @@ static void let_go(struct watched *watched)
  * as often as `repeats` says. They are found by single-stepping once; after that a breakpoint is
  * set at one after the other, because a trap for every instruction is slow on virtual machines. */
 enum { POINTS = 16384, BREAKPOINT = 0xcc, TRAP_FLAG = 0x100 };
+
+/* Sanitizers make instructions many and slow: of theirs each handler interrupts one in so many,
+ * each beginning with another. */
+enum { STRIDE = SANITIZED ? 40 : 1 };
 static struct point {
     unsigned char *at;
     unsigned before; /* executions of it before this one */

@@ -771,7 +771,7 @@ static void every_instruction(void)
     on_signal(SIGTRAP, step, 0);
     w_nests(0);
     w_in_handler();
-    for (unsigned i = 0; i < 30; i++)
+    for (unsigned i = 0; i < 8; i++)
         w_stepped(i);
     printf("%lu\n", handled);
 }
