@@ -8,6 +8,8 @@
 
 #include "base/numbers.h"
 #include "wrap/code.h"
+#include "wrap/machine.h"
+#include "wrap/scan.h"
 #include "wrap/symbols.h"
 
 struct relocations {
@@ -30,7 +32,7 @@ static void find_relocations(const struct object *object, struct relocations tab
 static bool is_slot(const ElfW(Rela) * relocation)
 {
     unsigned type = ELF64_R_TYPE(relocation->r_info);
-    return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT || type == R_X86_64_64;
+    return type == RELOCATION_SLOT || type == RELOCATION_DATA || type == RELOCATION_WORD;
 }
 
 static bool imports(const struct object *object, const char *const *names, size_t count)
@@ -65,23 +67,14 @@ size_t bindings_importers(const struct object *objects, size_t object_count,
 /* Looked at behind what the file holds: the rest may be gigabytes that nobody has touched. */
 #define ZEROED_MAX ((size_t)1 << 20)
 
-/* lea distance(%rip), or the address itself where a program lies at a fixed one. */
 static bool is_in_code(const struct object *object, uintptr_t function)
 {
     for (size_t i = 0; i < object->header_count; i++) {
         const ElfW(Phdr) *header = &object->headers[i];
-        if (header->p_type != PT_LOAD || !(header->p_flags & PF_X))
-            continue;
-        uintptr_t start = object->base + header->p_vaddr, end = start + header->p_memsz;
-        for (uintptr_t at = start + 2; at + sizeof(int32_t) <= end; at++) {
-            const unsigned char *before = (const unsigned char *)at - 2;
-            int32_t value;
-            memcpy(&value, (const void *)at, sizeof value);
-            bool is_lea = before[0] == 0x8d && (before[1] & 0xc7) == 0x05;
-            if ((is_lea && at + sizeof value + (uintptr_t)value == function) ||
-                (object->base == 0 && (uint32_t)value == function))
-                return true;
-        }
+        uintptr_t start = object->base + header->p_vaddr;
+        if (header->p_type == PT_LOAD && (header->p_flags & PF_X) &&
+            scan_names(start, start + header->p_memsz, function, object->base == 0))
+            return true;
     }
     return false;
 }
@@ -92,7 +85,7 @@ static bool is_relocated_to(const struct object *object, uintptr_t function)
     find_relocations(object, tables);
     for (size_t i = 0; i < tables[1].count; i++) {
         const ElfW(Rela) *relocation = &tables[1].first[i];
-        if (ELF64_R_TYPE(relocation->r_info) == R_X86_64_RELATIVE &&
+        if (ELF64_R_TYPE(relocation->r_info) == RELOCATION_RELATIVE &&
             object->base + (uintptr_t)relocation->r_addend == function)
             return true;
     }

@@ -2,10 +2,10 @@
 #include "wrap/branches.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include "wrap/instruction.h"
+#include "wrap/scan.h"
 
 #define TARGETED "a branch goes to its first bytes"
 
@@ -55,11 +55,6 @@ static const char *in_function(const struct patch_function *function, uintptr_t 
 
 /* ---- around it ------------------------------------------------------------------------------- */
 
-/* What a short branch spans, and what decoding from anywhere takes to fall in with the instructions
- * as they are. */
-#define SHORT_REACH 130
-#define FALL_IN 128
-
 /* Code of other functions: a library's own assembly enters functions at a second place. */
 static const char *in_neighbours(const struct patch_function *function, uintptr_t from,
                                  uintptr_t to, uintptr_t entry, uintptr_t end)
@@ -97,8 +92,8 @@ static const char *in_code_behind(const struct patch_function *function, uintptr
 
 /* ---- in the segment -------------------------------------------------------------------------- */
 
-/* For each byte of a segment, one bit: whether a branch with a 32-bit distance may go there, and
- * whether a conditional one may. Whatever looks like a branch is one here. */
+/* For each byte of a segment, one bit: whether a branch may go there, short ones aside, and whether
+ * a conditional one may. Whatever looks like a branch is one here. */
 static struct {
     uintptr_t start, size;
     unsigned char *any, *conditional; /* one mapping; NULL: there is none */
@@ -109,11 +104,10 @@ static size_t bits(size_t size)
     return (size + 7) / 8;
 }
 
-static void see(unsigned char *marks, const unsigned char *distance)
+static void see(uintptr_t target, bool conditional)
 {
-    int32_t value;
-    memcpy(&value, distance, sizeof value);
-    uintptr_t place = (uintptr_t)distance + sizeof value + (uintptr_t)value - seen.start;
+    uintptr_t place = target - seen.start;
+    unsigned char *marks = conditional ? seen.conditional : seen.any;
     if (place < seen.size)
         marks[place / 8] |= (unsigned char)(1 << place % 8);
 }
@@ -137,13 +131,7 @@ static bool see_segment(uintptr_t start, uintptr_t end)
         return false;
     seen.any = memory;
     seen.conditional = seen.any + bits(seen.size);
-    const unsigned char *stop = (const unsigned char *)end;
-    for (const unsigned char *at = (const unsigned char *)start; stop - at >= 5; at++) {
-        if (*at == 0xe8 || *at == 0xe9)
-            see(seen.any, at + 1);
-        if (*at == 0x0f && at[1] >> 4 == 0x8 && stop - at >= 6)
-            see(seen.conditional, at + 2);
-    }
+    scan_branches(start, end, see);
     return true;
 }
 

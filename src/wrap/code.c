@@ -9,14 +9,12 @@
 
 #include "base/numbers.h"
 #include "base/track.h"
+#include "wrap/machine.h"
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 #define MAPPING_BYTES ((uintptr_t)64 << 10)
 #define MAPPINGS_MAX 256
-
-/* Half of what a 32-bit distance spans: what a function refers to may lie on its other side. */
-#define REACH ((uintptr_t)1 << 30)
 
 static struct mapping {
     uintptr_t start;
@@ -51,7 +49,7 @@ static struct mapping *map_near(uintptr_t near)
     struct mapping *mapping = &mappings[mapping_count];
     uintptr_t middle = round_down(near, MAPPING_BYTES);
     for (int up = 0; up <= 1; up++)
-        for (uintptr_t step = MAPPING_BYTES; step < REACH; step += MAPPING_BYTES) {
+        for (uintptr_t step = MAPPING_BYTES; step < CODE_REACH; step += MAPPING_BYTES) {
             if (!up && middle < step + MAPPING_BYTES)
                 break;
             uintptr_t address = up ? middle + step : middle - step;
@@ -68,7 +66,7 @@ static struct mapping *mapping_with_place(uintptr_t near)
 {
     for (size_t i = mapping_count; i-- > 0;)
         if (mappings[i].used + CODE_PLACE_MAX <= MAPPING_BYTES &&
-            distance(mappings[i].start, near) < REACH)
+            distance(mappings[i].start, near) < CODE_REACH)
             return &mappings[i];
     return NULL;
 }
@@ -116,6 +114,7 @@ uintptr_t code_alone(const void *code, size_t size)
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory != MAP_FAILED) {
         memcpy(memory, code, size);
+        __builtin___clear_cache(memory, (char *)memory + size);
         if (mprotect(memory, size, PROT_READ | PROT_EXEC) == 0)
             result = (uintptr_t)memory;
         else
@@ -141,6 +140,7 @@ bool code_write(uintptr_t address, const void *code, size_t size)
         if (!done && written > 0)
             (void)!pwrite(memory, before, (size_t)written, (off_t)address);
         close(memory);
+        __builtin___clear_cache((char *)address, (char *)address + size);
         track_code((const void *)address, size);
     }
     errno = saved;

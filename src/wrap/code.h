@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A place for at most CODE_PLACE_MAX bytes of code, aligned to 16, from which a 32-bit distance
+/* A place for at most CODE_PLACE_MAX bytes of code, aligned to 16, from which a jump
  * reaches `near` and what lies around it. The same place is found again until it is filled. 0:
  * there is no memory. */
 #define CODE_PLACE_MAX 512

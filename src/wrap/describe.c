@@ -8,7 +8,6 @@
 #include "wrap/instruction.h"
 #include "wrap/memory.h"
 
-enum { RSP = 7, RIP = 16 };
 enum { ADVANCE_LOC1 = 0x02, DEF_CFA = 0x0c, DEF_CFA_OFFSET = 0x0e, VAL_EXPRESSION = 0x16 };
 enum { CONST8U = 0x0e, PCREL_SDATA4 = 0x1b, UDATA4 = 0x03, DATAREL_SDATA4 = 0x3b };
 
@@ -44,7 +43,7 @@ _Static_assert(sizeof(struct table) == 20 && offsetof(struct description, table)
                "as the format has it");
 
 static const unsigned char common_rest[] = {
-    1, 'z', 'R', 0, 1, 0x78, RIP, 1, PCREL_SDATA4, DEF_CFA, RSP, 0,
+    1, 'z', 'R', 0, 1, 0x78, RETURN_ADDRESS, 1, PCREL_SDATA4, DEF_CFA, STACK_POINTER, 0,
 };
 
 /* From `advance` bytes further on, the instruction is the one at `original`, with `pushed` bytes
@@ -55,7 +54,13 @@ static unsigned char *add_rule(unsigned char *rules, size_t advance, uintptr_t o
                                unsigned char pushed)
 {
     const unsigned char rule[] = {
-        ADVANCE_LOC1, (unsigned char)advance, DEF_CFA_OFFSET, pushed, VAL_EXPRESSION, RIP, 9,
+        ADVANCE_LOC1,
+        (unsigned char)advance,
+        DEF_CFA_OFFSET,
+        pushed,
+        VAL_EXPRESSION,
+        RETURN_ADDRESS,
+        9,
         CONST8U,
     };
     uintptr_t behind = original + 1;
@@ -68,17 +73,21 @@ static void add_rules(const struct described *described, unsigned char *rules)
 {
     rules = add_rule(rules, 0, described->entry, 0);
     size_t advance = described->copy - described->stub;
+    if (described->from != described->entry) {
+        rules = add_rule(rules, STUB_UNDO, described->from, 0);
+        advance -= STUB_UNDO;
+    }
     uintptr_t address = described->copy;
     for (size_t done = 0; done < described->length;) {
         struct instruction instruction;
         unsigned char moved[INSTRUCTION_MOVED_MAX];
-        uintptr_t original = described->entry + done;
+        uintptr_t original = described->from + done;
         if (!instruction_decode(&instruction, described->before + done, described->length - done,
                                 original))
             return;
         rules = add_rule(rules, advance, original, 0);
         if (instruction.flow == FLOW_CALL) /* moved to a push and a jump */
-            add_rule(rules, INSTRUCTION_PUSH, original, 8);
+            add_rule(rules, INSTRUCTION_PUSH, original, INSTRUCTION_PUSHED);
         if (instruction.flow == FLOW_CALL || instruction.flow == FLOW_JUMP ||
             instruction.flow == FLOW_AWAY)
             return;
@@ -87,7 +96,7 @@ static void add_rules(const struct described *described, unsigned char *rules)
         done += instruction.length;
     }
     if (described->length > 0)
-        add_rule(rules, advance, described->entry + described->length, 0);
+        add_rule(rules, advance, described->from + described->length, 0);
 }
 
 void describe(const struct described *described, unsigned char out[DESCRIPTION_BYTES])

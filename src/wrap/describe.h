@@ -2,7 +2,7 @@
  * What an unwinder needs to know of a stub and the copied instructions behind it: a frame in front
  * of the function's own, with the same registers, at the instruction that the copied one stands
  * for. So a signal handler that interrupts the copy may throw, and what the function's own tables
- * say of the place counts. x86-64 only.
+ * say of the place counts.
  */
 #ifndef WRAP_DESCRIBE_H
 #define WRAP_DESCRIBE_H
@@ -12,10 +12,10 @@
 
 #include "next/named_host.h"
 
-/* A stub, behind it the copy of the first `length` bytes of a function, which were `before`; 0:
- * there is no copy. */
+/* A stub, behind it the copy of `length` bytes from `from` on, which were `before`, of a function
+ * with a jump at `entry`; 0: there is no copy. */
 struct described {
-    uintptr_t entry;
+    uintptr_t from, entry;
     const unsigned char *before;
     size_t length;
     uintptr_t stub, copy, end;

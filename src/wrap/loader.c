@@ -11,6 +11,7 @@
 
 #include "base/track.h"
 #include "wrap/code.h"
+#include "wrap/entry.h"
 #include "wrap/instruction.h"
 
 static void (*on_change)(void);
@@ -23,28 +24,8 @@ static void (*on_change)(void);
 
 static void *stack_end; /* NULL under Valgrind, which takes the change for the program's mistake */
 
-/* Calls `function` with its stack below `end`, which is a multiple of 16. */
+/* Calls `function` with its stack below `end`, which is a multiple of 16: arch/<cpu>/stack.S. */
 void loader_call_on(void *end, void (*function)(void)) __attribute__((visibility("hidden")));
-
-__asm__(".text\n"
-        ".hidden loader_call_on\n"
-        ".globl loader_call_on\n"
-        ".type loader_call_on, @function\n"
-        "loader_call_on:\n"
-        ".cfi_startproc\n"
-        "endbr64\n"
-        "pushq %rbp\n"
-        ".cfi_def_cfa_offset 16\n"
-        ".cfi_offset rbp, -16\n"
-        "movq %rsp, %rbp\n"
-        ".cfi_def_cfa_register rbp\n"
-        "movq %rdi, %rsp\n"
-        "call *%rsi\n"
-        "leave\n"
-        ".cfi_def_cfa rsp, 8\n"
-        "ret\n"
-        ".cfi_endproc\n"
-        ".size loader_call_on, . - loader_call_on\n");
 
 static bool make_stack(void)
 {
@@ -71,25 +52,6 @@ static void notified(void)
         on_change();
 }
 
-/* Where in the empty function a jump fits: behind an endbr64, in place of a return that is followed
- * by filler up to the next multiple of 16. 0 when the function is not of this kind. */
-static uintptr_t find_place(uintptr_t function)
-{
-    struct instruction first;
-    size_t filler;
-    if (!instruction_at(&first, function, function + 16))
-        return 0;
-    uintptr_t place = function + (first.landing ? first.length : 0);
-    const unsigned char *code = (const unsigned char *)place;
-    size_t prefixes = *code == 0xf3;
-    if (code[prefixes] != 0xc3)
-        return 0;
-    uintptr_t at = place + prefixes + 1;
-    while ((filler = instruction_filler(at, (at | 15) + 1)) > 0)
-        at += filler;
-    return at - place >= JUMP_BYTES ? place : 0;
-}
-
 /* A place that a jump at `near` reaches, with a jump to `target`; 0 when there is no room for one.
  */
 static uintptr_t make_bridge(uintptr_t near, uintptr_t target)
@@ -105,7 +67,7 @@ const char *loader_watch(void (*changed)(void))
     uintptr_t function = _r_debug.r_brk;
     if (*(const unsigned char *)function == 0xcc)
         return "a debugger does so";
-    uintptr_t place = find_place(function);
+    uintptr_t place = entry_of_empty(function);
     if (place == 0)
         return "its function for debuggers is not empty";
     uintptr_t bridge = make_bridge(place, (uintptr_t)notified);
@@ -118,7 +80,8 @@ const char *loader_watch(void (*changed)(void))
         return "there is no memory";
     on_change = changed;
     /* Another thread may be about to execute the return: it is replaced last, at once. */
-    return code_write(place + 1, jump + 1, JUMP_BYTES - 1) && code_write(place, jump, 1)
+    return code_write(place + JUMP_LAST, jump + JUMP_LAST, JUMP_BYTES - JUMP_LAST) &&
+                   code_write(place, jump, JUMP_LAST)
                ? NULL
                : "the kernel refuses to write to its code";
 }

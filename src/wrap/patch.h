@@ -1,6 +1,6 @@
 /*
  * Putting a jump at the entry of a function: the first instructions are decoded, copied in a form
- * that does the same at another address, and overwritten by a jump. x86-64 only.
+ * that does the same at another address, and overwritten by a jump.
  *
  * Code pages are never writable and executable at once: see code.h.
  *
@@ -21,17 +21,7 @@
 
 #include "next/named_host.h"
 #include "wrap/branches.h"
-
-#define PATCH_BYTES_MAX 32
-#define PATCH_COPY_MAX 192
-
-struct patch {
-    uintptr_t entry;                       /* first byte that is overwritten: behind an endbr64 */
-    size_t length;                         /* bytes that are overwritten: whole instructions */
-    unsigned char before[PATCH_BYTES_MAX]; /* what is there now */
-    bool nops;                             /* they were nops left for this purpose */
-    uintptr_t stub; /* once applied: the place to give back when the function is unloaded */
-};
+#include "wrap/entry.h"
 
 /* Looks at a function, changes nothing. NULL when its entry can be patched, else the reason, for
  * messages, as in "cannot be wrapped: REASON". */
@@ -41,14 +31,14 @@ const char *patch_plan(const struct patch_function *function, struct patch *patc
  * quarter of the segment's size. Must be called before another module can come to lie there. */
 void patch_planned(void);
 
-/* Writes what, at `address`, does as the overwritten instructions do and goes on behind them.
+/* Writes what, at `address`, does as the copied instructions do and goes on behind them.
  * Returns its length; 0 when something they refer to is out of reach. */
 size_t patch_copy(const struct patch *patch, uintptr_t address, unsigned char out[PATCH_COPY_MAX]);
 
 /*
- * Makes calls of the function go to `thunk` with r11 = named, and the caller's r11 in the 8 bytes
- * below the stack pointer: a compiler that knows a function keeps values in any register that the
- * function leaves alone (-fipa-ra), so a thunk must leave every register as the function does. Sets
+ * Makes calls of the function go to `thunk` as thunk.h says, with no other register changed: a
+ * compiler that knows a function keeps values in any register that the function leaves alone
+ * (-fipa-ra), so a thunk must leave every register as the function does. Sets
  * named->target to the copy of the first instructions, which goes on in the function. NULL when
  * done, else the reason; the function is as it was then. A thread that is just inside the
  * overwritten bytes must not exist. A caller that jumps to the function for its own end (a tail

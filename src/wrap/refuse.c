@@ -8,6 +8,7 @@
 
 #include "base/compiler.h"
 #include "base/numbers.h"
+#include "wrap/convention.h"
 #include "wrap/spec.h"
 
 /* Texts of the shim's own modules, which are never unloaded. */
@@ -127,21 +128,6 @@ bool refuse_silently(const char *name)
     return false;
 }
 
-/* Whether the function begins, behind an endbr64 and a lea, with cmp %fs:0x70: compilers do so for
- * stacks that grow in pieces (-fsplit-stack, gccgo), with no room for a wrapper behind the limit.
- */
-static bool looks_for_room(const struct object *object, uintptr_t address)
-{
-    static const unsigned char limit[] = {0x25, 0x70, 0, 0, 0};
-    enum { PREFIX = 4, LATEST = 12 };
-    if (!object_segment(object, address + LATEST + PREFIX + sizeof limit))
-        return false;
-    for (const unsigned char *at = (const void *)address; (uintptr_t)at <= address + LATEST; at++)
-        if (at[0] == 0x64 && at[2] == 0x3b && memcmp(at + PREFIX, limit, sizeof limit) == 0)
-            return true;
-    return false;
-}
-
 const char *refuse_reason(const struct object *object, const struct symbol *symbol)
 {
     enum object_kind kind = object_kind(object);
@@ -156,8 +142,9 @@ const char *refuse_reason(const struct object *object, const struct symbol *symb
     for (size_t i = 0; symbol->name && i < COUNT(refused); i++)
         if (fnmatch(refused[i].glob, symbol->name, 0) == 0)
             return refused[i].reason;
-    if (looks_for_room(object, symbol->address))
-        return "it makes room on a stack that grows in pieces (split stack)";
+    const char *reason = convention_refuse(object, symbol);
+    if (reason)
+        return reason;
     if (symbol->name && symbol->scope == SYMBOL_EXPORTED &&
         is_own_name(symbol->name, strcspn(symbol->name, "@")))
         return "the shim itself calls it";

@@ -182,7 +182,7 @@ void symbols_close(struct symbols *symbols)
 
 /* ---- the unwind table ------------------------------------------------------------------------ */
 
-/* Pointer encodings (LSB, DWARF extensions): the only ones that linkers for x86-64 write. */
+/* Pointer encodings (LSB, DWARF extensions): the only ones that linkers write. */
 enum { PCREL_SDATA4 = 0x1b, UDATA4 = 0x03, DATAREL_SDATA4 = 0x3b };
 
 struct unwind_header {

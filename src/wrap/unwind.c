@@ -7,10 +7,9 @@
 #include <unwind.h>
 
 #include "base/compiler.h"
+#include "wrap/machine.h"
 
 const struct named_host *wrap_host;
-
-enum { RBP = 6 /* in DWARF */, CALL = -48 /* in the frame, see thunk.S */ };
 
 typedef __typeof__(&_Unwind_GetGR) get_register_function;
 
@@ -87,7 +86,7 @@ _Unwind_Reason_Code wrap_personality(int version, _Unwind_Action actions,
     get_register_function get_register =
         (get_register_function)exported(unwinder.dlfo_link_map, "_Unwind_GetGR");
     if (get_register) {
-        struct named_call *call = (void *)(get_register(context, RBP) + CALL);
+        struct named_call *call = (void *)(get_register(context, FRAME_POINTER) + CALL_IN_FRAME);
         if (!wrap_host->leave(call))
             wrap_host->leave_slowly(call);
     }

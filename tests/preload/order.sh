@@ -18,7 +18,7 @@ PUBLIC='process/interpose process/interpose_cxx process/load process/find_object
 
 # mapped ROOT: the files of the map, in its order
 mapped() {
-    awk '/^    [a-z]+\/[a-z_]+\.[chS]( |$)/ {
+    awk '/^    [a-z]+\/[a-z0-9_\/]+\.[chS]( |$)/ {
         print $1
         stem = $1
         sub(/\.[chS]$/, "", stem)
@@ -51,13 +51,13 @@ upward() {
 # includes ROOT: FROM TO includes
 includes() (
     cd "$1/src" || exit
-    awk 'match($0, /^[ \t]*#[ \t]*include[ \t]*["<][^">]+/) {
+    find . -name '[!.]*.[chS]' -exec awk 'match($0, /^[ \t]*#[ \t]*include[ \t]*["<][^">]+/) {
         header = substr($0, RSTART, RLENGTH)
         sub(/.*["<]/, "", header)
         from = FILENAME
         sub(/\.[chS]$/, "", from)
-        if (sub(/\.h$/, "", header) && header ~ /^[a-z]+\/[a-z_]+$/) print from, header, "includes"
-    }' ./*/*.[chS] | sed 's/^\.\///'
+        if (sub(/\.h$/, "", header) && header ~ /^[a-z]+\/[a-z0-9_\/]+$/) print from, header, "includes"
+    }' {} + | sed 's/^\.\///'
 )
 
 # calls DIRECTORY...: FROM TO calls SYMBOL, of the object files below src/ in each; a symbol that two
@@ -159,5 +159,6 @@ call 'a circle of two files of a folder' engine/retain_room retain_sweep \
 call 'a call between programs' cli/cli run_command 'cli/cli calls cli/run (run_command)'
 call 'thread exit reaches scopes by name' thread/thread scope_abandon \
     'thread/thread calls scope/close (scope_abandon)'
-call 'assembly is a file, too' wrap/patch wrap_thunk 'wrap/patch calls wrap/thunk (wrap_thunk)'
+call 'assembly is a file, too' wrap/patch wrap_thunk \
+    "wrap/patch calls wrap/arch/$(uname -m)/thunk (wrap_thunk)"
 done_testing

@@ -1,12 +1,9 @@
-/* Decoding by Zydis, and the forms that instructions take elsewhere. */
+/* Decoding by Zydis, which no other file knows, and the forms that instructions take elsewhere. */
 #include "wrap/instruction.h"
 
 #include <string.h>
 
 #include <Zydis/Zydis.h>
-
-/* Compilers start functions at multiples of this; padding does not go on past one. */
-#define FUNCTION_ALIGNMENT 16
 
 #define OPERAND_SIZE_PREFIX 0x66
 
@@ -137,33 +134,22 @@ bool instruction_decode(struct instruction *instruction, const unsigned char *by
         .address = address,
         .length = decoded.length,
         .flow = flow_of(&decoded),
-        .form = form_of(&decoded),
-        .opcode = decoded.opcode,
-        .modrm_at = decoded.raw.modrm.offset,
-        .nop = decoded.mnemonic == ZYDIS_MNEMONIC_NOP,
-        .landing = decoded.mnemonic == ZYDIS_MNEMONIC_ENDBR64,
+        .encoding =
+            {
+                .form = form_of(&decoded),
+                .opcode = decoded.opcode,
+                .modrm_at = decoded.raw.modrm.offset,
+                .nop = decoded.mnemonic == ZYDIS_MNEMONIC_NOP,
+                .landing = decoded.mnemonic == ZYDIS_MNEMONIC_ENDBR64,
+            },
     };
     if (decoded.raw.imm[0].is_relative)
         instruction->target = end + (uintptr_t)decoded.raw.imm[0].value.s;
     if (has_distance(&decoded)) {
         instruction->operand = end + (uintptr_t)decoded.raw.disp.value;
-        instruction->distance_at = decoded.raw.disp.offset;
+        instruction->encoding.distance_at = decoded.raw.disp.offset;
     }
     return true;
-}
-
-bool instruction_at(struct instruction *instruction, uintptr_t address, uintptr_t end)
-{
-    return address < end &&
-           instruction_decode(instruction, (const unsigned char *)address, end - address, address);
-}
-
-size_t instruction_filler(uintptr_t address, uintptr_t end)
-{
-    struct instruction filler;
-    if (address % FUNCTION_ALIGNMENT == 0 || !instruction_at(&filler, address, end))
-        return 0;
-    return filler.nop || filler.bytes[0] == 0xcc ? filler.length : 0;
 }
 
 /* ---- moving ---------------------------------------------------------------------------------- */
@@ -200,7 +186,7 @@ static bool copy(const struct instruction *instruction, uintptr_t address, unsig
     if (instruction->operand == 0)
         return true;
     uintptr_t end = address + instruction->length;
-    put_distance(out + instruction->distance_at, instruction->operand, end);
+    put_distance(out + instruction->encoding.distance_at, instruction->operand, end);
     return in_reach(instruction->operand, end);
 }
 
@@ -208,7 +194,7 @@ static size_t move_branch(const struct instruction *instruction, uintptr_t addre
                           unsigned char *out)
 {
     const size_t length = 6;
-    unsigned char condition = instruction->opcode & 0xf;
+    unsigned char condition = instruction->encoding.opcode & 0xf;
     if (in_reach(instruction->target, address + length)) {
         out[0] = 0x0f;
         out[1] = 0x80 | condition;
@@ -242,13 +228,13 @@ static size_t move_call(const struct instruction *instruction, uintptr_t address
 {
     const size_t push = INSTRUCTION_PUSH;
     size_t jump;
-    if (instruction->form == FORM_CALL) {
+    if (instruction->encoding.form == FORM_CALL) {
         jump = instruction_jump(instruction->target, address + push, out + push);
     } else {
         if (!copy(instruction, address + push, out + push))
             return 0;
         jump = instruction->length;
-        out[push + instruction->modrm_at] ^= 0x30; /* from /2, call, to /4, jmp */
+        out[push + instruction->encoding.modrm_at] ^= 0x30; /* from /2, call, to /4, jmp */
     }
     out[0] = 0xff;
     out[1] = 0x35;
@@ -261,7 +247,7 @@ static size_t move_call(const struct instruction *instruction, uintptr_t address
 size_t instruction_move(const struct instruction *instruction, uintptr_t address,
                         unsigned char out[INSTRUCTION_MOVED_MAX])
 {
-    switch (instruction->form) {
+    switch (instruction->encoding.form) {
     case FORM_PLAIN:
         return copy(instruction, address, out) ? instruction->length : 0;
     case FORM_JUMP:
