@@ -21,6 +21,8 @@ src_libcore_la_SOURCES = \
 	src/base/runtimes.h \
 	src/base/probe.h \
 	src/base/track.h \
+	src/base/page.c \
+	src/base/page.h \
 	src/settings/values.h \
 	src/settings/rank.c \
 	src/settings/rank.h \

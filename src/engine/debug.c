@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/check.h"
+#include "base/page.h"
 #include "base/text.h"
 #include "engine/retain.h"
 #include "memory/region.h"
@@ -117,15 +118,14 @@ static void enter(struct thread *thread, struct quarantined entry)
 static bool has_room(const struct thread *thread, bool goes_round)
 {
     uintptr_t middle = thread->memory + (thread->memory_end - thread->memory) / 2;
-    return thread->depth == 1 ? !goes_round : region_page_up(hot.cursor) < middle;
+    return thread->depth == 1 ? !goes_round : page_up(hot.cursor) < middle;
 }
 
 static void put_away(struct thread *thread, const struct frame *frame, uintptr_t last)
 {
     /* A nested scope draws from a page of its own on: see find_place. */
-    uintptr_t start =
-        thread->depth == 1 ? region_page_down(frame->start) : region_page_up(frame->start);
-    uintptr_t end = region_page_up(hot.cursor);
+    uintptr_t start = thread->depth == 1 ? page_down(frame->start) : page_up(frame->start);
+    uintptr_t end = page_up(hot.cursor);
     /* First, so that a block which a signal handler draws meanwhile lies behind. */
     hot.cursor = thread->quarantine_end = block_base(end, fixed.config.align);
     signal_fence();
@@ -146,7 +146,7 @@ static void say_too_small(const struct thread *thread)
     text_str(&line, " bytes away: the limit of ");
     text_uint(&line, limit);
     text_str(&line, " bytes is too small; ARENASHIM_LIMIT=");
-    text_uint(&line, region_page_up(fixed.config.capacity + thread->high_water));
+    text_uint(&line, page_up(fixed.config.capacity + thread->high_water));
     text_str(&line, " would do");
     text_end(&line);
 }

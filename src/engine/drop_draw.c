@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/page.h"
 #include "base/track.h"
 #include "engine/debug.h"
 #include "engine/drop.h"
@@ -27,7 +28,7 @@ static bool find_place(struct thread *thread, const struct request *request, str
     /* What is to become inaccessible starts on a page of its own. */
     if (debug_has(DEBUG_QUARANTINE) && thread->depth > 1 &&
         cursor == thread_innermost(thread)->start)
-        cursor = block_base(region_page_up(cursor), fixed.config.align);
+        cursor = block_base(page_up(cursor), fixed.config.align);
     uintptr_t first = cursor + (fixed.checked ? sizeof(struct header) : BLOCK_HEADER);
     place->block = (first + alignment - 1) & ~(alignment - 1);
     place->end = place->block - BLOCK_HEADER +

@@ -4,6 +4,7 @@
  * is written.
  */
 #include "base/check.h"
+#include "base/page.h"
 #include "engine/debug.h"
 #include "engine/frees.h"
 #include "engine/retain_heap.h"
@@ -151,7 +152,7 @@ bool retain_drain(struct thread *thread)
 
 static void free_remotely(struct thread *owner, const struct retain_block *found)
 {
-    uintptr_t pages = region_page_up(found->block), end = region_page_down(found->end);
+    uintptr_t pages = page_up(found->block), end = page_down(found->end);
     /* A thread that is gone takes nothing from the stack, and the slot's next may never come. */
     if (found->large && pages < end && !region_is_claimed(owner->slot))
         region_discard(pages, end);

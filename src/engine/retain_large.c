@@ -6,10 +6,12 @@
  *     | ............ header | block ...       with the header at the end of the first page
  */
 #include "base/numbers.h"
+#include "base/page.h"
 #include "engine/retain_heap.h"
 #include "memory/region.h"
 
-/* A copy of fewer bytes costs less than the system call. */
+/* A copy of fewer bytes costs less than the system call. Longer runs begin at a page of the
+ * system's. */
 #define MOVED_LEAST ((size_t)4 << 20)
 
 /* One byte at least: a block's address is no other's. */
@@ -24,7 +26,8 @@ uintptr_t retain_draw_large(struct thread *thread, const struct request *request
     struct pages *pages = &thread->heap.pages;
     size_t alignment = request_alignment(request);
     size_t offset = lower(higher(alignment, 2 * BLOCK_HEADER), PAGE_BYTES);
-    size_t spare = alignment > PAGE_BYTES ? alignment : 0;
+    size_t unit = request->size < MOVED_LEAST ? PAGE_BYTES : page_size;
+    size_t spare = unit - PAGE_BYTES + (alignment > PAGE_BYTES ? alignment : 0);
     if (request->size > pages->room * PAGE_BYTES || spare > pages->room * PAGE_BYTES)
         return 0;
     uint32_t needed = pages_of(request->size + request->spare, offset);
@@ -37,7 +40,8 @@ uintptr_t retain_draw_large(struct thread *thread, const struct request *request
                                        needed + (uint32_t)(spare / PAGE_BYTES), PAGES_LARGE);
     if (first == PAGES_NONE)
         return 0;
-    uintptr_t block = (pages_address(pages, first) + offset + alignment - 1) & ~(alignment - 1);
+    uintptr_t start = round_up(pages_address(pages, first), unit);
+    uintptr_t block = round_up(start + offset, alignment);
     uint32_t ahead = pages_index(pages, block - offset) - first;
     if (ahead > 0)
         pages_cut(pages, first, ahead);
@@ -100,9 +104,14 @@ void *retain_move(struct thread *thread, void *block, size_t size)
         return NULL; /* it is drawn anew, which counts the overflow */
     /* With room to grow, so that a buffer that grows in small steps moves seldom. */
     uint32_t more = needed + needed / 2 <= pages->room ? needed / 2 : 0;
+    more += (uint32_t)(page_size / PAGE_BYTES - 1);
     uint32_t first = retain_take_pages(thread, &request, needed, needed + more, PAGES_LARGE);
     if (first == PAGES_NONE)
         return NULL;
+    uint32_t ahead = pages_index(pages, page_up(pages_address(pages, first))) - first;
+    if (ahead > 0)
+        pages_cut(pages, first, ahead);
+    first += ahead;
     size_t moved = region_move(pages_address(pages, old), pages_address(pages, first), bytes);
     if (moved == 0) {
         pages_free(pages, first, false);

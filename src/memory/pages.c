@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/compiler.h"
 #include "base/numbers.h"
+#include "base/page.h"
 #include "base/probe.h"
 #include "base/track.h"
 #include "memory/region.h"
@@ -21,12 +22,12 @@
 
 static size_t table_bytes(size_t room)
 {
-    return region_page_up(room * sizeof(struct page));
+    return page_up(room * sizeof(struct page));
 }
 
 static size_t dirty_bytes(size_t room)
 {
-    return region_page_up((room + 63) / 64 * sizeof(uint64_t));
+    return page_up((room + 63) / 64 * sizeof(uint64_t));
 }
 
 size_t pages_span(size_t bytes)
@@ -155,9 +156,9 @@ bool pages_has(const struct pages *pages, uint32_t count)
 static bool commit(struct pages *pages, uint32_t count)
 {
     const uintptr_t ends[PAGES_PARTS] = {
-        region_page_up((uintptr_t)&pages->table[count]),
-        region_page_up((uintptr_t)pages->dirty + (count + 63) / 64 * sizeof(uint64_t)),
-        pages_address(pages, count)};
+        page_up((uintptr_t)&pages->table[count]),
+        page_up((uintptr_t)pages->dirty + (count + 63) / 64 * sizeof(uint64_t)),
+        page_up(pages_address(pages, count))};
     for (size_t i = 0; i < PAGES_PARTS; i++) {
         uintptr_t start = pages->mapped[i];
         if (!region_grow(&pages->mapped[i], &pages->begun[i], ends[i]))
@@ -195,24 +196,30 @@ static uint32_t grow(struct pages *pages, uint32_t count)
     return first;
 }
 
-/* Gives the dirty pages at the end of the free run [first, end) back, `excess` at most. False when
- * the kernel refuses. */
+/* Gives the dirty pages at the end of the free run [first, end) back, `excess` at most, as far as
+ * it holds the system's pages whole; behind the last run nothing has been used. False when the
+ * kernel refuses. */
 static bool clean_run(struct pages *pages, uint32_t first, uint32_t end, uint32_t excess)
 {
+    uint32_t unit = (uint32_t)(page_size / PAGE_BYTES);
+    first = round_up(first, unit);
+    end = end == pages->count ? round_up(end, unit) : round_down(end, unit);
     while (end > first && excess > 0) {
-        uint32_t start = end;
-        while (start > first && excess > 0 && bits_has(pages->dirty, start - 1)) {
-            start--;
-            excess--;
+        uint32_t start = end, dirty = 0, more;
+        while (start > first && dirty < excess &&
+               (more = bits_count(pages->dirty, start - unit, start)) > 0) {
+            start -= unit;
+            dirty += more;
         }
         if (start == end) {
-            end--;
+            end -= unit;
             continue;
         }
         if (!region_discard(pages_address(pages, start), pages_address(pages, end)))
             return false; /* locked memory: the kernel keeps it */
         bits_clear(pages->dirty, start, end);
-        pages->warm -= end - start;
+        pages->warm -= dirty;
+        excess -= lower(dirty, excess);
         end = start;
     }
     return true;
@@ -264,13 +271,12 @@ uint32_t pages_take(struct pages *pages, uint32_t count, enum pages_kind kind)
 static void leave(struct pages *pages, uint32_t first, uint32_t length, enum pages_kind kind)
 {
     uintptr_t start = pages_address(pages, first), end = pages_address(pages, first + length);
+    uintptr_t whole = page_up(start), whole_end = page_down(end);
     pages->used -= length;
-    if (kind == PAGES_MOVED && region_renew(start, end)) {
-        bits_clear(pages->dirty, first, first + length);
-    } else {
-        bits_set(pages->dirty, first, first + length);
-        pages->warm += length;
-    }
+    bits_set(pages->dirty, first, first + length);
+    if (kind == PAGES_MOVED && whole < whole_end && region_renew(whole, whole_end))
+        bits_clear(pages->dirty, pages_index(pages, whole), pages_index(pages, whole_end));
+    pages->warm += bits_count(pages->dirty, first, first + length);
     track_hide((void *)start, length * PAGE_BYTES);
     release(pages, first, length);
 }

@@ -9,9 +9,10 @@
 
 #include "base/compiler.h"
 #include "base/numbers.h"
+#include "base/page.h"
 #include "base/track.h"
 
-#define SLOT_OVERHEAD (REGION_RECORD_BYTES + 2 * REGION_GUARD_BYTES)
+#define SLOT_OVERHEAD (REGION_RECORD_BYTES + 2 * page_size)
 
 /* Of 2^47 bytes of user addresses on x86-64; the host program needs its own. */
 #define BYTES_MAX ((size_t)1 << 44)
@@ -62,7 +63,7 @@ static bool map_anew(uintptr_t start, size_t size, int flags)
 static void divide(struct region *region, struct region_wish wish, size_t slots_wanted)
 {
     size_t least = wish.capacity + SLOT_OVERHEAD;
-    size_t span = region_page_down(region->size / slots_wanted);
+    size_t span = page_down(region->size / slots_wanted);
     if (span > wish.limit + SLOT_OVERHEAD)
         span = wish.limit + SLOT_OVERHEAD;
     if (span < least)
@@ -82,10 +83,10 @@ static bool lies_beside(const struct region *region, uintptr_t address)
 /* Where the kernel puts new mappings; 0 when it does not. */
 static uintptr_t usual_place(void)
 {
-    void *place = mmap(NULL, REGION_GUARD_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *place = mmap(NULL, page_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (place == MAP_FAILED)
         return 0;
-    munmap(place, REGION_GUARD_BYTES);
+    munmap(place, page_size);
     return (uintptr_t)place;
 }
 
@@ -94,8 +95,7 @@ static uintptr_t usual_place(void)
 static bool choose(struct region *region, struct region_wish wish)
 {
     uintptr_t place = usual_place();
-    region->size =
-        region_page_down(lower((wish.limit + SLOT_OVERHEAD) * REGION_SLOTS_MAX, BYTES_MAX));
+    region->size = page_down(lower((wish.limit + SLOT_OVERHEAD) * REGION_SLOTS_MAX, BYTES_MAX));
     if (place == 0)
         return false;
     bool below = place > LOWEST + region->size + BYTES_AWAY;
@@ -123,7 +123,7 @@ static size_t bytes_to_try(struct region_wish wish)
     if (getrlimit(RLIMIT_AS, &address_space) == 0 && address_space.rlim_cur != RLIM_INFINITY &&
         bytes > address_space.rlim_cur / 8)
         bytes = address_space.rlim_cur / 8;
-    return region_page_down(bytes);
+    return page_down(bytes);
 }
 
 static void *map_reserved(void *start, size_t size, int flags)
@@ -141,7 +141,7 @@ static void *map_reserved(void *start, size_t size, int flags)
 static bool reserve(struct region *region, struct region_wish wish)
 {
     size_t least = wish.capacity + SLOT_OVERHEAD;
-    for (size_t bytes = bytes_to_try(wish); bytes >= least; bytes = region_page_down(bytes / 2)) {
+    for (size_t bytes = bytes_to_try(wish); bytes >= least; bytes = page_down(bytes / 2)) {
         void *start = map_reserved(NULL, bytes, 0);
         if (start == MAP_FAILED)
             continue;
@@ -157,12 +157,12 @@ bool region_reserve(struct region *region, struct region_wish wish)
 {
     int saved_errno = errno;
     *region = (struct region){0};
-    if ((size_t)sysconf(_SC_PAGESIZE) > REGION_GUARD_BYTES)
-        return false;
     reserved = track_emulated() || track_plans_addresses() || !choose(region, wish);
-    bool done = !reserved || reserve(region, wish);
+    errno = 0;
+    if (reserved && !reserve(region, wish))
+        return false;
     errno = saved_errno;
-    return done;
+    return true;
 }
 
 /* ---- slots ----------------------------------------------------------------------------------- */
@@ -225,12 +225,12 @@ uintptr_t region_record(const struct region *region, int slot)
 
 uintptr_t region_memory(const struct region *region, int slot)
 {
-    return memories(region) + (size_t)slot * region->span + REGION_GUARD_BYTES;
+    return memories(region) + (size_t)slot * region->span + page_size;
 }
 
 uintptr_t region_memory_end(const struct region *region, int slot)
 {
-    return memories(region) + (size_t)(slot + 1) * region->span - REGION_GUARD_BYTES;
+    return memories(region) + (size_t)(slot + 1) * region->span - page_size;
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -297,8 +297,8 @@ static size_t mapping_length(uintptr_t start, size_t size)
     size_t most = size,
            least = 0; /* what is one is no less than the one, and less than the other */
     for (size_t length = size; length > least;) {
-        if (mremap((void *)start, length, length + REGION_GUARD_BYTES, 0) != MAP_FAILED) {
-            munmap((void *)(start + length), REGION_GUARD_BYTES);
+        if (mremap((void *)start, length, length + page_size, 0) != MAP_FAILED) {
+            munmap((void *)(start + length), page_size);
             return length;
         }
         if (errno == ENOMEM)
@@ -307,7 +307,7 @@ static size_t mapping_length(uintptr_t start, size_t size)
             most = length;
         else
             return 0;
-        length = region_page_down(least + (most - least) / 2);
+        length = page_down(least + (most - least) / 2);
     }
     return least;
 }
@@ -322,10 +322,11 @@ static int moved;
 size_t region_move(uintptr_t from, uintptr_t to, size_t size)
 {
     int saved_errno = errno;
-    size_t done = 0;
-    bool may = __atomic_load_n(&moved, __ATOMIC_RELAXED) < MOVED_MAX;
-    for (int mappings = 0; may && done < size && mappings < MAPPINGS_MAX; mappings++) {
-        size_t length = mapping_length(from + done, size - done);
+    size_t done = 0, whole = page_down(size);
+    bool may = page_down(from | to) == (from | to) &&
+               __atomic_load_n(&moved, __ATOMIC_RELAXED) < MOVED_MAX;
+    for (int mappings = 0; may && done < whole && mappings < MAPPINGS_MAX; mappings++) {
+        size_t length = mapping_length(from + done, whole - done);
         if (length == 0)
             break;
         if (mremap((void *)(from + done), length, length,

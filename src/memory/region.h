@@ -19,22 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/numbers.h"
-
-/* Bytes of a slot's record, and of each guard; a guard is the largest page size there can be. */
+/* Bytes of a slot's record: whole pages on any system. */
 #define REGION_RECORD_BYTES ((size_t)192 << 10)
-#define REGION_GUARD_BYTES ((size_t)4 << 10)
-
-/* The end, or the start, of the page that an address lies in; the start of a page is both. */
-static inline uintptr_t region_page_up(uintptr_t address)
-{
-    return round_up(address, REGION_GUARD_BYTES);
-}
-
-static inline uintptr_t region_page_down(uintptr_t address)
-{
-    return round_down(address, REGION_GUARD_BYTES);
-}
 
 #define REGION_SLOTS_MAX 1024
 
@@ -63,7 +49,8 @@ struct region_wish {
 
 /* Chooses or reserves addresses, as many as the wish needs for REGION_SLOTS_MAX slots or fewer. Of
  * a reservation at most 1/8 of what RLIMIT_AS leaves; half of it whenever the kernel refuses.
- * False, with *region all 0, when not even one slot can be had. */
+ * False, with *region all 0, when not even one slot can be had; errno says why: 0 for that
+ * limit. */
 bool region_reserve(struct region *region, struct region_wish wish);
 
 /* Claims a free slot; -1 when there is none. The same slots are handed out again and again, lowest
@@ -99,16 +86,16 @@ bool region_uncommit(uintptr_t start, uintptr_t end);
  * unchanged when the kernel refuses (locked memory) and false is returned. Page-aligned. */
 bool region_discard(uintptr_t start, uintptr_t end);
 
-/* Moves the pages of [from, from + size) to `to`, where the contents are lost, and copies those
- * that the kernel does not move. Returns bytes moved, where zeroes are left; 0: nothing was done.
- */
+/* Moves the pages of [from, from + size) to `to`, where the contents are lost, and copies what the
+ * kernel does not move, the rest of the last page among it. Returns bytes moved, where zeroes are
+ * left; 0: nothing was done, as where one of the addresses is not page-aligned. */
 size_t region_move(uintptr_t from, uintptr_t to, size_t size);
 
 /* What one region_move has filled is used no more: there may be so many of them. */
 void region_forget_move(void);
 
 /* Gives the pages of [start, end), some of which region_move has filled, back to the kernel, and
- * makes them one mapping with their neighbours. False when the kernel refuses. */
+ * makes them one mapping with their neighbours. False when the kernel refuses. Page-aligned. */
 bool region_renew(uintptr_t start, uintptr_t end);
 
 /* Gives committed memory back with the kernel's own tables of it: zeroes are left. False, and it is

@@ -9,6 +9,7 @@ union wiped_page wiped_page;
 void wiped_start(void)
 {
     int saved_errno = errno;
-    madvise(&wiped_page, sizeof wiped_page, MADV_WIPEONFORK);
+    if (page_size <= PAGE_LARGEST)
+        madvise(&wiped_page, sizeof wiped_page, MADV_WIPEONFORK);
     errno = saved_errno;
 }

@@ -1,26 +1,26 @@
 /*
  * What is 0 in a fork child, however it was made: the kernel gives a child a fresh page in place of
- * this one (madvise MADV_WIPEONFORK; before Linux 4.14 it does not, and only children of fork and
- * _Fork are noticed).
+ * this one (madvise MADV_WIPEONFORK; before Linux 4.14, and where pages are larger than
+ * PAGE_LARGEST, it does not, and only children of fork and _Fork are noticed).
  */
 #ifndef MEMORY_WIPED_H
 #define MEMORY_WIPED_H
 
 #include <stdbool.h>
 
+#include "base/page.h"
+
 struct wiped {
     unsigned generation; /* see route/modules.h; 0: this process has not been noticed yet */
     bool words_taken;    /* see threads_forget_gone */
 };
 
-#define WIPED_BYTES 4096
-
 union wiped_page {
     struct wiped values;
-    unsigned char bytes[WIPED_BYTES];
+    unsigned char bytes[PAGE_LARGEST];
 };
 
-extern union wiped_page wiped_page __attribute__((aligned(WIPED_BYTES)));
+extern union wiped_page wiped_page __attribute__((aligned(PAGE_LARGEST)));
 #define wiped (wiped_page.values)
 
 /* Asks the kernel for it; once, at start. */

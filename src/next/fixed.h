@@ -9,6 +9,7 @@
 
 struct dl_find_object;
 
+#include "base/page.h"
 #include "memory/region.h"
 #include "next/allocator.h"
 #include "next/named_host.h"
@@ -40,19 +41,17 @@ struct fixed {
     struct next_allocator behind_boot; /* next.c: what `next` calls on when it guards the buffer */
 };
 
-#define FIXED_ALIGN 4096
-
 union fixed_pages {
     struct fixed values;
-    unsigned char bytes[(sizeof(struct fixed) + FIXED_ALIGN - 1) / FIXED_ALIGN * FIXED_ALIGN];
+    unsigned char bytes[(sizeof(struct fixed) + PAGE_LARGEST - 1) / PAGE_LARGEST * PAGE_LARGEST];
 };
 
 /* Defined in next.c, whose functions it begins with. */
-extern union fixed_pages fixed_pages __attribute__((aligned(FIXED_ALIGN)));
+extern union fixed_pages fixed_pages __attribute__((aligned(PAGE_LARGEST)));
 #define fixed (fixed_pages.values)
 
-/* Makes the pages read-only, and writable again for a while. On systems with larger pages than
- * FIXED_ALIGN it does nothing: other variables may lie in the same page. */
+/* Makes the pages read-only, and writable again for a while. Where the system's are larger than
+ * PAGE_LARGEST it does nothing: other variables may lie in the same page. */
 void fixed_seal(void);
 void fixed_unseal(void);
 

@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "base/compiler.h"
 #include "base/numbers.h"
+#include "base/page.h"
 #include "base/text.h"
 #include "memory/layout.h"
 
@@ -309,7 +310,7 @@ union fixed_pages fixed_pages = {.values = {
 
 static void protect(int protection)
 {
-    if (sysconf(_SC_PAGESIZE) <= FIXED_ALIGN)
+    if (page_size <= PAGE_LARGEST)
         mprotect(&fixed_pages, sizeof fixed_pages, protection);
 }
 

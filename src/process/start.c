@@ -1,12 +1,14 @@
 #include "process/start.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <link.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/page.h"
 #include "base/text.h"
 #include "base/track.h"
 #include "engine/block.h"
@@ -175,7 +177,7 @@ static void say_limit(struct region_wish wish)
     struct text line;
     text_message(&line);
     text_str(&line, "ARENASHIM_LIMIT: an arena may grow to ");
-    text_uint(&line, region_page_down(fixed.retains ? room / 2 : room));
+    text_uint(&line, page_down(fixed.retains ? room / 2 : room));
     text_str(&line, " bytes, and not to ");
     text_uint(&line, fixed.config.limit);
     text_str(&line, ": there are not as many addresses");
@@ -217,16 +219,23 @@ bool start_routing(void)
     struct region_wish wish = {fixed.config.capacity,
                                fixed.config.limit * (fixed.checked ? BLOCK_CHECKED_ROOM : 1)};
     if (fixed.retains) { /* as much again, for what they retain */
-        wish.capacity += REGION_GUARD_BYTES + pages_span(wish.capacity);
-        wish.limit += REGION_GUARD_BYTES + pages_span(wish.limit);
+        wish.capacity += page_size + pages_span(wish.capacity);
+        wish.limit += page_size + pages_span(wish.limit);
     }
+    int saved_errno = errno;
     if (!region_reserve(&fixed.region, wish)) {
         struct text line;
         text_message(&line);
         text_str(&line, "routing is off: the system refuses the address space for one arena of ");
         text_uint(&line, fixed.config.capacity);
-        text_str(&line, " bytes (at most 1/8 of ulimit -v is taken)");
+        text_str(&line, " bytes (");
+        if (errno == 0)
+            text_str(&line, "at most 1/8 of ulimit -v is taken");
+        else
+            text_error(&line, errno);
+        text_str(&line, ")");
         text_end(&line);
+        errno = saved_errno;
         return false;
     }
     say_limit(wish);
@@ -257,6 +266,7 @@ static void trust_own_variables(void)
 
 static bool prepare(void)
 {
+    page_ask();
     trust_own_variables();
     next_resolve();
     fixed.fork = (pid_t(*)(void))dlsym(RTLD_NEXT, "_Fork");

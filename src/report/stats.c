@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/numbers.h"
+#include "base/page.h"
 #include "engine/frees.h"
 #include "engine/looks.h"
 #include "memory/layout.h"
@@ -158,6 +159,6 @@ uint64_t stats_recommended_capacity(const struct stats *stats)
 {
     /* The cursor of an empty arena lies this far into its memory. */
     uint64_t bytes = stats->need + fixed.config.align - BLOCK_HEADER;
-    uint64_t page = REGION_GUARD_BYTES;
+    uint64_t page = page_size;
     return bytes > UINT64_MAX - page ? bytes : round_up(bytes, page);
 }

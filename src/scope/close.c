@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "base/numbers.h"
+#include "base/page.h"
 #include "base/track.h"
 #include "engine/debug.h"
 #include "engine/drop.h"
@@ -68,7 +69,7 @@ void scope_account_open(struct thread *thread)
 /* Where the arena's next outermost scope starts behind the one that ends. */
 static uintptr_t behind(void)
 {
-    return region_page_down(hot.cursor) + REGION_GUARD_BYTES;
+    return page_down(hot.cursor) + page_size;
 }
 
 /* Whether there is no room behind it for one twice as large as any so far: what does not fit would

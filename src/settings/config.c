@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/numbers.h"
+#include "base/page.h"
 #include "base/parse.h"
 #include "base/text.h"
 #include "settings/rank.h"
@@ -38,11 +39,10 @@ static void refuse(const struct setting *setting, const char *value)
 static void settle_sizes(struct config *config)
 {
     const size_t default_limit = (size_t)1 << 30;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
     config->capacity_is_set = config->capacity != 0;
     config->capacity =
-        round_up(higher(config->capacity, CAPACITY_DEFAULT * !config->capacity_is_set), page);
-    config->limit = round_up(config->limit, page);
+        page_up(higher(config->capacity, CAPACITY_DEFAULT * !config->capacity_is_set));
+    config->limit = page_up(config->limit);
     if (config->limit != 0 && config->limit < config->capacity) {
         struct text line;
         text_message(&line);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/numbers.h"
+#include "base/page.h"
 #include "base/probe.h"
 #include "base/text.h"
 #include "base/track.h"
@@ -78,11 +79,11 @@ bool thread_commit(struct thread *thread, uintptr_t end)
 {
     /* In growing steps, so that a long scope makes few system calls. */
     uintptr_t step = thread->committed + (thread->committed - thread->memory) / 2;
-    uintptr_t wanted = region_page_up(end > step ? end : step);
+    uintptr_t wanted = page_up(end > step ? end : step);
     if (wanted > thread->memory_end)
         wanted = thread->memory_end;
     bool done = region_grow(&thread->committed, &thread->begun, wanted) ||
-                region_grow(&thread->committed, &thread->begun, region_page_up(end));
+                region_grow(&thread->committed, &thread->begun, page_up(end));
     thread_set_limits(thread);
     if (done)
         PROBE(refill, thread->slot, thread->committed - thread->memory);
@@ -121,9 +122,9 @@ size_t kept_note(struct kept *kept, size_t bytes)
 /* Gives the pages from `start` on back. */
 static bool discard(struct thread *thread, uintptr_t start)
 {
-    if (start >= thread->touched || !region_discard(start, region_page_up(thread->touched)))
+    if (start >= thread->touched || !region_discard(start, page_up(thread->touched)))
         return false;
-    PROBE(trim, thread->memory, region_page_up(thread->touched) - start);
+    PROBE(trim, thread->memory, page_up(thread->touched) - start);
     thread->touched = start;
     return true;
 }
@@ -135,7 +136,7 @@ void thread_let_go(struct thread *thread, uintptr_t peak)
         return; /* what lies there is put away, or free for the next scope */
     if (is_adaptive()) {
         size_t kept = kept_note(&thread->kept, peak > thread->memory ? peak - thread->memory : 0);
-        capacity = higher(capacity, region_page_up(kept));
+        capacity = higher(capacity, page_up(kept));
         if (thread->touched - thread->memory <= 2 * capacity)
             return;
     }
@@ -145,7 +146,7 @@ void thread_let_go(struct thread *thread, uintptr_t peak)
 bool thread_trim(struct thread *thread, size_t pad)
 {
     size_t room = thread->committed - thread->memory;
-    return discard(thread, thread->memory + region_page_up(lower(pad, room)));
+    return discard(thread, thread->memory + page_up(lower(pad, room)));
 }
 
 /* ---- modules that are gone ------------------------------------------------------------------- */
@@ -202,11 +203,11 @@ void threads_forget_gone(void)
 static void divide(struct thread *thread)
 {
     uintptr_t end = thread->memory_end;
-    size_t half = region_page_down((end - thread->memory) / 2);
-    while (half + REGION_GUARD_BYTES + pages_span(half) > end - thread->memory)
-        half -= REGION_GUARD_BYTES;
+    size_t half = page_down((end - thread->memory) / 2);
+    while (half + page_size + pages_span(half) > end - thread->memory)
+        half -= page_size;
     thread->memory_end = thread->memory + half;
-    pages_init(&thread->heap.pages, thread->memory_end + REGION_GUARD_BYTES, end);
+    pages_init(&thread->heap.pages, thread->memory_end + page_size, end);
 }
 
 static void record_init(struct thread *thread, int slot)

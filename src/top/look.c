@@ -79,7 +79,7 @@ static void read_name(pid_t pid, const char *address, char name[LOOK_NAME_SIZE])
     size_t length = 0;
     while (length < LOOK_NAME_SIZE - 1) {
         uintptr_t at = (uintptr_t)address + length;
-        size_t piece = lower(LOOK_NAME_SIZE - 1 - length, region_page_up(at + 1) - at);
+        size_t piece = lower(LOOK_NAME_SIZE - 1 - length, round_up(at + 1, PAGE_BYTES) - at);
         if (!process_read(pid, at, name + length, piece))
             break;
         if (memchr(name + length, '\0', piece))

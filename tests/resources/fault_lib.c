@@ -7,8 +7,8 @@
  *                 are counted together, each process counts on from what its parent had
  *   FAULT_ALWAYS  set: every call from there on fails; else this one alone
  *   FAULT_AS      instead of failing: write takes 1 byte (`short`) or none (`nothing`), or is
- *                 interrupted first (`interrupted`), as read is; `large` makes sysconf's page size
- * 64 KiB FAULT_LOG     a line with the function's name is appended for each call that failed
+ *                 interrupted first (`interrupted`), as read is
+ *   FAULT_LOG     a line with the function's name is appended for each call that failed
  *
  * Functions are called by system calls or, those that are none, by their addresses in the C
  * library. Nothing here allocates.
@@ -292,14 +292,6 @@ int getrlimit(__rlimit_resource_t resource, struct rlimit *result)
 int gethostname(char *name, size_t size)
 {
     return HITS(gethostname) ? fail(EPERM) : REAL(gethostname)(name, size);
-}
-
-/* The page size is known without asking the kernel, so this only fails as `large`. */
-long sysconf(int name)
-{
-    if (name == _SC_PAGESIZE && fails_as("large") && HITS(sysconf))
-        return 65536;
-    return REAL(sysconf)(name);
 }
 
 int fcntl(int file, int command, ...)

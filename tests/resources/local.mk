@@ -14,6 +14,7 @@ if !SANITIZERS
 TESTS += \
 	tests/resources/exhausted.sh \
 	tests/resources/faults.sh \
+	tests/resources/pages.sh \
 	tests/resources/resident.sh
 endif
 
@@ -26,5 +27,7 @@ EXTRA_DIST += \
 	tests/resources/faults.cc \
 	tests/resources/faults.sh \
 	tests/resources/huge_lib.c \
+	tests/resources/page_lib.c \
+	tests/resources/pages.sh \
 	tests/resources/resident.c \
 	tests/resources/resident.sh

@@ -739,8 +739,10 @@ static void model_cut(void)
 static void model_trim(void)
 {
     uint32_t kept = (uint32_t)below(800), before = pages.warm;
-    require(pages_trim(&pages, kept) == (before > kept));
-    require(pages.warm == (before < kept ? before : kept));
+    bool trimmed = pages_trim(&pages, kept);
+    require(trimmed == (pages.warm < before));
+    /* Of larger pages the system takes whole ones back. */
+    require(page_size > PAGE_BYTES || pages.warm == (before < kept ? before : kept));
     see_what_was_trimmed(before, 0);
 }
 
@@ -842,8 +844,13 @@ static Suite *pages_suite(void)
     tcase_add_test(tcase, what_is_kept_is_not_given_up);
     tcase_add_test(tcase, growing_gives_warm_pages_up_too);
     tcase_add_test(tcase, warm_pages_that_are_taken_give_nothing_up);
-    tcase_add_loop_test(tcase, random_operations, 0, 4);
     suite_add_tcase(suite, tcase);
+
+    TCase *model = tcase_create("model");
+    tcase_add_checked_fixture(model, set_up, tear_down);
+    tcase_set_timeout(model, 60);
+    tcase_add_loop_test(model, random_operations, 0, 4);
+    suite_add_tcase(suite, model);
     return suite;
 }
 

@@ -19,14 +19,13 @@ static void check_geometry(const struct region *region, struct region_wish wish)
         uintptr_t memory = region_memory(region, slot);
         uintptr_t end = region_memory_end(region, slot);
         require(record == region->start + (size_t)slot * REGION_RECORD_BYTES);
-        require(memory >= region->start + region->slots * REGION_RECORD_BYTES + REGION_GUARD_BYTES);
-        require(end + 2 * REGION_GUARD_BYTES == memory + region->span);
-        require(slot == 0 ||
-                memory == region_memory_end(region, slot - 1) + 2 * REGION_GUARD_BYTES);
-        require(end + REGION_GUARD_BYTES <= region->start + region->size);
+        require(memory >= region->start + region->slots * REGION_RECORD_BYTES + page_size);
+        require(end + 2 * page_size == memory + region->span);
+        require(slot == 0 || memory == region_memory_end(region, slot - 1) + 2 * page_size);
+        require(end + page_size <= region->start + region->size);
         require(region_slot_of(region, memory) == slot && region_slot_of(region, end - 1) == slot);
         require(region_slot_of(region, record) == -1);
-        require(record % 4096 == 0 && memory % 4096 == 0 && end % 4096 == 0);
+        require(record % page_size == 0 && memory % page_size == 0 && end % page_size == 0);
         require(end - memory >= wish.capacity && end - memory <= wish.limit);
     }
 }
@@ -39,14 +38,14 @@ static void give_back(const struct region *region)
 /* ---- reservation ----------------------------------------------------------------------------- */
 
 static const struct region_wish wishes[] = {
-    {4096, 4096},
-    {4096, 8192},
+    {1 << 16, 1 << 16},
+    {1 << 16, 1 << 17},
     {1 << 20, 1 << 20},
     {1 << 20, 1 << 30},
     {(size_t)3 << 29, (size_t)3 << 29},
     {1 << 20, (size_t)1 << 35},
     {1 << 20, (size_t)1 << 40},
-    {12288, ((size_t)1 << 36) + 4096},
+    {3 << 16, ((size_t)1 << 36) + (1 << 16)},
 };
 
 START_TEST(every_wish_gives_sound_slots)
@@ -215,7 +214,7 @@ static uintptr_t pages; /* three of them, in the middle of a slot's memory */
 static void reserve_one(void)
 {
     ck_assert(region_reserve(&one, usual));
-    pages = region_memory(&one, 0) + 40960;
+    pages = region_memory(&one, 0) + 10 * page_size;
 }
 
 static void give_back_one(void)
@@ -226,41 +225,41 @@ static void give_back_one(void)
 START_TEST(commit_gives_zeroed_memory_and_nothing_beside_it)
 {
     errno = ERANGE;
-    ck_assert(region_commit(pages, pages + 8192));
+    ck_assert(region_commit(pages, pages + 2 * page_size));
     ck_assert_int_eq(errno, ERANGE);
-    track_show((void *)pages, 8192);
-    ck_assert(holds_only((void *)pages, 8192, 0));
-    memset((void *)pages, 7, 8192);
+    track_show((void *)pages, 2 * page_size);
+    ck_assert(holds_only((void *)pages, 2 * page_size, 0));
+    memset((void *)pages, 7, 2 * page_size);
     ck_assert(!is_readable(pages - 1));
-    ck_assert(!is_readable(pages + 8192));
+    ck_assert(!is_readable(pages + 2 * page_size));
 }
 END_TEST
 
 START_TEST(a_refused_discard_is_false_and_keeps_errno)
 {
-    uintptr_t beyond = one.start + one.size - 4096;
-    munmap((void *)beyond, 4096);
+    uintptr_t beyond = one.start + one.size - page_size;
+    munmap((void *)beyond, page_size);
     errno = ERANGE;
-    ck_assert(!region_discard(beyond, beyond + 4096));
-    region_forbid(beyond, beyond + 4096);
+    ck_assert(!region_discard(beyond, beyond + page_size));
+    region_forbid(beyond, beyond + page_size);
     ck_assert_int_eq(errno, ERANGE);
 }
 END_TEST
 
 START_TEST(what_is_not_the_regions_is_left_alone)
 {
-    unsigned char *other = mmap((void *)(pages + 4096), 4096, PROT_READ | PROT_WRITE,
+    unsigned char *other = mmap((void *)(pages + page_size), page_size, PROT_READ | PROT_WRITE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (other == MAP_FAILED) /* the region is reserved */
         return;
-    if ((uintptr_t)other == pages + 4096) {
+    if ((uintptr_t)other == pages + page_size) {
         *other = 7;
         errno = ERANGE;
-        ck_assert(!region_commit(pages, pages + 8192));
+        ck_assert(!region_commit(pages, pages + 2 * page_size));
         ck_assert_int_eq(errno, ERANGE);
         ck_assert(*other == 7 && !is_readable(pages));
     }
-    munmap(other, 4096);
+    munmap(other, page_size);
 }
 END_TEST
 
@@ -268,55 +267,55 @@ START_TEST(memory_that_is_uncommitted_can_be_committed_anew)
 {
     for (int round = 0; round < 2; round++) {
         errno = ERANGE;
-        ck_assert(region_commit(pages, pages + 8192));
-        track_show((void *)pages, 8192);
-        ck_assert(holds_only((void *)pages, 8192, 0));
-        memset((void *)pages, 7, 8192);
-        ck_assert(region_uncommit(pages, pages + 8192));
+        ck_assert(region_commit(pages, pages + 2 * page_size));
+        track_show((void *)pages, 2 * page_size);
+        ck_assert(holds_only((void *)pages, 2 * page_size, 0));
+        memset((void *)pages, 7, 2 * page_size);
+        ck_assert(region_uncommit(pages, pages + 2 * page_size));
         ck_assert_int_eq(errno, ERANGE);
-        ck_assert(!is_readable(pages) && !is_readable(pages + 8191));
+        ck_assert(!is_readable(pages) && !is_readable(pages + 2 * page_size - 1));
     }
 }
 END_TEST
 
 START_TEST(discard_zeroes_and_leaves_neighbours)
 {
-    unsigned char resident = 1;
-    ck_assert(region_commit(pages, pages + 12288));
-    track_show((void *)pages, 12288);
-    memset((void *)pages, 7, 12288);
-    ck_assert(region_discard(pages + 4096, pages + 8192));
-    ck_assert_int_eq(mincore((void *)(pages + 4096), 4096, &resident), 0);
-    ck_assert_int_eq(resident & 1, 0);
-    ck_assert(holds_only((void *)pages, 4096, 7));
-    ck_assert(holds_only((void *)(pages + 4096), 4096, 0));
-    ck_assert(holds_only((void *)(pages + 8192), 4096, 7));
+    unsigned char resident[16] = {1};
+    ck_assert(region_commit(pages, pages + 3 * page_size));
+    track_show((void *)pages, 3 * page_size);
+    memset((void *)pages, 7, 3 * page_size);
+    ck_assert(region_discard(pages + page_size, pages + 2 * page_size));
+    ck_assert_int_eq(mincore((void *)(pages + page_size), page_size, resident), 0);
+    ck_assert_int_eq(*resident & 1, 0);
+    ck_assert(holds_only((void *)pages, page_size, 7));
+    ck_assert(holds_only((void *)(pages + page_size), page_size, 0));
+    ck_assert(holds_only((void *)(pages + 2 * page_size), page_size, 7));
 }
 END_TEST
 
 START_TEST(locked_memory_is_not_discarded)
 {
-    ck_assert(region_commit(pages, pages + 4096));
-    track_show((void *)pages, 4096);
-    memset((void *)pages, 7, 4096);
-    if (mlock((void *)pages, 4096) != 0)
+    ck_assert(region_commit(pages, pages + page_size));
+    track_show((void *)pages, page_size);
+    memset((void *)pages, 7, page_size);
+    if (mlock((void *)pages, page_size) != 0)
         return; /* not allowed here */
     errno = ERANGE;
-    bool discarded = region_discard(pages, pages + 4096);
+    bool discarded = region_discard(pages, pages + page_size);
     ck_assert_int_eq(errno, ERANGE);
-    ck_assert(discarded == holds_only((void *)pages, 4096, 0));
-    munlock((void *)pages, 4096);
+    ck_assert(discarded == holds_only((void *)pages, page_size, 0));
+    munlock((void *)pages, page_size);
 }
 END_TEST
 
 START_TEST(forbidden_memory_is_inaccessible)
 {
-    ck_assert(region_commit(pages, pages + 12288));
+    ck_assert(region_commit(pages, pages + 3 * page_size));
     errno = ERANGE;
-    region_forbid(pages + 4096, pages + 8192);
+    region_forbid(pages + page_size, pages + 2 * page_size);
     ck_assert_int_eq(errno, ERANGE);
-    ck_assert(is_readable(pages) && is_readable(pages + 8192));
-    ck_assert(!is_readable(pages + 4096) && !is_readable(pages + 8191));
+    ck_assert(is_readable(pages) && is_readable(pages + 2 * page_size));
+    ck_assert(!is_readable(pages + page_size) && !is_readable(pages + 2 * page_size - 1));
 }
 END_TEST
 

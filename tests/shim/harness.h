@@ -30,6 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/page.h"
 #include "base/text.h"
 #include "base/track.h"
 #include "engine/block.h"
@@ -72,6 +73,11 @@ __attribute__((noreturn, cold)) UNUSED static void require_failed(const char *co
 {
     dprintf(STDERR_FILENO, "%s:%d: not so: %s\n", file, line, condition);
     abort();
+}
+
+__attribute__((constructor)) UNUSED static void ask_for_page(void)
+{
+    page_ask();
 }
 
 #if SANITIZED
