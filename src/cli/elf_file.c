@@ -162,12 +162,12 @@ static const char *judge_needed(int fd, const char *(*judge)(const char *library
     return found;
 }
 
-/* ---- other C libraries ----------------------------------------------------------------------- */
+/* ---- C libraries ----------------------------------------------------------------------------- */
 
 static const char *libc_of_loader(const char *path)
 {
     static const char *const loaders[][2] = {
-        {"ld-musl-", "musl"}, {"ld-uClibc", "uClibc"}, {"linker", "bionic"}};
+        {"ld-linux", "glibc"}, {"ld-musl-", "musl"}, {"ld-uClibc", "uClibc"}, {"linker", "bionic"}};
     const char *file = basename(path);
     for (size_t i = 0; i < COUNT(loaders); i++)
         if (starts_with(file, loaders[i][0]))
@@ -177,10 +177,12 @@ static const char *libc_of_loader(const char *path)
 
 static const char *libc_of_library(const char *library)
 {
+    if (starts_with(library, "libc.so."))
+        return "glibc";
     return strcmp(library, "libc.so") == 0 || starts_with(library, "libc.musl-") ? "musl" : NULL;
 }
 
-const char *elf_other_libc(int fd, const char *path)
+const char *elf_libc(int fd, const char *path)
 {
     ElfW(Ehdr) header;
     ElfW(Phdr) segment;

@@ -26,10 +26,10 @@ bool elf_identify(int fd, struct elf_identity *identity);
  * static-pie alike). False also when its headers cannot be read. */
 bool elf_is_static(int fd);
 
-/* The C library that the program `fd` is for, when it is not glibc: by the dynamic linker that it
- * names, or is (then by the file's `path`), and by the libraries that it needs. NULL also when none
- * of them is known for that, or the headers cannot be read. */
-const char *elf_other_libc(int fd, const char *path);
+/* The C library that the program or library `fd` is for: by the dynamic linker that it names, or is
+ * (then by the file's `path`), else by the libraries that it needs. NULL when none of them is known
+ * for that, or the headers cannot be read. */
+const char *elf_libc(int fd, const char *path);
 
 /* The sanitizer whose runtime brings a malloc of its own into the program `fd` and tolerates none
  * before it: linked into the program, or a library that insists on being the first. NULL when there

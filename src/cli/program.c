@@ -119,17 +119,19 @@ static bool gains_privileges(const char *path)
     return getuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0;
 }
 
-static bool is_foreign(int fd, const char *shim)
+static bool is_foreign(int fd, int shim)
 {
-    int shim_fd = open_to_read(shim);
-    if (shim_fd < 0)
-        return false;
     struct elf_identity program, library;
-    bool foreign = elf_identify(fd, &program) && elf_identify(shim_fd, &library) &&
-                   (program.class != library.class || program.data != library.data ||
-                    program.machine != library.machine);
-    close(shim_fd);
-    return foreign;
+    return elf_identify(fd, &program) && elf_identify(shim, &library) &&
+           (program.class != library.class || program.data != library.data ||
+            program.machine != library.machine);
+}
+
+/* The program's C library when it is another than the shim's, else NULL. */
+static const char *other_libc(int fd, const char *path, int shim)
+{
+    const char *found = elf_libc(fd, path), *own = elf_libc(shim, "");
+    return found && own && strcmp(found, own) != 0 ? found : NULL;
 }
 
 /* What there is to say about preloading into a program, and whether it must not be tried. */
@@ -143,12 +145,12 @@ struct obstacle {
 static struct obstacle find_obstacle(const char *path, const char *shim)
 {
     struct obstacle found = {NULL, "", false};
-    int fd = open_to_read(path);
+    int fd = open_to_read(path), shim_fd = open_to_read(shim);
     if (fd >= 0) {
         const char *name = NULL;
-        if (is_foreign(fd, shim))
+        if (is_foreign(fd, shim_fd))
             found.reason = "is built for another machine or word size than the shim";
-        else if ((name = elf_other_libc(fd, path)) != NULL)
+        else if ((name = other_libc(fd, path, shim_fd)) != NULL)
             found = (struct obstacle){"has another C library than the shim: ", name, true};
         else if (elf_is_static(fd))
             found.reason = "is statically linked, and only the dynamic linker can preload";
@@ -156,6 +158,8 @@ static struct obstacle find_obstacle(const char *path, const char *shim)
             found = (struct obstacle){"brings its own malloc by ", name, true};
         close(fd);
     }
+    if (shim_fd >= 0)
+        close(shim_fd);
     if (!found.reason && gains_privileges(path))
         found.reason = "is set-user-ID, set-group-ID or has file capabilities, and the dynamic "
                        "linker then ignores preloaded paths";

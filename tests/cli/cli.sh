@@ -529,6 +529,12 @@ test_other_c_library() {
     make_script "$tmp/musl" "$tmp/script.musl"
     warns 'a script with an interpreter of musl: a warning' \
         "'$tmp/musl', the interpreter of '$tmp/script.musl', $reason" "$tmp/script.musl"
+    musl-gcc -shared -fPIC -o "$tmp/musl.so" "$tmp/musl.c"
+    capture "$arenashim" run --shim="$tmp/musl.so" -- "$tmp/musl"
+    is 'a program of musl with a shim of musl: no warning' "$status:$out:$err" 5:ran:
+    capture "$arenashim" run --shim="$tmp/musl.so" -- true
+    is 'a program of glibc with a shim of musl: a warning' "$status:$err" \
+        "0:arenashim: warning: 'true' has another C library than the shim: glibc; it runs without the shim"
     local loader
     loader=$(LC_ALL=C readelf -l "$tmp/musl" | sed -n 's/.*interpreter: \(.*\)]/\1/p')
     warns "musl's dynamic linker run as a program: a warning" "'$loader' $reason" \
