@@ -1,6 +1,5 @@
 # The run of everything that is measured. BENCH_FLAGS are options of bench/run.sh, for instance
 # BENCH_FLAGS='--only hot'.
-.PHONY: bench bench-check bench-quick
 bench: all
 	$(srcdir)/bench/run.sh $(BENCH_FLAGS) .
 bench-quick: all

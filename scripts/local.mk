@@ -1,6 +1,8 @@
 EXTRA_DIST += scripts/coverage.sh scripts/demo.sh scripts/test.sh scripts/valgrind-check.sh scripts/packages.sh
 
+if COMMAND
 pkglibexec_SCRIPTS = valgrind-check
+endif
 CLEANFILES += valgrind-check
 valgrind-check: scripts/valgrind-check.sh
 	$(AM_V_GEN)cp $(srcdir)/scripts/valgrind-check.sh $@ && chmod +x $@

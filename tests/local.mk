@@ -20,6 +20,7 @@ AM_TESTS_ENVIRONMENT = \
 
 EXTRA_DIST += tests/tap.sh
 
+if COMMAND
 include tests/arena/local.mk
 if HAVE_CHECK
 include tests/kernels/local.mk
@@ -51,3 +52,4 @@ include tests/keeps/local.mk
 endif
 
 include tests/resources/local.mk
+endif
