@@ -11,11 +11,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/packages.sh
 . scripts/packages.sh
 
-need_packages "${build_packages[@]}" "${bench_packages[@]}" clang clang-format libclang-rt-dev \
-    lld mold musl-tools shellcheck mandoc binutils strace gdb heaptrack libjemalloc2 libmimalloc2.0 \
-    libtcmalloc-minimal4 sqlite3 git perl-base python3 xz-utils redis-server redis-tools \
-    libpython3.11-testsuite golang-go ocaml-nox qemu-user openmpi-bin libopenmpi-dev libucx-dev \
-    python3-junitparser chromium
+need_packages "${build_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}"
 
 if [ -f config.status ]; then
     echo "test.sh builds outside the source tree, which is configured: run 'make distclean' first" >&2

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Builds this tree and runs make check in a Debian of another release or architecture, made for that by
+# debootstrap and removed afterwards. Prints versions, what failed and what was skipped, and closes with a
+# line "N passed, N failed, N skipped". Root is needed.
+#
+# usage: scripts/test-in.sh SUITE [ARCH [VARIABLE=VALUE...]]     (default: this machine's architecture)
+#        scripts/test-in.sh trixie
+#        scripts/test-in.sh bullseye amd64 TESTS=tests/preload/routing.sh CONFIGURE=--enable-debug
+#
+# Variables go to make check, but CONFIGURE, whose words go to configure. With ROOT=DIRECTORY in the
+# environment the root lies there, is used again when it is there already, and stays.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/packages.sh
+. scripts/packages.sh
+# shellcheck source=scripts/root.sh
+. scripts/root.sh
+
+if [[ ! ${1-} =~ ^[a-z]+$ || ! ${2-any} =~ ^[a-z0-9]+$ ]]; then
+    echo 'usage: scripts/test-in.sh SUITE [ARCH [VARIABLE=VALUE...]], for instance: scripts/test-in.sh trixie' >&2
+    exit 2
+fi
+suite=$1
+arch=${2:-$(dpkg --print-architecture)}
+shift $(($# < 2 ? $# : 2))
+configure=()
+variables=()
+for variable; do
+    case $variable in
+    CONFIGURE=*) read -ra configure <<<"${variable#*=}" ;;
+    *=*) variables+=("$variable") ;;
+    *)
+        printf 'scripts/test-in.sh: %s: variables of make are accepted, as TESTS=tests/cli/cli.sh\n' "$variable" >&2
+        exit 2
+        ;;
+    esac
+done
+
+if [ -z "${ROOT-}" ]; then
+    directory=$(mktemp -d)/$suite-$arch
+    trap 'rm -rf --one-file-system "${directory%/*}"' EXIT
+else
+    directory=$ROOT
+fi
+log=$directory/source.log
+if [ ! -d "$directory/etc" ]; then
+    need_packages debootstrap
+    printf 'making a root of Debian %s for %s in %s\n' "$suite" "$arch" "$directory"
+    make_root "$suite" "$arch" "$directory"
+fi
+
+rm -rf "$directory/source"
+mkdir "$directory/source"
+git ls-files -z | tar --null -T - -c | tar -x -C "$directory/source"
+
+# inside SCRIPT [WORD...]: bash there, in the tree
+inside() {
+    # shellcheck disable=SC2016 # expanded there
+    in_root "$directory" bash -c 'cd /source && eval "$0"' "$@"
+}
+
+# shellcheck disable=SC2016 # expanded inside
+inside '. scripts/packages.sh && need_packages "${build_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}"'
+# shellcheck disable=SC2016
+inside 'dpkg-query -W -f "\${db:Status-Abbrev} \${Package} \${Version}\n" libc6 gcc g++ clang binutils \
+    valgrind libdw-dev libzydis-dev check 2>/dev/null | sed -n "s/^ii *//p"'
+
+# shellcheck disable=SC2016
+inside 'autoreconf -i && mkdir build && cd build && ../configure -q --enable-werror "$@" && make -j"$(nproc)"' \
+    "${configure[@]}" >"$log" 2>&1 || {
+    tail -n 40 "$log"
+    echo '0 passed, 1 failed, 0 skipped'
+    exit 1
+}
+sed -n '/^configure: WARNING/p' "$log"
+# shellcheck disable=SC2016
+inside 'make -C build -j"$(nproc)" check "$@"' "${variables[@]}" >"$log" 2>&1 || true
+
+# What Automake prints of each test: its result, its script, and its number and name there.
+grep -E '^(FAIL|ERROR|XPASS|SKIP): ' "$log" | sort || true
+count() {
+    grep -cE "^($1): " "$log" || true
+}
+passed=$(count 'PASS|XFAIL')
+failed=$(count 'FAIL|ERROR|XPASS')
+if [ "$((passed + failed))" -eq 0 ]; then # no test has run
+    tail -n 40 "$log"
+    failed=1
+fi
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$(count SKIP)"
+[ "$failed" -eq 0 ]
