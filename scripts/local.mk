@@ -5,12 +5,12 @@ pkglibexec_SCRIPTS = valgrind-check
 endif
 CLEANFILES += valgrind-check
 valgrind-check: scripts/valgrind-check.sh
-	$(AM_V_GEN)cp $(srcdir)/scripts/valgrind-check.sh $@ && chmod +x $@
+	$(AM_V_GEN)$(INSTALL_SCRIPT) $(srcdir)/scripts/valgrind-check.sh $@
 
 # Builds by itself, whatever this build is like.
 coverage:
 	$(srcdir)/scripts/coverage.sh
 
 # GDB finds the script by the path and name of the library.
-gdbdir = $(datadir)/gdb/auto-load$(libdir)
+gdbdir = $(datadir)/gdb/auto-load$(preloaddir)
 dist_gdb_DATA = scripts/libarenashim.so-gdb.py

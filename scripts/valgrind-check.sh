@@ -50,7 +50,8 @@ find_shim() {
     local here candidate
     here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
     for candidate in "${ARENASHIM_SHIM-}" "$here/../.libs/libarenashim.so" \
-        "$here/../../lib/libarenashim.so" "$here/../../lib/$(uname -m)-linux-gnu/libarenashim.so"; do
+        "$here/.libs/libarenashim.so" \
+        "$here"/../../lib{,"/$(uname -m)-linux-gnu"}{,/arenashim}/libarenashim.so; do
         if [ -n "$candidate" ] && [ -f "$candidate" ]; then
             readlink -f "$candidate"
             return

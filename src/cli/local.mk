@@ -46,6 +46,5 @@ arenashim_CPPFLAGS = \
 	-I$(top_srcdir)/include \
 	-DARENASHIM_VERSION='"$(PACKAGE_VERSION)"' \
 	-DARENASHIM_BINDIR='"$(bindir)"' \
-	-DARENASHIM_LIBDIR='"$(libdir)"' \
-	-DARENASHIM_PKGLIBEXECDIR='"$(pkglibexecdir)"' \
-	-DARENASHIM_SRCDIR='"$(abs_top_srcdir)"'
+	-DARENASHIM_PRELOADDIR='"$(preloaddir)"' \
+	-DARENASHIM_PKGLIBEXECDIR='"$(pkglibexecdir)"'

@@ -11,6 +11,7 @@
 #include "cli/elf_file.h"
 
 #define SHIM "libarenashim.so"
+#define BUILT_SHIM ".libs/" SHIM
 #define CHECK_SCRIPT "valgrind-check"
 
 /* Writes "`directory`/`name`" to `path`; false when that is too long or cannot be read. */
@@ -44,14 +45,14 @@ static bool executable_directory(char directory[PATH_MAX])
     return true;
 }
 
-/* The shim of the build tree that the executable lies in; false when it lies in none. */
-static bool find_built_shim(char path[PATH_MAX])
+/* `name` in the build tree that the executable lies in; false when it lies in none. */
+static bool find_built(const char *name, char path[PATH_MAX])
 {
     char directory[PATH_MAX];
     if (!executable_directory(directory))
         return false;
     strip_suffix(directory, "/.libs");
-    return find_file(directory, ".libs/" SHIM, path);
+    return find_file(directory, name, path);
 }
 
 /* Moves `installed`, a directory given to configure, the way the executable was moved from
@@ -93,8 +94,8 @@ void locate_shim(const char *given, char path[PATH_MAX])
         if (!realpath(given, path) || !is_shared_library(path))
             errx(EXIT_CANCELED, "--shim='%s' is not accepted; it takes a readable shared library",
                  given);
-    } else if (!find_built_shim(path) && !find_installed(ARENASHIM_LIBDIR, SHIM, path)) {
-        errx(EXIT_CANCELED, "cannot find " SHIM " beside this command or in " ARENASHIM_LIBDIR
+    } else if (!find_built(BUILT_SHIM, path) && !find_installed(ARENASHIM_PRELOADDIR, SHIM, path)) {
+        errx(EXIT_CANCELED, "cannot find " SHIM " beside this command or in " ARENASHIM_PRELOADDIR
                             "; --shim=FILE of 'arenashim run' names it");
     }
     if (strpbrk(path, " :"))
@@ -105,8 +106,8 @@ void locate_shim(const char *given, char path[PATH_MAX])
 void locate_check_script(char path[PATH_MAX])
 {
     char shim[PATH_MAX];
-    bool found = find_built_shim(shim)
-                     ? find_file(ARENASHIM_SRCDIR, "scripts/" CHECK_SCRIPT ".sh", path)
+    bool found = find_built(BUILT_SHIM, shim)
+                     ? find_built(CHECK_SCRIPT, path)
                      : find_installed(ARENASHIM_PKGLIBEXECDIR, CHECK_SCRIPT, path);
     if (!found)
         errx(EXIT_CANCELED, "cannot find the script behind 'arenashim check', '%s'", path);

@@ -743,10 +743,8 @@ END
         capture "$moved" check -- "$tmp/static"
         like 'check: a static program: a warning' "$err" "warning: '$tmp/static' is statically"
     fi
-    if [ -r "${srcdir:-.}/scripts/valgrind-check.sh" ]; then
-        fails 'check: in the build tree the script of the source tree is found' 127 \
-            "cannot run '/no/such'" "$arenashim" check -- /no/such
-    fi
+    fails 'check: in the build tree its script is found' 127 "cannot run '/no/such'" \
+        "$arenashim" check -- /no/such
     find "$tmp/prefix" -name valgrind-check -exec chmod 644 {} +
     fails 'check: a script without execute permission' 125 "cannot run '$tmp/prefix/.*-check'" \
         "$moved" check -- true
