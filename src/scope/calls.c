@@ -1,6 +1,7 @@
 /*
  * Functions that these call must be quiet, too: else the compiler saves all registers. A call of
- * one that is not has a fence behind it: clang would put the registers back and jump there.
+ * one that is not, or that has a second argument, has a fence behind it: clang would put the
+ * registers back, the argument's, too, and jump there.
  */
 #include "scope/calls.h"
 
@@ -51,8 +52,11 @@ HOT bool named_enter(struct named_call *call)
     const struct module *module = __atomic_load_n(&call->function->module, __ATOMIC_ACQUIRE);
     if (!is_ready(thread, call, module))
         return false;
-    if (UNLIKELY(!call->function->retain))
-        return enter_dropping(call, module);
+    if (UNLIKELY(!call->function->retain)) {
+        bool entered = enter_dropping(call, module);
+        signal_fence();
+        return entered;
+    }
     if (must_settle(thread))
         settle_quietly(thread);
     bool shut = UNLIKELY(thread->depth > 0) && gate_heap_is_shut(thread);
