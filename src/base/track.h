@@ -34,7 +34,7 @@
 #define VALGRIND_MEMPOOL_CHANGE(pool, from, to, size)                                              \
     ((void)(pool), (void)(from), (void)(to), (void)(size))
 #define VALGRIND_MEMPOOL_TRIM(pool, start, size) ((void)(pool), (void)(start), (void)(size))
-#define VALGRIND_MAKE_MEM_NOACCESS(start, size) ((void)(start), (void)(size), 0)
+#define VALGRIND_MAKE_MEM_NOACCESS(start, size) ((void)(start), (void)(size))
 #define VALGRIND_MAKE_MEM_DEFINED(start, size) ((void)(start), (void)(size), 0)
 #define VALGRIND_DISCARD_TRANSLATIONS(start, size) ((void)(start), (void)(size))
 #define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
@@ -84,7 +84,7 @@ static inline void track_hide(const void *start, size_t size)
 /* Lets the shim itself read and write hidden memory until the next track_hide of it. */
 static inline void track_show(const void *start, size_t size)
 {
-    VALGRIND_MAKE_MEM_DEFINED(start, size);
+    (void)VALGRIND_MAKE_MEM_DEFINED(start, size);
 }
 
 /* Between these the calling thread may look at hidden memory, which another may do at the same
