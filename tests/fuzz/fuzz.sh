@@ -14,16 +14,19 @@ kept=$(realpath "${BUILDDIR:-.}")
 include=$(pkg-config --cflags check 2>/dev/null) ||
     plan_skip 'check, whose header tests/shim/harness.h includes, is not installed'
 
-# target COMPILER NAME FLAG... SOURCE...: builds $tmp/NAME and the whole core with it.
+# The core: for libFuzzer its sources, which it counts branches of, else as it is built.
+core=("$source_dir"/src/{base,settings,memory,next,thread,route,engine,scope,report}/*.c
+    "$source_dir"/src/process/{start,life,marks}.c "$source_dir"/src/arena/*.c)
+built_core=("$kept/src/.libs/libcore.a" "$ARENA_LIB")
+
+# target COMPILER NAME FLAG... FILE...: builds $tmp/NAME
 target() {
     local compiler=$1 name=$2
     shift 2
     # shellcheck disable=SC2086
     capture $compiler -std=gnu11 -g -O1 -fno-builtin -fexceptions -pthread -D_GNU_SOURCE \
         -DPACKAGE_VERSION='"fuzz"' $include -I"$source_dir/include" -I"$source_dir/src" \
-        -I"$source_dir/tests" -o "$tmp/$name" "$@" "$here/$name.c" \
-        "$source_dir"/src/{base,settings,memory,next,thread,route,engine,scope,report}/*.c \
-        "$source_dir"/src/process/{start,life,marks}.c "$source_dir"/src/arena/*.c
+        -I"$source_dir/tests" -o "$tmp/$name" "$here/$name.c" "$@"
     [ "$status" -eq 0 ]
 }
 
@@ -48,7 +51,7 @@ for name in config operations; do
     corpus=("$here/corpus-$name"/*)
     if has_libfuzzer; then
         if ! target clang "fuzz_$name" -fsanitize=fuzzer,address,undefined \
-            -fno-sanitize-recover=all; then
+            -fno-sanitize-recover=all "${core[@]}"; then
             not_ok "$name: compiles" "$err"
             continue
         fi
@@ -64,7 +67,7 @@ for name in config operations; do
         check "$name: libFuzzer executed inputs" test "${executed:-0}" -gt "${#corpus[@]}"
         tap_comment "$name: ${executed:-0} inputs"
     else
-        if ! target "$cc" "fuzz_$name" "$here/main.c"; then
+        if ! target "$cc" "fuzz_$name" "$here/main.c" "${built_core[@]}"; then
             not_ok "$name: compiles" "$err"
             continue
         fi
