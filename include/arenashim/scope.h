@@ -38,8 +38,16 @@ typedef struct arena_scope_site {
     const char *label; /* any text, or NULL */
     const char *file;  /* source file, or NULL */
     uint32_t line;     /* 1-based, 0 when unknown */
-    uint32_t reserved; /* must be 0 */
+    uint32_t flags;    /* 0 or ARENA_SCOPE_RETAINS */
 } arena_scope_site;
+
+/*
+ * The scope drops nothing: what is alive at its end stays valid until it is freed, whoever keeps it.
+ * For languages whose run-time systems keep memory of their own, and that promise their users that
+ * nothing dangles. Everybody's calls are routed in it, and it holds in spite of ARENASHIM_END. A
+ * thread's first such scope makes the begins and ends of all its scopes somewhat slower.
+ */
+#define ARENA_SCOPE_RETAINS ((uint32_t)1)
 
 /* What begin returns and end takes. An id of 0 stands for "no scope was begun"; ending it does
  * nothing. */

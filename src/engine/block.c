@@ -18,7 +18,7 @@ static bool is_foreign(const void *block)
 
 static bool is_retained(const void *block)
 {
-    return UNLIKELY(fixed.retains) && retain_holds(block);
+    return UNLIKELY(threads_retain) && retain_holds(block);
 }
 
 /* ---- drawing --------------------------------------------------------------------------------- */

@@ -57,7 +57,7 @@ static void verify(const void *block, const struct header *header, const char *w
 {
     uintptr_t end = header_end(header);
     uintptr_t asked_end = (uintptr_t)block + header->asked;
-    bool is_retained = fixed.retains && retain_holds(block);
+    bool is_retained = threads_retain && retain_holds(block);
     size_t odd = is_retained ? end % BLOCK_HEADER : (end + BLOCK_HEADER) % ALIGN_MIN;
     if (odd != 0 || (end > hot.cursor && !is_retained) || end <= (uintptr_t)block ||
         header->asked == 0 || header->asked > end - (uintptr_t)block ||

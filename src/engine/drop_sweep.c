@@ -72,7 +72,7 @@ static void sweep(struct thread *thread, const struct frame *frame)
 
 static void set_paths(struct thread *thread, bool in_gap)
 {
-    bool slow = in_gap || fixed.retains;
+    bool slow = in_gap || thread->retains;
     thread->fast_begins = slow ? 0 : SCOPE_DEPTH_MAX;
     thread->slow_ends = slow ? UINTPTR_MAX : 0;
 }

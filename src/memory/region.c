@@ -15,7 +15,7 @@
 #define SLOT_OVERHEAD (REGION_RECORD_BYTES + 2 * page_size)
 
 /* Of 2^47 bytes of user addresses on x86-64; the host program needs its own. */
-#define BYTES_MAX ((size_t)1 << 44)
+#define BYTES_MAX ((size_t)1 << 45)
 
 /* Slots for the full limit are fewer where they are large, but not fewer than these. */
 #define SLOTS_WANTED 4
@@ -34,7 +34,7 @@
 /* Where they are reserved: Valgrind 3.19 refuses reservations of 2^36 bytes and more and slows down
  * with large ones. Such a region is divided into at least so many slots, if need be smaller ones.
  */
-#define BYTES_EMULATED ((size_t)1 << 33)
+#define BYTES_EMULATED ((size_t)1 << 34)
 #define SLOTS_RESERVED 64
 
 /* Whether the region is one inaccessible mapping; else its parts are mapped as they are committed.

@@ -25,8 +25,7 @@ struct fixed {
     struct region thrower; /* code in the program that draws exceptions: see route/thrower.h */
     size_t bias;           /* a block of n bytes occupies (n + bias) & mask bytes; see layout.h */
     size_t mask;
-    bool retains;      /* there may be scopes that retain what is alive: see retain.h */
-    bool judges;       /* in such scopes, too, callers are judged by their module */
+    bool judges;       /* in scopes that retain, too, callers are judged by their module */
     bool everybody;    /* there, modules without a mark take part, unless the user's list says no */
     uint64_t small;    /* hot.small where the fast paths serve; 0: they never do */
     bool checked;      /* memcheck watches, or ARENASHIM_DEBUG is set: see header.h */

@@ -23,10 +23,12 @@
 static COLD struct site_stats *find_stats(struct thread *thread, const arena_scope_site *site)
 {
     struct site_cache_entry *entry = &thread->site_cache[site_hash(site)];
-    entry->stats = NULL; /* a signal handler must not find the new key with the old statistics */
+    entry->stats = NULL; /* a signal handler must not find the new site with the old statistics */
     signal_fence();
     struct site_stats *stats = &thread->sites[sites_find(site)];
-    entry->key = *site;
+    entry->label = site->label;
+    entry->file = site->file;
+    entry->numbers = site_numbers(site);
     signal_fence();
     entry->stats = stats;
     return stats;
@@ -38,7 +40,7 @@ static ALWAYS_INLINE struct site_stats *cached_stats(struct thread *thread,
 {
     const struct site_cache_entry *entry = &thread->site_cache[site_hash(site)];
     struct site_stats *stats = entry->stats;
-    return LIKELY(stats != NULL) && LIKELY(site_same(&entry->key, site)) ? stats : NULL;
+    return LIKELY(stats != NULL) && LIKELY(site_is_cached(entry, site)) ? stats : NULL;
 }
 
 static struct site_stats *stats_of(struct thread *thread, const arena_scope_site *site)
@@ -47,8 +49,28 @@ static struct site_stats *stats_of(struct thread *thread, const arena_scope_site
     return LIKELY(stats != NULL) ? stats : find_stats(thread, site);
 }
 
-/* The first scope of a thread or of a module, or after a module was unloaded or a trim asked for,
- * and scopes nested too deeply to be told apart: these are part of the innermost one that is. */
+static bool asks_to_retain(const arena_scope_site *site)
+{
+    return (site->flags & ARENA_SCOPE_RETAINS) != 0;
+}
+
+/* Before a thread's first scope that retains. Those that are open drop, and have perhaps been
+ * opened by the fast path, which leaves such words as it finds them. */
+static COLD void prepare_to_retain(struct thread *thread)
+{
+    if (thread->retains)
+        return;
+    __atomic_store_n(&threads_retain, true, __ATOMIC_RELAXED);
+    for (uint64_t i = 0; i < thread->depth; i++)
+        thread->frames[i].outer_module_size = 0;
+    thread->fast_begins = 0;
+    thread->slow_ends = UINTPTR_MAX;
+    thread->retains = true;
+}
+
+/* The first scope of a thread or of a module, the first that retains, or after a module was
+ * unloaded or a trim asked for, and scopes nested too deeply to be told apart: these are part of
+ * the innermost one that is. */
 static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr_t caller)
 {
     if (!hot.thread && !start_shim())
@@ -57,9 +79,13 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
     if (!thread)
         return (arena_scope_token){0};
     scope_close_left(thread, (uintptr_t)__builtin_frame_address(0));
-    const struct module *module = scope_mark_module(thread, caller);
+    bool retains = asks_to_retain(site);
+    const struct module *module = retains ? NULL : scope_mark_module(thread, caller);
+    if (retains)
+        prepare_to_retain(thread);
     if (thread->depth < SCOPE_DEPTH_MAX)
-        return scope_open(thread, stats_of(thread, site), fixed.config.end == END_RETAIN, module);
+        return scope_open(thread, stats_of(thread, site), retains || fixed.config.end == END_RETAIN,
+                          module);
     settle_innermost(thread); /* its end must account for the deeper ones */
     thread->excess++;
     return (arena_scope_token){token_make(thread, TOKEN_EXCESS)};
@@ -73,13 +99,16 @@ static OUT_OF_LINE arena_scope_token begin_elsewhere(const arena_scope_site *sit
     struct thread *thread = hot.thread;
     if (!site)
         site = &unmarked;
-    if (UNLIKELY(!thread || caller - hot.module_start >= hot.module_size ||
+    bool retains = asks_to_retain(site);
+    if (UNLIKELY(!thread ||
+                 (retains ? !thread->retains : caller - hot.module_start >= hot.module_size) ||
                  thread->modules.generation != modules_generation() ||
                  thread->depth >= SCOPE_DEPTH_MAX || gate_is_busy(thread) ||
                  (thread->depth == 0 && fixed.config.scopes != SCOPES_NONE) ||
                  thread->call <= (uintptr_t)__builtin_frame_address(0)))
         return begin_slowly(site, caller);
-    return scope_open(thread, stats_of(thread, site), fixed.config.end == END_RETAIN, NULL);
+    return scope_open(thread, stats_of(thread, site), retains || fixed.config.end == END_RETAIN,
+                      NULL);
 }
 
 static OUT_OF_LINE arena_scope_token open_and_begin(const arena_scope_site *site, uintptr_t caller,

@@ -177,7 +177,7 @@ static void say_limit(struct region_wish wish)
     struct text line;
     text_message(&line);
     text_str(&line, "ARENASHIM_LIMIT: an arena may grow to ");
-    text_uint(&line, page_down(fixed.retains ? room / 2 : room));
+    text_uint(&line, page_down(room / 2));
     text_str(&line, " bytes, and not to ");
     text_uint(&line, fixed.config.limit);
     text_str(&line, ": there are not as many addresses");
@@ -215,13 +215,12 @@ bool start_routing(void)
         let_leaks_be_found();
     }
     fixed.checked = track_active() || fixed.config.debug != 0;
-    fixed.retains = may_retain(&fixed.config);
+    threads_retain = may_retain(&fixed.config);
     struct region_wish wish = {fixed.config.capacity,
                                fixed.config.limit * (fixed.checked ? BLOCK_CHECKED_ROOM : 1)};
-    if (fixed.retains) { /* as much again, for what they retain */
-        wish.capacity += page_size + pages_span(wish.capacity);
-        wish.limit += page_size + pages_span(wish.limit);
-    }
+    /* As much again, for scopes that retain: any mark may ask for one. */
+    wish.capacity += page_size + pages_span(wish.capacity);
+    wish.limit += page_size + pages_span(wish.limit);
     int saved_errno = errno;
     if (!region_reserve(&fixed.region, wish)) {
         struct text line;

@@ -16,6 +16,7 @@
 #include "report/output.h"
 #include "report/stats.h"
 #include "settings/rank.h"
+#include "thread/thread.h"
 
 /* How many modules the text form names. */
 #define MODULES_NAMED 5
@@ -173,7 +174,7 @@ static void plain(struct text *out, const struct stats *stats)
     text_passed(out, stats);
     row(out, "freed in scope", stats->freed, " blocks");
     row(out, "ignored frees", stats->ignored_frees, " from other threads or after the scope");
-    if (fixed.retains) {
+    if (threads_retain) {
         row(out, "survivors", stats->all_sites.survivors, " blocks alive at the end of a scope");
         row(out, "pinned by them", stats->all_sites.pinned, " bytes at most");
         row(out, "late frees", stats->late_frees, " of such blocks");

@@ -138,14 +138,14 @@ static void close_dropping_slowly(struct thread *thread, struct frame *frame)
     uintptr_t peak = frame->peak;
     uint64_t small = frame->outer_small;
     frame->live = 0;
-    if (fixed.retains) {
+    if (thread->retains) {
         hot_use_module(frame->outer_module_start, frame->outer_module_size);
         signal_fence();
         if (UNLIKELY(frame->unloads != modules_unloads))
             hot.module_size = 0; /* whose that was may be gone */
     }
     leave_dropping(thread, frame);
-    if (fixed.retains)
+    if (thread->retains)
         hot.small = small;
     if (close_lets_go(thread, 0))
         thread_let_go(thread, peak);

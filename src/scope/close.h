@@ -47,6 +47,7 @@ static ALWAYS_INLINE void leave_retaining(struct thread *thread, struct frame *f
     signal_fence();
     thread->depth--;
     signal_fence();
+    frame->retains = false; /* the fast path of begin, where there is one, finds it so */
     hot.start = start; /* once more: a handler's free may have set it for the scope that ends */
     signal_fence();
     hot.small = small;

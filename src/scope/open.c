@@ -44,7 +44,7 @@ arena_scope_token scope_open(struct thread *thread, struct site_stats *stats, bo
     bool shut = gate_heap_is_shut(thread);
     if (UNLIKELY(busy != 0 && !gate_is_busy(thread))) {
         busy = 0; /* a jump has ended the scope that it was for, in the middle of a slow path */
-        if (fixed.retains)
+        if (thread->retains)
             retain_recover(thread);
     }
     bool interrupts = gate_was_shut(thread);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <arenashim/scope.h>
 
@@ -49,23 +50,34 @@ struct site_stats {
     uint64_t trace_after; /* a scope beyond so many whose begin is slow is traced: trace.h */
 };
 
-/* Found by a hash of the key; saves the search through all sites. */
+/* Found by a hash of what the site says; saves the search through all sites. */
 struct site_cache_entry {
-    arena_scope_site key;
+    const char *label;
+    const char *file;
+    uint64_t numbers; /* line and flags */
     struct site_stats *stats;
 };
+
+static ALWAYS_INLINE uint64_t site_numbers(const arena_scope_site *site)
+{
+    uint64_t numbers;
+    memcpy(&numbers, (const char *)site + offsetof(arena_scope_site, line), sizeof numbers);
+    return numbers;
+}
 
 /* Where in the cache the site is. By what it says, not by where it lies: guards of C++ have theirs
  * on the stack, one in the place of another. */
 static ALWAYS_INLINE size_t site_hash(const arena_scope_site *site)
 {
     /* Labels of one translation unit lie side by side; lines differ where labels are NULL. */
-    return (((uintptr_t)site->label >> 1) ^ site->line) & (SITE_CACHE_SIZE - 1);
+    return (((uintptr_t)site->label >> 1) ^ site_numbers(site)) & (SITE_CACHE_SIZE - 1);
 }
 
-static ALWAYS_INLINE bool site_same(const arena_scope_site *a, const arena_scope_site *b)
+static ALWAYS_INLINE bool site_is_cached(const struct site_cache_entry *entry,
+                                         const arena_scope_site *site)
 {
-    return LIKELY(a->label == b->label) && LIKELY(a->line == b->line) && LIKELY(a->file == b->file);
+    return LIKELY(entry->label == site->label) && LIKELY(entry->numbers == site_numbers(site)) &&
+           LIKELY(entry->file == site->file);
 }
 
 /* Counts the processes from the first of a line of forks: statistics of another are void. */

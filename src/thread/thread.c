@@ -31,6 +31,8 @@ _Static_assert(sizeof(struct thread) <= REGION_RECORD_BYTES, "a record fits its 
 
 __thread struct hot hot __attribute__((tls_model("initial-exec"), aligned(64)));
 
+bool threads_retain;
+
 /* Set for a slot when its record is committed; records then stay. */
 static bool made[REGION_SLOTS_MAX];
 
@@ -216,11 +218,11 @@ static void record_init(struct thread *thread, int slot)
     thread->memory = region_memory(&fixed.region, slot);
     thread->memory_end = region_memory_end(&fixed.region, slot);
     thread->call = UINTPTR_MAX;
-    thread->fast_begins = fixed.retains || fixed.checked ? 0 : SCOPE_DEPTH_MAX;
-    thread->slow_ends = fixed.retains || fixed.checked ? UINTPTR_MAX : 0;
+    thread->retains = threads_retain;
+    thread->fast_begins = threads_retain || fixed.checked ? 0 : SCOPE_DEPTH_MAX;
+    thread->slow_ends = threads_retain || fixed.checked ? UINTPTR_MAX : 0;
     thread->heap.slot = (uint64_t)slot;
-    if (fixed.retains)
-        divide(thread);
+    divide(thread);
     thread->committed = thread->memory;
     thread->base = block_base(thread->memory, fixed.config.align);
     thread->touched = thread->base;
@@ -288,7 +290,7 @@ static void adopt(int slot)
             thread_clear_statistics(thread);
         thread->threads++;
         PROBE(first_scope, thread->slot, thread->owner);
-        hot.heap = fixed.retains ? thread->heap.pages.start : UINTPTR_MAX;
+        hot.heap = thread->heap.pages.start;
         hot.thread = thread;
     } else {
         region_release(slot);
@@ -397,7 +399,7 @@ void thread_abolish(struct thread *thread, bool lasts)
     thread_touch(thread, thread->committed); /* where its scopes ended only it knew */
     thread_renew(thread);
     /* A checker knows the record as a pool. */
-    if (!lasts && !fixed.checked && !fixed.retains) {
+    if (!lasts && !fixed.checked && !threads_retain) {
         uintptr_t memory = thread->memory, committed = thread->committed;
         made[slot] = false;
         /* Else the slot is lost: what lies there is not as a new thread must find it. */

@@ -95,6 +95,7 @@ struct thread {
     struct module_cache modules;
     struct hot *words; /* the owner's `hot`; the last owner's in a free slot */
     bool owned;        /* the owner is there */
+    bool retains;      /* it may have scopes that retain: all begins and ends are slow */
     pid_t owner;       /* its number */
 
     /* Statistics of all threads that have had this slot, in the process `epoch` (sites.h). */
@@ -123,6 +124,10 @@ struct thread {
     uintptr_t quarantine_end; /* in an open scope: what is inaccessible lies below */
     struct quarantined quarantine[QUARANTINE_MAX];
 };
+
+/* Whether there may be blocks in heaps: scopes that retain are asked for at start, or one has been
+ * begun since. */
+extern bool threads_retain;
 
 /* Gives the calling thread a slot and sets hot.thread. False, with hot.thread NULL, when there is
  * no slot, no memory for it or no way to release it, or the thread is about to exit. */

@@ -50,11 +50,11 @@ static inline void arena_learn(void)
     arena_scope_end(token);
 }
 
-/* With the default limit the region is 1 TiB of address space and the first arena its beginning.
+/* With the default limit the region is 2 TiB of address space and the first arena its beginning.
  * The libraries, mapped before it, lie above its end; later mappings and the heap below. */
 static inline int in_arena(const void *block)
 {
-    return arena_first != 0 && (uintptr_t)block - arena_first < (uintptr_t)1 << 40;
+    return arena_first != 0 && (uintptr_t)block - arena_first < (uintptr_t)1 << 41;
 }
 
 /* Fills a block with bytes that depend on the seed, and says whether they are still there. */

@@ -19,6 +19,7 @@ TESTS += \
 	tests/preload/realloc_free.sh \
 	tests/preload/redis.sh \
 	tests/preload/retain.sh \
+	tests/preload/retaining.sh \
 	tests/preload/routing.sh \
 	tests/preload/sandbox.sh \
 	tests/preload/stack.sh \
@@ -87,6 +88,8 @@ EXTRA_DIST += \
 	tests/preload/redis.sh \
 	tests/preload/retain.sh \
 	tests/preload/retain.c \
+	tests/preload/retaining.c \
+	tests/preload/retaining.sh \
 	tests/preload/routing.c \
 	tests/preload/routing.cc \
 	tests/preload/routing.sh \

@@ -23,7 +23,7 @@ static void start_once(void)
     if (!started) {
         setenv("ARENASHIM_END", "retain", 1);
         routing_start(CAPACITY, LIMIT, 16);
-        require(fixed.retains);
+        require(threads_retain);
     }
     started = true;
 }

@@ -16,7 +16,7 @@ static void start_with(size_t capacity, size_t align, bool adaptive)
 {
     setenv("ARENASHIM_END", "retain", 1);
     routing_start(capacity, LIMIT, align);
-    require(fixed.retains);
+    require(threads_retain);
     fixed.config.capacity_is_set = !adaptive;
     plain = !fixed.checked;
 }

@@ -100,7 +100,7 @@ START_TEST(sites_in_one_place_are_both_found_at_once)
     int found = 0;
     for (size_t i = 0; i < SITE_CACHE_SIZE; i++) {
         const struct site_cache_entry *entry = &hot.thread->site_cache[i];
-        found += entry->stats && (entry->key.label == labels || entry->key.label == labels + 2);
+        found += entry->stats && (entry->label == labels || entry->label == labels + 2);
     }
     ck_assert_int_eq(found, 2);
     ck_assert_uint_eq(site_named("a").scopes, 2);
