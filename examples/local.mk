@@ -72,4 +72,10 @@ examples_recall_mpi_recall_mpi_CPPFLAGS = -I$(top_srcdir)/include
 examples_recall_mpi_recall_mpi_CFLAGS = $(AM_CFLAGS) $(MPI_CFLAGS) -ffp-contract=off -pthread
 examples_recall_mpi_recall_mpi_LDADD = examples/librecall.a examples/libkernels.a $(MPI_LIBS) -lm
 
-EXTRA_DIST += examples/README.md
+EXTRA_DIST += \
+	examples/README.md \
+	examples/consumer/CMakeLists.txt \
+	examples/consumer/Makefile \
+	examples/consumer/arena.c \
+	examples/consumer/guards.cc \
+	examples/consumer/marks.c

@@ -40,6 +40,7 @@ if !SANITIZERS
 include tests/bench/local.mk
 include tests/cli/local.mk
 include tests/gate/local.mk
+include tests/languages/local.mk
 include tests/lifecycle/local.mk
 include tests/neighbours/local.mk
 include tests/preload/local.mk
