@@ -9,7 +9,7 @@ cd "$tmp" || exit 99
 jq -n --argjson sites 6 -f "$source_dir/tests/reader/sites.jq" >before.json
 jq '(.sites[] | select(.line == 101)) |= (.routed_bytes += 1000 | .peak_bytes += 1) |
     (.sites[] | select(.line == 102)) |= (.routed_bytes -= 300 | .routed_calls += 1) |
-    (.sites[] | select(.line == 103)).line = 999 | .routed_bytes += 700 | .left_open = 2' \
+    (.sites[] | select(.line == 103)) |= (.label = "other" | .line = 999) | .routed_bytes += 700 | .left_open = 2' \
     before.json >after.json
 
 diff() {
@@ -32,7 +32,7 @@ stage 2 of <the> query & answer module_2.cpp:102
 routed bytes 3000 2700 -10.0 %
 routed calls 407 408 +0.2 %
 new
-stage 3 of <the> query & answer module_3.cpp:999
+other module_3.cpp:999
 routed bytes 0 4000
 routed calls 0 607
 peak bytes 0 166
@@ -43,6 +43,32 @@ routed bytes 4000 0 -100.0 %
 routed calls 607 0 -100.0 %
 peak bytes 166 0 -100.0 %
 dropped alive 3 0 -100.0 %'
+
+# What a new line above, and a build in another folder, make of the same sites.
+jq '(.sites[] | select(.line == 101)) |= (.line = 201 | .routed_bytes += 1000) |
+    (.sites[] | select(.line == 102)).line = 202 |
+    (.sites[] | select(.line == 103)).file = "/home/me/module_3.cpp" |
+    .sites += [.sites[] | select(.line == 104) | (.line = 1, .line = 2)] | del(.sites[] | select(.line == 104)) |
+    (.sites[] | select(.line == 105)) |= (.label = "" | .line = 205)' before.json >moved.json
+jq '(.sites[] | select(.line == 105)).label = ""' before.json >unnamed.json
+diff unnamed.json moved.json
+is 'a site of one name on another line, or in another folder, has moved' \
+    "$(sed 's/  */ /g; s/^ //' "$tmp/out" | grep -vE '^[a-z]+ [a-z]+ [0-9]+ [0-9]+')" 'before after
+all
+grew
+stage 1 of <the> query & answer module_1.cpp:201, moved from /usr/src/part/module_1.cpp:101
+moved
+stage 3 of <the> query & answer module_3.cpp:103, moved from /usr/src/part/module_3.cpp:103
+stage 2 of <the> query & answer module_2.cpp:202, moved from /usr/src/part/module_2.cpp:102
+new
+(no label) module_5.cpp:205
+stage 4 of <the> query & answer module_4.cpp:1
+stage 4 of <the> query & answer module_4.cpp:2
+gone
+(no label) module_5.cpp:105
+stage 4 of <the> query & answer module_4.cpp:104'
+diff --fail-over=40 unnamed.json moved.json
+is 'and is compared' "$status:$(grep -c 'past the limit' "$tmp/out")" 1:1
 
 diff --fail-over=100 before.json after.json
 is 'nothing grew by more than 100 %' "$status:$err" 0:
