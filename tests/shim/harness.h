@@ -288,10 +288,7 @@ UNUSED static const struct stats *stats_now(void)
 UNUSED static bool holds_only(const void *block, size_t size, unsigned char byte)
 {
     const unsigned char *bytes = block;
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i] != byte)
-            return false;
-    return true;
+    return size == 0 || (bytes[0] == byte && memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
 UNUSED static bool is_aligned(const void *block, size_t alignment)
