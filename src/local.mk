@@ -144,6 +144,8 @@ libarenashim_la_SOURCES = \
 	src/process/interpose.c \
 	src/process/interpose.h \
 	src/process/interpose_cxx.c \
+	src/process/leave.c \
+	src/process/leave.h \
 	src/process/load.c \
 	src/process/find_object.c
 libarenashim_la_CFLAGS = $(shim_cflags)

@@ -7,12 +7,16 @@
 #define MEMORY_WIPED_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/page.h"
 
 struct wiped {
     unsigned generation; /* see route/modules.h; 0: this process has not been noticed yet */
     bool words_taken;    /* see threads_forget_gone */
+    bool reported;       /* see report_at_exit */
+    pid_t process;       /* whose memory this is; 0: of a child that has not been noticed */
+    char unique[65];     /* what %u stands for, see output.c; "": not known yet */
 };
 
 union wiped_page {

@@ -16,6 +16,16 @@ struct dl_find_object;
 #include "next/operators.h"
 #include "settings/values.h"
 
+/* What leave.c hands calls on to. */
+struct leave {
+    void (*_exit)(int status);
+    int (*execv)(const char *path, char *const argv[]);
+    int (*execve)(const char *path, char *const argv[], char *const envp[]);
+    int (*execvp)(const char *file, char *const argv[]);
+    int (*execvpe)(const char *file, char *const argv[], char *const envp[]);
+    int (*fexecve)(int fd, char *const argv[], char *const envp[]);
+};
+
 struct fixed {
     struct next_allocator next;
     struct outside outside;
@@ -31,7 +41,8 @@ struct fixed {
     bool checked;      /* memcheck watches, or ARENASHIM_DEBUG is set: see header.h */
     uintptr_t wrapper; /* the malloc that calls ours, when that is not the first; else 0 */
     struct operators operators;
-    pid_t (*fork)(void);                                              /* _Fork */
+    pid_t (*fork)(void); /* _Fork */
+    struct leave leave;
     int (*find_object)(void *address, struct dl_find_object *result); /* _dl_find_object */
     struct config config;
     struct named_host named;

@@ -7,6 +7,7 @@
 #include "engine/retain.h"
 #include "memory/region.h"
 #include "memory/wiped.h"
+#include "report/report.h"
 #include "scope/close.h"
 #include "scope/process.h"
 #include "thread/gate.h"
@@ -64,6 +65,7 @@ void life_forked(void)
         else if (thread != own && region_is_claimed(slot))
             thread_is_gone(thread);
     }
+    report_begin();
 }
 
 bool life_start(void)

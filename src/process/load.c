@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "next/fixed.h"
+#include "process/leave.h"
 #include "process/life.h"
 #include "process/start.h"
 #include "report/report.h"
@@ -17,10 +18,13 @@
 
 __attribute__((constructor)) static void on_load(void)
 {
-    if (start_shim())
+    if (start_shim()) {
         named_start(&fixed.named);
-    else
+        leave_start();
+        report_begin();
+    } else {
         watched_start();
+    }
 }
 
 /*
@@ -81,5 +85,5 @@ __attribute__((visibility("default"))) TAIL_CALLS void *dlopen(const char *file,
 
 __attribute__((destructor)) static void on_unload(void)
 {
-    report_at_exit();
+    report_at_exit(false);
 }

@@ -269,6 +269,12 @@ static bool prepare(void)
     trust_own_variables();
     next_resolve();
     fixed.fork = (pid_t(*)(void))dlsym(RTLD_NEXT, "_Fork");
+    fixed.leave._exit = (__typeof__(fixed.leave._exit))dlsym(RTLD_NEXT, "_exit");
+    fixed.leave.execv = (__typeof__(fixed.leave.execv))dlsym(RTLD_NEXT, "execv");
+    fixed.leave.execve = (__typeof__(fixed.leave.execve))dlsym(RTLD_NEXT, "execve");
+    fixed.leave.execvp = (__typeof__(fixed.leave.execvp))dlsym(RTLD_NEXT, "execvp");
+    fixed.leave.execvpe = (__typeof__(fixed.leave.execvpe))dlsym(RTLD_NEXT, "execvpe");
+    fixed.leave.fexecve = (__typeof__(fixed.leave.fexecve))dlsym(RTLD_NEXT, "fexecve");
     fixed.find_object = (__typeof__(fixed.find_object))dlsym(RTLD_NEXT, "_dl_find_object");
     if (environment_wants_memcheck() && !track_active())
         return false;

@@ -88,13 +88,12 @@ static void json_caller(struct text *out, const char *separator, const struct tr
 }
 
 /* Those of the site, and of sites equal to it. */
-static void json_callers(struct text *out, size_t site)
+static void json_callers(struct text *out, size_t site, char module[PATH_MAX])
 {
     const char *separator = "\n      {";
     text_str(out, ",\n     \"callers\": [");
     for (unsigned i = 0; i < TRACE_CALLERS; i++) {
         struct trace_caller caller = trace_caller(i);
-        char module[PATH_MAX];
         uintptr_t offset;
         if (caller.key == 0 || !sites_equal(sites_at(trace_site(&caller)), sites_at(site)) ||
             !modules_file(trace_address(&caller), caller.path, module, &offset))
@@ -124,7 +123,7 @@ static void json_nesting(struct text *out)
     text_str(out, "\n  ]");
 }
 
-static void json_sites(struct text *out)
+static void json_sites(struct text *out, char path[PATH_MAX])
 {
     text_str(out, ",\n  \"sites\": [");
     const char *separator = "\n";
@@ -147,13 +146,13 @@ static void json_sites(struct text *out)
         member(out, ", ", "left_open", sum.left_open);
         member(out, ", ", "bytes_pinned", sum.pinned);
         json_sizes(out, i);
-        json_callers(out, i);
+        json_callers(out, i, path);
         text_str(out, "}");
     }
     text_str(out, "\n  ]");
 }
 
-void report_json(struct text *out, const struct stats *stats)
+void report_json(struct text *out, const struct stats *stats, char path[PATH_MAX])
 {
     char host[HOST_NAME_MAX + 1] = "";
     gethostname(host, sizeof host - 1);
@@ -183,7 +182,7 @@ void report_json(struct text *out, const struct stats *stats)
     member(out, ",\n  ", "left_open", stats->left_open);
     member(out, ",\n  ", "other_stacks", stats->other_stacks);
     member(out, ",\n  ", "misuses", stats->misuses);
-    json_sites(out);
+    json_sites(out, path);
     json_nesting(out);
     text_str(out, "\n}\n");
 }

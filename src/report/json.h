@@ -5,9 +5,12 @@
 #ifndef REPORT_JSON_H
 #define REPORT_JSON_H
 
+#include <limits.h>
+
 #include "base/text.h"
 #include "report/stats.h"
 
-void report_json(struct text *out, const struct stats *stats);
+/* `path` is room for names of files. */
+void report_json(struct text *out, const struct stats *stats, char path[PATH_MAX]);
 
 #endif

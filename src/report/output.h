@@ -15,15 +15,21 @@ struct output {
     const char *reason; /* why; NULL: `error` says it */
     int error;          /* an errno, of writing, too; 0: all is well */
     bool is_own;        /* `fd` is to be closed */
+    int folder;         /* -1: none is open */
     char name[PATH_MAX];
-    char beside[PATH_MAX]; /* the file that is to get that name; "": there is none */
+    char beside[PATH_MAX]; /* the file in it that is to get that name; "": there is none */
 };
 
 /* Once, at start: notes what the descriptor is that ARENASHIM_STATS_FILE names, if it does. */
 void output_note(void);
 
-/* Opens what ARENASHIM_STATS_FILE names, or stderr. */
-void output_open(struct output *output);
+/* Opens what ARENASHIM_STATS_FILE names, or stderr. `flush`: where that is the host's stdout, what
+ * the host has buffered is written before. */
+void output_open(struct output *output, bool flush);
+
+/* Makes or removes the file of an attended process that has begun and left no statistics yet, which
+ * output_close removes, too. */
+void output_announce(bool expected);
 
 /* Closes it. One line on stderr when something has failed. */
 void output_close(struct output *output);

@@ -11,6 +11,7 @@
 #include "base/compiler.h"
 #include "base/runtimes.h"
 #include "base/text.h"
+#include "memory/wiped.h"
 #include "next/fixed.h"
 #include "report/json.h"
 #include "report/output.h"
@@ -21,7 +22,7 @@
 /* How many modules the text form names. */
 #define MODULES_NAMED 5
 
-static bool enabled;
+static bool enabled, begun;
 
 /* Whether the object file holds the note of Go's linker. */
 static bool has_go_note(const struct dl_phdr_info *object)
@@ -51,7 +52,8 @@ static int say_no_exit(struct dl_phdr_info *program, size_t size, void *unused)
         struct text line;
         text_message(&line);
         text_str(&line,
-                 "there will be no statistics: a Go program ends without the C library's exit");
+                 "there will be no statistics unless this Go program ends by C._exit: its own "
+                 "exit passes the C library by");
         text_end(&line);
     }
     return 1;
@@ -193,24 +195,30 @@ static void plain(struct text *out, const struct stats *stats)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-/* Returns 0 or the errno of the write that failed. */
-static int print(int fd, bool at_exit)
-{
+/* Too much for the stack that a signal handler may have. */
+struct report {
     struct stats stats;
     struct text out;
-    stats_collect(&stats, at_exit);
-    text_open(&out, fd);
+    char path[PATH_MAX];
+};
+
+/* Returns 0 or the errno of the write that failed. */
+static int print(struct report *report, int fd, bool at_exit)
+{
+    stats_collect(&report->stats, at_exit);
+    text_open(&report->out, fd);
     if (fixed.config.stats == STATS_JSON)
-        report_json(&out, &stats);
+        report_json(&report->out, &report->stats, report->path);
     else
-        plain(&out, &stats);
-    text_flush(&out);
-    return out.error;
+        plain(&report->out, &report->stats);
+    text_flush(&report->out);
+    return report->out.error;
 }
 
 void arenashim_stats_print(int fd)
 {
-    print(fd, false);
+    struct report report;
+    print(&report, fd, false);
 }
 
 /* A process without a rank is in no list, which need not be what its user believes. */
@@ -226,20 +234,50 @@ static void say_no_rank(void)
     text_end(&line);
 }
 
-void report_at_exit(void)
+/* Not so in a child of vfork(2), which runs in its parent's memory. */
+static bool is_own_memory(void)
 {
-    if (!enabled || !fixed.config.stats_at_exit)
+    return wiped.process == 0 || wiped.process == getpid();
+}
+
+static bool is_awaited(void)
+{
+    return begun && fixed.config.attended && fixed.config.rank_listed && is_own_memory();
+}
+
+void report_begin(void)
+{
+    wiped.process = getpid();
+    wiped.reported = false;
+    *wiped.unique = '\0';
+    begun = true;
+    report_expect(true);
+}
+
+void report_expect(bool expected)
+{
+    int saved_errno = errno;
+    if (is_awaited())
+        output_announce(expected);
+    errno = saved_errno;
+}
+
+void report_at_exit(bool past)
+{
+    static struct report report;
+    static struct output output;
+    if (!enabled || !fixed.config.stats_at_exit || (past && !begun) || !is_own_memory() ||
+        __atomic_exchange_n(&wiped.reported, true, __ATOMIC_RELAXED))
         return;
     if (!fixed.config.rank_listed) {
         say_no_rank();
         return;
     }
     int saved_errno = errno, cancel;
-    struct output output;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    output_open(&output);
+    output_open(&output, !past);
     if (output.fd >= 0 && output.error == 0)
-        output.error = print(output.fd, true);
+        output.error = print(&report, output.fd, true);
     output_close(&output);
     pthread_setcancelstate(cancel, NULL);
     errno = saved_errno;

@@ -7,13 +7,24 @@
 #ifndef SHIM_REPORT_H
 #define SHIM_REPORT_H
 
+#include <stdbool.h>
+
 /* Lets report_at_exit write; without this call (the shim is not in the path) it is silent. One line
  * on stderr when statistics are wanted and the program ends in a way that leaves no time for them.
  */
 void report_enable(void);
 
-/* Writes the report that ARENASHIM_STATS asks for, to stderr or ARENASHIM_STATS_FILE. One line on
- * stderr when that fails; the program's exit status is not touched. */
-void report_at_exit(void);
+/* When start is over, and in a fork child: this process is one that is to report. */
+void report_begin(void);
+
+/* Whether the command that waits for this process's statistics may expect any: not of the program
+ * that it is about to become. */
+void report_expect(bool expected);
+
+/* Writes the report that ARENASHIM_STATS asks for, to stderr or ARENASHIM_STATS_FILE, once. One
+ * line on stderr when that fails; the program's exit status is not touched. `past`: not by exit(3),
+ * but by _exit(2) or quick_exit(3), perhaps in a signal handler on a small stack, or in a child of
+ * vfork(2), of which nothing is written. */
+void report_at_exit(bool past);
 
 #endif

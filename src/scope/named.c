@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -117,7 +118,7 @@ void named_start(const struct named_host *host)
         part_say_missing("no function is wrapped", NAMED_PART);
         if (host->strict || host->list) {
             WRITE_COVERAGE();
-            _exit(125);
+            syscall(SYS_exit_group, 125); /* past the statistics of _exit */
         }
     }
     errno = saved_errno;

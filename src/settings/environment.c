@@ -156,7 +156,7 @@ static bool needs_mark(const char *pattern)
         (stat(pattern, &status) == 0 && !S_ISREG(status.st_mode)))
         return false;
     for (const char *at = strchr(pattern, '%'); at; at = strchr(at, '%')) {
-        if (at[1] == 'p' || setting_mark(at, &is_own) > 0)
+        if (at[1] == 'p' || at[1] == 'u' || setting_mark(at, &is_own) > 0)
             return false;
         at += at[1] == '\0' ? 1 : 2;
     }

@@ -101,6 +101,7 @@ static bool read_stats_file(const struct setting *setting, struct config *config
     if (!read_name(setting, config, value))
         return false;
     config->stats_at_exit = true;
+    config->attended = strncmp(value, STATS_ATTENDED, strlen(STATS_ATTENDED)) == 0;
     return true;
 }
 

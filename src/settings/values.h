@@ -41,6 +41,14 @@ enum debug_switch {
 /* Bytes of a name of a file, or of ARENASHIM_SCOPES, with its NUL. */
 #define CONFIG_NAME_SIZE 4096
 
+/* With this before the name of the statistics file, which means nothing else there, `arenashim run`
+ * or `arenashim check` waits for them. */
+#define STATS_ATTENDED "%b"
+
+/* Then, behind the name, that of a file that holds the program's name, and is there from the start
+ * of a process that routes calls to its statistics or to another program in its place. */
+#define STATS_BEGUN ".begun"
+
 struct config {
     size_t capacity;      /* bytes of an arena kept warm; a multiple of the page size */
     bool capacity_is_set; /* by the user; else an arena keeps what its scopes come to, if more */
@@ -54,6 +62,7 @@ struct config {
     size_t stack;   /* bytes of arguments on the stack that wrapped calls pass on */
     unsigned debug; /* of enum debug_switch */
     bool stats_at_exit;
+    bool attended;    /* a command waits for the statistics: see STATS_ATTENDED */
     int rank;         /* in a parallel job; RANK_NONE: there is none (rank.h) */
     bool rank_listed; /* ARENASHIM_RANKS holds it, or says nothing */
     bool disabled;

@@ -9,9 +9,9 @@
 
 need children -O2 children.c
 
-# scopes_in FILE...: the scopes that each file counts
+# scopes_in FILE...: the scopes that each file counts; a shell has none
 scopes_in() {
-    jq -r .scopes "$@" | sort -n | tr '\n' ' '
+    jq -r 'select(.scopes > 0).scopes' "$@" | sort -n | tr '\n' ' '
 }
 
 # parent VARIABLE=VALUE...: runs the program, which forks once and starts itself by a shell
@@ -24,7 +24,7 @@ parent() {
 parent ARENASHIM_STATS_FILE="$tmp/report"
 is 'children: the program works' "$status:$err" 0:
 is 'children: the parent has the name to itself' "$(scopes_in "$tmp/report")" '3 '
-# The program that the shell starts, and the forked child. (The shell itself may leave by _exit.)
+# The program that the shell starts, and the forked child.
 is 'children: each has a file of its own' "$(scopes_in "$tmp"/report.*)" '1 2 '
 parent ARENASHIM_STATS_FILE="$tmp/report.%p"
 is 'children, %p in the name: each has a file of its own' "$(scopes_in "$tmp"/report.*)" '1 2 3 '

@@ -27,9 +27,6 @@ for name in /dev/stdout /dev/fd/1 /proc/self/fd/1 "$tmp/out"; do
     is "statistics in $name behind the output" "$status:$(head -n 1 out):$err" 3:result:
     like "statistics in $name: complete" "$out" '^  misuses '
 done
-ln -s out link
-run ARENASHIM_STATS_FILE="$tmp/link" result
-is 'by a link to the output' "$status:$(head -n 1 out):$err" 3:result:
 run ARENASHIM_STATS_FILE=/dev/stderr result
 is 'in /dev/stderr' "$status:$out:$(grep -c '^  misuses ' err)" 3:result:1
 
@@ -147,13 +144,30 @@ check "whoever reads meanwhile ($read times)" test "$read" -gt 5
 is 'finds a whole file' "$half:$(ls -A shared/at)" 0:last
 ln named further
 run ARENASHIM_STATS_FILE="$tmp/named" result
-check 'a file of two names keeps both' test named -ef further
-is 'a file of two names' "$status:$err:$(written named)" 3::1
-ln -sf nowhere link
-run ARENASHIM_STATS_FILE="$tmp/link" result
-is 'a link that leads nowhere' "$(readlink link):$status:$err:$(written nowhere)" nowhere:3::1
-run ARENASHIM_STATS_FILE="$tmp/link" result
-is 'a link to a file' "$(readlink link):$status:$err:$(written nowhere)" nowhere:3::1
+is 'a file of two names: the other keeps what it was' "$status:$err:$(written named):$(head -n 1 further)" \
+    "3::1:arenashim $("$arenashim" --version | sed 's/.* //'): pid $(sed -n 's/.*pid //p' further | head -n 1)"
+check '... and is another file then' test ! named -ef further
+
+# Whoever can write to the folder can put a link there.
+echo theirs >victim
+for link in victim nowhere; do
+    ln -sf $link link
+    run ARENASHIM_STATS_FILE="$tmp/link" result
+    is "a link to $link is replaced" "$status:$err:$(written link):$(test -L link && echo link)" 3::1:
+    is '... and what it leads to is as it was' "$(<victim):$(ls nowhere 2>/dev/null)" theirs:
+    rm link
+done
+mkdir theirs
+ln -s "$tmp/theirs" link
+run ARENASHIM_STATS_FILE="$tmp/link/new/stats" result
+is 'a folder that is there may be a link' "$status:$err:$(written theirs/new/stats)" 3::1
+ln -s "$tmp/none" dangling
+run ARENASHIM_STATS_FILE="$tmp/dangling/stats" result
+is 'no folder is made by a link: status' "$status:$out:$(ls none 2>/dev/null)" 3:result:
+one_line 'no folder is made by a link: one line' "cannot be written to '$tmp/dangling/stats': "
+ln victim hard
+run ARENASHIM_STATS_FILE="$tmp/hard" result
+is 'a hard link is replaced' "$status:$err:$(written hard):$(<victim)" 3::1:theirs
 
 # A folder in which no file can be made holds one that can be written.
 mkdir closed
@@ -256,7 +270,7 @@ like 'a setting can be read' "$err" "ARENASHIM_ALIGN='3\\\\x1b\[31m' is not acce
 
 # ---- ends that leave no time for statistics ----------------------------------------------------
 
-never='there will be no statistics: a Go program ends without the C library.s exit$'
+never='there will be no statistics unless this Go program ends by C._exit: .*'
 need marked -O2 -DGO_NOTE output.c
 capture env LD_PRELOAD="$shim" ARENASHIM_STATS=text "$tmp/marked" leaves_at_once
 is 'a program of Go: it works' "$status:$out" 3:result
@@ -271,19 +285,29 @@ else
 package main
 
 // #include <stdlib.h>
+// #include <unistd.h>
 import "C"
+import "os"
 
-func main() { C.free(C.malloc(100)) }
+func main() {
+	C.free(C.malloc(100))
+	if len(os.Args) > 1 {
+		C._exit(3)
+	}
+}
 END
     limit=200 capture env HOME="$tmp" GOCACHE="$tmp/cache" GO111MODULE=off CGO_ENABLED=1 go build -o go main.go
     if [ "$status" -ne 0 ]; then
         skip 'a program that go builds' 'go does not build one here'
     else
         run_go() {
-            env LD_PRELOAD="$shim" ARENASHIM_SCOPES=process ARENASHIM_STATS=text "$tmp/go"
+            env LD_PRELOAD="$shim" ARENASHIM_SCOPES=process ARENASHIM_STATS=text "$tmp/go" "$@"
         }
         capture run_go
         one_line 'a program that go builds: one line' "$never"
+        capture run_go by_c
+        is 'a program that go builds, which ends by C._exit: statistics' \
+            "$status:$(grep -Ec '^  routed calls +[1-9]' err)" 3:1
     fi
 fi
 done_testing

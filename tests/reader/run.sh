@@ -17,7 +17,7 @@ report() {
 
 report sh -c 'echo out; ./cases counts; ./cases threads; exit 7'
 is 'the exit status and the output are the program'\''s' "$status:$out:$err" 7:out:
-is 'all its processes are on one page' "$(grep -c ': 2 processes' page.html)" 1
+is 'all its processes are on one page' "$(grep -c ': 3 processes' page.html)" 1
 like 'with the sums of their statistics' "$(<page.html)" '<tr id=top-routed_calls><td class=l>routed calls<td>16$'
 is 'no file is left behind' "$(ls -A folder)" ''
 report sh -c 'kill -KILL $$'

@@ -233,9 +233,18 @@ int ftruncate(int file, off_t size)
     return HITS(ftruncate) ? fail(EIO) : (int)syscall(SYS_ftruncate, file, size);
 }
 
-int rename(const char *from, const char *to)
+int openat(int folder, const char *name, int flags, ...)
 {
-    return HITS(rename) ? fail(EBUSY) : REAL(rename)(from, to);
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    return HITS(openat) ? fail(EMFILE) : (int)syscall(SYS_openat, folder, name, flags, mode);
+}
+
+int renameat(int from, const char *name, int to, const char *other)
+{
+    return HITS(renameat) ? fail(EBUSY) : REAL(renameat)(from, name, to, other);
 }
 
 int unlink(const char *name)
@@ -243,14 +252,20 @@ int unlink(const char *name)
     return HITS(unlink) ? fail(EBUSY) : (int)syscall(SYS_unlinkat, AT_FDCWD, name, 0);
 }
 
-int mkdir(const char *name, mode_t mode)
+int unlinkat(int folder, const char *name, int flags)
 {
-    return HITS(mkdir) ? fail(EACCES) : (int)syscall(SYS_mkdirat, AT_FDCWD, name, mode);
+    return HITS(unlinkat) ? fail(EBUSY) : (int)syscall(SYS_unlinkat, folder, name, flags);
 }
 
-int lstat(const char *name, struct stat *status)
+int mkdirat(int folder, const char *name, mode_t mode)
 {
-    return HITS(lstat) ? fail(EIO) : REAL(lstat)(name, status);
+    return HITS(mkdirat) ? fail(EACCES) : (int)syscall(SYS_mkdirat, folder, name, mode);
+}
+
+/* Behind at_quick_exit. */
+int __cxa_at_quick_exit(void (*function)(void *), void *object)
+{
+    return HITS(__cxa_at_quick_exit) ? -1 : REAL(__cxa_at_quick_exit)(function, object);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now)
