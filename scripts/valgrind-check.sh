@@ -9,9 +9,10 @@
 #   --no-shim             memcheck alone: for programs that hold the allocator themselves (unit tests)
 #   --suppressions=FILE   what memcheck is to keep silent about
 #   --gen-suppressions    memcheck prints a suppression for each error
-#   --results=FOLDER      judge nothing: leave what memcheck found (PID.xml) and the statistics
-#                         (PID.json) of each process in FOLDER, which exists, and PID.finished of the
-#                         program, unless the check itself failed
+#   --folder=FOLDER       leave all files in FOLDER, which exists and which the caller waits for
+#   --results             judge nothing: leave what memcheck found (PID.xml) and the statistics
+#                         (PID.json) of each process there, and PID.finished of the program, unless the
+#                         check itself failed
 #
 # The shells and launchers between this script and the program have the shim preloaded, but it is idle
 # where memcheck does not watch (ARENASHIM_MEMCHECK).
@@ -22,7 +23,8 @@
 #
 # Exit status: 99 when something was found (the report goes to stderr), 125 when the check itself
 # failed or, with ARENASHIM_SCOPE_STRICT=1, the shim did not let the program start, otherwise the
-# program's.
+# program's. What a program that failed has not done, as to leave statistics or to have a call routed,
+# says nothing.
 set -euo pipefail
 
 FOUND=99
@@ -77,7 +79,7 @@ sum() {
 # Prints what is wrong with the statistics, nothing when they are in order.
 judge_statistics() {
     local left_open misuses
-    if [ ! -s "$work/$main.json" ]; then
+    if [ ! -s "$work/$main.json" ] && [ "$status" = 0 ]; then
         echo "the shim wrote no statistics: it was not in the path, or the program did not exit"
         return
     fi
@@ -89,22 +91,24 @@ judge_statistics() {
     if [ "$misuses" != 0 ]; then
         echo "$misuses marks or blocks were misused"
     fi
-    if [ "$(sum routed_calls)" = 0 ]; then
+    if [ "$(sum routed_calls)" = 0 ] && [ "$status" = 0 ]; then
         echo "not one call was routed: no mark was reached, or ARENASHIM_MODULES leaves out the \
 module that allocates ($(sum scopes) scopes)"
     fi
 }
 
 shim=yes
+folder=
 results=
 while [ $# -gt 0 ]; do
     case $1 in
     --no-shim) shim= ;;
-    --results=*) results=${1#*=} ;;
+    --folder=*) folder=${1#*=} ;;
+    --results) results=yes ;;
     --suppressions=*) memcheck_options+=("$1") ;;
     --gen-suppressions) memcheck_options+=("$1=all") ;;
     --) shift && break ;;
-    -*) fail "unknown option '$1'; there are --no-shim, --suppressions, --gen-suppressions, --results" ;;
+    -*) fail "unknown option '$1'; there are --no-shim, --suppressions, --gen-suppressions, --folder, --results" ;;
     *) break ;;
     esac
     shift
@@ -114,8 +118,8 @@ valgrind=${VALGRIND:-valgrind}
 command -v "$valgrind" >/dev/null || fail "valgrind is missing; install it (Debian: valgrind)"
 command -v "$1" >/dev/null || fail "'$1' is not a program"
 
-work=${results:-$(mktemp -d)}
-[ -n "$results" ] || trap 'rm -rf "$work"' EXIT
+work=${folder:-$(mktemp -d)}
+[ -n "$folder" ] || trap 'rm -rf "$work"' EXIT
 # For valgrind and the shim alike %p is the process; a percent sign of the directory's is none.
 pattern=${work//%/%%}/%p
 if [ -n "$results" ]; then
@@ -133,7 +137,7 @@ status=0
             library=$(find_shim)
             unset ARENASHIM_SHIM
             export LD_PRELOAD="$library${LD_PRELOAD:+:$LD_PRELOAD}"
-            export ARENASHIM_MEMCHECK=1 ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$pattern.json"
+            export ARENASHIM_MEMCHECK=1 ARENASHIM_STATS=json ARENASHIM_STATS_FILE="${folder:+%b}$pattern.json"
         fi
         exec "$valgrind" "${memcheck_options[@]}" "$@"
     ) 2>&3 3>&- || status=$?

@@ -1,7 +1,7 @@
 /*
- * arenashim check: becomes the script that runs a program under Valgrind, and tells it by the
- * environment which shim to preload (ARENASHIM_SHIM) and with what settings. Where the run is
- * judged here, it waits for the script, and reads what that leaves.
+ * arenashim check: runs the script that runs a program under Valgrind, and tells it by the
+ * environment which shim to preload (ARENASHIM_SHIM) and with what settings. Where the run is to
+ * meet a budget or has a report, what the script leaves is judged here, and else by the script.
  */
 #include <err.h>
 #include <errno.h>
@@ -48,16 +48,17 @@ struct memcheck_options {
 };
 
 /* The words of the script's command line, in memory of their own. */
-static char **script_words(char *script, const char *folder, const struct memcheck_options *options,
-                           char **program)
+static char **script_words(char *script, const char *folder, bool judged,
+                           const struct memcheck_options *options, char **program)
 {
     size_t count = 0, length = 0;
     while (program[length])
         length++;
-    char **words = need(calloc(length + 6, sizeof *words));
+    char **words = need(calloc(length + 7, sizeof *words));
     words[count++] = script;
-    if (folder)
-        words[count++] = need_text("--results=%s", folder);
+    words[count++] = need_text("--folder=%s", folder);
+    if (judged)
+        words[count++] = need_text("--results");
     if (options->suppressions)
         words[count++] = need_text("--suppressions=%s", options->suppressions);
     if (options->gen_suppressions)
@@ -110,7 +111,7 @@ static json_t *read_results(struct gate *gate, struct attended *attended, bool *
     return sum;
 }
 
-/* Whether the script got as far as the end of the program. */
+/* Whether the script got as far as the end of the program, and has left its judgement to us. */
 static bool is_finished(const struct attended *attended)
 {
     for (char **file = attended->files; *file; file++)
@@ -119,17 +120,20 @@ static bool is_finished(const struct attended *attended)
     return false;
 }
 
-static noreturn void check_and_judge(char *script, const struct memcheck_options *options,
-                                     char **program, struct gate *gate)
+static noreturn void run_script(char *script, const struct memcheck_options *options,
+                                char **program, struct gate *gate)
 {
-    struct attended attended;
+    struct attended attended = {.by_script = true};
     attend_prepare(&attended);
-    attend(script_words(script, attended.folder, options, program), &attended);
-    bool finished = is_finished(&attended), measured = false;
-    json_t *sum = finished ? read_results(gate, &attended, &measured) : NULL;
+    attend(script_words(script, attended.folder, gate->format != NULL, options, program),
+           &attended);
+    bool judged = is_finished(&attended), measured = false;
+    json_t *sum = judged ? read_results(gate, &attended, &measured) : NULL;
+    char **lost = attended_lost(&attended);
     attend_forget(&attended);
     struct gate_run run = {"arenashim check", program[0], attended_status(&attended)};
-    if (finished)
+    gate_lost(gate, &run, lost);
+    if (judged)
         gate_judge(gate, &run, sum, measured);
     exit(run.status);
 }
@@ -151,7 +155,7 @@ void check_command(int argc, char **argv)
     settings_check();
     if (optind == argc)
         usage_error("arenashim check", "no program to check was given");
-    bool judged = gate_prepare(&gate);
+    gate_prepare(&gate);
     if (options.suppressions && access(options.suppressions, R_OK) != 0)
         errx(EXIT_CANCELED, "--suppressions='%s' is not accepted; it takes a readable file",
              options.suppressions);
@@ -166,8 +170,5 @@ void check_command(int argc, char **argv)
         exit(EXIT_CANCELED);
     if (setenv("ARENASHIM_SHIM", shim, 1) != 0)
         err(EXIT_CANCELED, "cannot set ARENASHIM_SHIM");
-    if (judged)
-        check_and_judge(script, &options, program, &gate);
-    execv(script, script_words(script, NULL, &options, program));
-    err(EXIT_CANCELED, "cannot run '%s'", script);
+    run_script(script, &options, program, &gate);
 }

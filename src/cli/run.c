@@ -76,21 +76,25 @@ static void preload(const char *shim)
     free(list);
 }
 
-/* `report` and `gate` are NULL when they are not wanted. */
+/* `report` is NULL when none is wanted. */
 static noreturn void run_attended(char **program, const char *report, struct gate *gate)
 {
-    struct attended attended;
+    struct attended attended = {.by_script = false};
     bool left_out = false;
+    size_t count;
     attend_prepare(&attended);
     attend(program, &attended);
-    json_t *sum = statistics_read(attended.files, attended.count, &left_out);
+    char **statistics = attended_files(&attended, "*.json", &count);
+    json_t *sum = statistics_read(statistics, count, &left_out);
     bool measured = attended_itself(&attended) && !left_out;
+    char **lost = attended_lost(&attended);
     attend_forget(&attended);
     bool written = !report || !sum || page_write(sum, report);
     if (!sum && report)
         warnx("there is no report: no process of '%s' has left statistics", program[0]);
     struct gate_run run = {"arenashim run", program[0], attended_status(&attended)};
-    if (gate && gate_judge(gate, &run, sum, measured) != PROGRAM_STATUS)
+    gate_lost(gate, &run, lost);
+    if (gate->format && gate_judge(gate, &run, sum, measured) != PROGRAM_STATUS)
         exit(run.status);
     if (!written && attended.status == 0)
         exit(EXIT_CANCELED);
@@ -129,7 +133,7 @@ void run_command(int argc, char **argv)
     if (!found || program_examine(program[0], path, shim, RUNS_WITHOUT) != PROGRAM_ENDANGERED)
         preload(shim);
     if ((report || judged) && found)
-        run_attended(program, report, judged ? &gate : NULL);
+        run_attended(program, report, &gate);
     become(program);
 }
 

@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "advise/need.h"
 #include "base/compiler.h"
+#include "gate/whole.h"
 #include "reader/members.h"
 
 /* The figures of the statistics that can be limited; the peak of sites is the highest of them, the
@@ -312,26 +311,17 @@ static json_t *kept_entries(const json_t *budget, const json_t *statistics, unsi
     return entries;
 }
 
-/* Where the budget is, behind links; it keeps its mode. */
-static void write_budget(const json_t *budget, const char *file)
+static void write_budget(const json_t *budget, const char *name)
 {
-    char *place = realpath(file, NULL);
-    char *name = need_text("%s.%d", place ? place : file, (int)getpid());
-    struct stat status;
-    FILE *stream = fopen(name, "w");
-    bool written = stream &&
-                   (stat(file, &status) != 0 || fchmod(fileno(stream), status.st_mode) == 0) &&
-                   json_dumpf(budget, stream, JSON_INDENT(2)) == 0 && fputc('\n', stream) > 0;
-    if (stream && fclose(stream) != 0)
-        written = false;
-    if (!written || rename(name, place ? place : file) != 0) {
-        int error = errno;
-        unlink(name);
-        errno = error;
-        err(GATE_FAILED, "the budget '%s' cannot be written", file);
+    struct whole file;
+    bool written = whole_open(&file, name);
+    if (written) {
+        json_dumpf(budget, file.stream, JSON_INDENT(2));
+        fputc('\n', file.stream);
+        written = whole_close(&file);
     }
-    free(name);
-    free(place);
+    if (!written)
+        err(GATE_FAILED, "the budget '%s' cannot be written", name);
 }
 
 void budget_update(const json_t *budget, const char *file, const json_t *statistics, unsigned slack)

@@ -8,6 +8,7 @@
 #include "base/parse.h"
 #include "gate/budget.h"
 #include "gate/memcheck.h"
+#include "gate/whole.h"
 #include "reader/members.h"
 
 bool gate_prepare(struct gate *gate)
@@ -32,8 +33,7 @@ bool gate_prepare(struct gate *gate)
     gate->slack = (unsigned)slack;
     if (gate->budget && (!gate->update || access(gate->budget, F_OK) == 0))
         gate->limits = budget_read(gate->budget);
-    gate->report = gate->report_file ? fopen(gate->report_file, "we") : stderr;
-    if (!gate->report)
+    if (gate->report_file && !whole_is_possible(gate->report_file))
         err(GATE_FAILED, "the report '%s' cannot be written", gate->report_file);
     return true;
 }
@@ -41,6 +41,21 @@ bool gate_prepare(struct gate *gate)
 void gate_read(struct gate *gate, const char *file, bool leaks)
 {
     memcheck_read(&gate->findings, file, leaks);
+}
+
+/* What a program that failed has not done says nothing. */
+static enum verdict unless_failed(const struct gate_run *run)
+{
+    return run->status == 0 ? GATE_FOUND : PROGRAM_STATUS;
+}
+
+void gate_lost(struct gate *gate, const struct gate_run *run, char **lines)
+{
+    for (; *lines; lines++)
+        if (gate->budget)
+            findings_add(&gate->findings, unless_failed(run), "NoStatistics", "%s", *lines);
+        else
+            warnx("%s", *lines);
 }
 
 static void find_left_open(struct findings *findings, const json_t *sum)
@@ -61,10 +76,9 @@ static void find_left_open(struct findings *findings, const json_t *sum)
     }
 }
 
-/* What holds for every program that is judged, unless its budget says otherwise. What one that
- * failed has not done says nothing. */
+/* What holds for every program that is judged, unless its budget says otherwise. */
 static void judge_statistics(struct findings *findings, const json_t *sum, const json_t *limits,
-                             int program)
+                             const struct gate_run *run)
 {
     unsigned long misuses = number_of(sum, "misuses");
     if (!budget_limits(limits, "left_open"))
@@ -73,7 +87,7 @@ static void judge_statistics(struct findings *findings, const json_t *sum, const
         findings_add(findings, GATE_FOUND, "Misuse", "%lu marks or blocks were misused", misuses);
     if (number_of(sum, "routed_calls") == 0 && !budget_allows_none(limits, "routed_calls"))
         findings_add(
-            findings, program == 0 ? GATE_FOUND : PROGRAM_STATUS, "NotRouted",
+            findings, unless_failed(run), "NotRouted",
             "not one call was routed: no mark was reached, or ARENASHIM_MODULES leaves out "
             "the module that allocates (%lu scopes)",
             (unsigned long)number_of(sum, "scopes"));
@@ -84,12 +98,12 @@ static void find_all(struct gate *gate, const struct gate_run *run, const json_t
 {
     struct findings *findings = &gate->findings;
     if (!measured)
-        findings_add(findings, run->status == 0 ? GATE_FOUND : PROGRAM_STATUS, "NoStatistics",
+        findings_add(findings, unless_failed(run), "NoStatistics",
                      "the shim wrote no statistics of '%s' itself, or some that cannot be read: it "
                      "was not in the path, or the program did not exit",
                      run->program);
     if (sum)
-        judge_statistics(findings, sum, gate->limits, run->status);
+        judge_statistics(findings, sum, gate->limits, run);
     if (sum && gate->limits && !gate->update)
         budget_judge(gate->limits, gate->budget, sum, findings);
     if (run->status != 0)
@@ -109,11 +123,17 @@ static enum verdict worst(const struct findings *findings, int program)
 
 static void print(const struct gate *gate, const struct gate_run *run)
 {
-    gate->format->print(gate->report, run, &gate->findings);
-    bool failed = ferror(gate->report) != 0;
-    if (!gate->report_file)
+    struct whole file;
+    if (!gate->report_file) {
+        gate->format->print(stderr, run, &gate->findings);
         return;
-    if (fclose(gate->report) != 0 || failed)
+    }
+    bool written = whole_open(&file, gate->report_file);
+    if (written) {
+        gate->format->print(file.stream, run, &gate->findings);
+        written = whole_close(&file);
+    }
+    if (!written)
         err(GATE_FAILED, "the report '%s' cannot be written", gate->report_file);
     if (gate->findings.count > 0)
         warnx("what is wrong (%zu) is in '%s'", gate->findings.count, gate->report_file);

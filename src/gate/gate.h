@@ -7,7 +7,6 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "gate/findings.h"
 #include "gate/formats.h"
@@ -25,7 +24,6 @@ struct gate {
     const struct format *format;
     json_t *limits; /* NULL: there is no budget yet, or none is wanted */
     unsigned slack;
-    FILE *report;
     struct findings findings;
 };
 
@@ -35,6 +33,9 @@ bool gate_prepare(struct gate *gate);
 
 /* After it, for each file of memcheck's: what it says is found. `leaks`: leaks, too. */
 void gate_read(struct gate *gate, const char *file, bool leaks);
+
+/* Lines on processes whose statistics are missing: a budget cannot be judged then. */
+void gate_lost(struct gate *gate, const struct gate_run *run, char **lines);
 
 /* At last: `sum` is what the statistics of the processes come to, NULL without any; `measured`: the
  * program's own are among them, and all could be read; `run->status` is the program's, as a shell

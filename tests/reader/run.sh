@@ -36,9 +36,34 @@ passed_on() {
     wait $command
     is "$1 is passed on" "$?:$(<"$tmp/passed")" 3:got
 }
-passed_on TERM
-passed_on HUP
-passed_on USR1
+for signal in TERM HUP USR1 USR2 XCPU PIPE WINCH CONT RTMIN; do
+    passed_on $signal
+done
+
+# state PID: the letter of ps
+state() {
+    sed 's/.*) \(.\).*/\1/' "/proc/$1/stat"
+}
+# The kernel stops no job whose shell is gone: so it is one of a shell's.
+jobs_stop() {
+    set -m
+    local command
+    "$arenashim" run --shim="$shim" --report=page.html -- \
+        sh -c 'echo $$ >number; while :; do sleep 0.1; done' &
+    command=$!
+    until [ -s number ]; do sleep 0.05; done
+    for signal in TSTP CONT; do
+        kill -s $signal $command
+        until [ "$(state $command)$(state "$(<number)")" = TT ] && [ $signal = TSTP ] ||
+            { [ $signal = CONT ] && [[ $(state $command)$(state "$(<number)") != *T* ]]; }; do sleep 0.05; done
+        echo $signal
+    done
+    kill -s TERM $command
+    wait $command
+}
+capture jobs_stop
+set +m
+is 'the command stops and goes on with the program' "$status:$(xargs <<<"$out")" '143:TSTP CONT'
 
 cat >alarm.c <<'C'
 #include <unistd.h>

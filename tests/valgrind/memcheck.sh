@@ -133,8 +133,10 @@ output=$("$checker" true 2>&1) || status=$?
 is "a program without a routed call fails the check" "$status" 99
 like "... and is told why" "$output" 'not one call was routed'
 
-run status ARENASHIM_DISABLE=1
+run clean ARENASHIM_DISABLE=1
 is "a disabled shim fails the check" "$status" 99
+run status ARENASHIM_DISABLE=1
+is "... and is nothing against a program that fails" "$status" 3
 
 status=0
 output=$("$checker" /nonexistent 2>&1) || status=$?

@@ -1,0 +1,26 @@
+/*
+ * Files that somebody may read meanwhile, or that a failure must leave as they were: written beside
+ * their names, and renamed when they are whole. They keep their mode, and links to them stay. What
+ * is no regular file, or lies in a folder in which no other can be made, is written to.
+ */
+#ifndef GATE_WHOLE_H
+#define GATE_WHOLE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct whole {
+    FILE *stream;
+    char *place, *beside; /* beside it, or NULL */
+};
+
+/* Whether it can be opened, as far as can be told without changing anything; else errno. */
+bool whole_is_possible(const char *name);
+
+/* False with errno. */
+bool whole_open(struct whole *file, const char *name);
+
+/* False with errno when something has failed; then what was there is there. */
+bool whole_close(struct whole *file);
+
+#endif
