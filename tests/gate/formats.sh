@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # --report-format of arenashim check and run: each leak, invalid access, scope left open and broken budget
 # is one item with file and line, in each of the formats, as other readers of them see it: SARIF by its
-# schema, JUnit's XML by junitparser, TAP by prove. Suppressions.
+# schema, JUnit's XML by junitparser, TAP by prove, GitHub's commands by a reader of their escapes, which
+# compares them with SARIF's. Suppressions.
 #
 # shellcheck disable=SC2154
 # shellcheck source=/dev/null
@@ -69,6 +70,7 @@ like 'sarif: the stack is in the text' "$(jq -r '.runs[0].results[0].message.tex
 run_as sarif percent.sarif --budget=tight.json -- ./percent 2
 is 'sarif: an address is percent-encoded, and relative to the folder' \
     "$(jq -r '.runs[0].results[0].locations[0].physicalLocation.artifactLocation.uri' percent.sarif)" 'a%2Cb/50%25.c'
+packages='@microsoft/jest-sarif@1.0.0-beta.0 ajv@6' # as in scripts/test.sh
 cat >validate.js <<'J'
 const fs = require('fs'), Ajv = require('ajv');
 const schema = require('@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json');
@@ -79,12 +81,10 @@ for (const file of process.argv.slice(2))
     if (!validate(JSON.parse(fs.readFileSync(file))))
         console.log(file, JSON.stringify(validate.errors));
 J
-if ! have npm || ! have node; then
-    skip 'sarif: the schema' 'node and npm are not installed'
-elif ! timeout 60 npm install --no-audit --no-fund --prefix "$tmp" @microsoft/jest-sarif@1.0.0-beta.0 ajv@6 \
-    >npm.log 2>&1; then
-    skip 'sarif: the schema' "npm cannot install it: $(grep -m 1 -v '^$' npm.log)"
+if ! have node || [ ! -d "$BUILDDIR/sarif/node_modules" ]; then
+    skip 'sarif: the schema' "it is not there: npm install --prefix sarif $packages, in the build directory"
 else
+    export NODE_PATH=$BUILDDIR/sarif/node_modules
     is 'sarif: the schema' "$(node validate.js ./*.sarif 2>&1)" ''
     jq '.runs[0].results[0].level = "bad"' leak.sarif >bad.json
     like 'sarif: the schema refuses another level' "$(node validate.js bad.json)" '^bad.json .*level'
@@ -132,13 +132,48 @@ fi
 
 # ---- GitHub ------------------------------------------------------------------------------------
 
+# As the runner of GitHub reads them.
+cat >github.py <<'P'
+import json, re, sys, urllib.parse
+
+def decoded(text, codes):
+    return re.sub("%(" + codes + ")", lambda code: chr(int(code[1], 16)), text)
+
+def of_github(name):
+    for line in open(name, newline="\n"):
+        assert line.startswith("::error "), line
+        properties, data = line[len("::error "):-1].split("::", 1)
+        properties = dict(property.split("=", 1) for property in properties.split(","))
+        properties = {key: decoded(value, "25|0A|0D|3A|2C") for key, value in properties.items()}
+        assert set(properties) <= {"file", "line", "title"}, properties
+        yield (properties["title"], properties.get("file"), properties.get("line"), decoded(data, "25|0A|0D"))
+
+def of_sarif(name):
+    for result in json.load(open(name))["runs"][0]["results"]:
+        place = (result["locations"] or [{}])[0].get("physicalLocation")
+        file = place and urllib.parse.unquote(place["artifactLocation"]["uri"].removeprefix("file://"))
+        yield (result["ruleId"], file, place and str(place["region"]["startLine"]), result["message"]["text"])
+
+items = list(of_github(sys.argv[1]))
+if len(sys.argv) > 2: # addresses change from run to run
+    same = [[re.sub("0x[0-9A-Fa-f]+", "0x", str(item)) for item in some] for some in (items, of_sarif(sys.argv[2]))]
+    assert same[0] == same[1], same
+for rule, file, line, text in items:
+    print(rule, f"{file}:{line}" if file else "-")
+P
 items_github() {
-    sed -n 's/^::error file=\([^,]*\),line=\([0-9]*\),title=\([A-Za-z_]*\)::.*/\3 \1:\2/p
-        s/^::error title=\([A-Za-z_]*\)::.*/\1 -/p' "$1"
+    python3 github.py "$1"
 }
-check_items github
+if have python3; then
+    check_items github
+    run_as github percent.github --budget=tight.json -- ./percent 2
+    for run in leak stale open failed percent; do
+        check "github: $run says what SARIF says" python3 github.py $run.github $run.sarif
+    done
+else
+    skip 'github' 'python3 is not installed'
+fi
 is 'github: one line for each' "$(wc -l <stale.github) $(grep -c "%0A Block was alloc'd at%0A" stale.github)" '1 1'
-run_as github percent.github --budget=tight.json -- ./percent 2
 like 'github: names are escaped' "$(<percent.github)" '^::error file=a%2Cb/50%25.c,line=[0-9]*,title=BudgetBroken::query \(.*a,b/50%25.c:'
 
 # ---- what no format holds ----------------------------------------------------------------------
@@ -165,10 +200,48 @@ is 'the place is behind the frames of the shim' "$status:$(items_tap retained.ta
 capture "$arenashim" check --budget=tight.json -- ./budget 2
 is 'check: a broken budget alone' "$status:$out:$err" \
     "98:done:arenashim: query ($query): scopes is 2, the budget allows at most 1"
-capture "$arenashim" check --budget=tight.json -- ./budget 1 fork _exit
+capture "$arenashim" check --budget=tight.json -- ./budget 1 fork system_call
 is 'check: statistics of a child alone' "$status:$(grep -c "no statistics of './budget' itself" <<<"$err")" 99:1
 capture "$arenashim" check --budget=tight.json -- ./budget 1 kill
 is 'check: a program that a signal ends: nothing of the script' "$status:$(grep -c 'line [0-9]*:' <<<"$err")" 137:0
+cat >signalled.c <<'C'
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static void leave(int number)
+{
+    (void)number;
+    _exit(3);
+}
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "abort") == 0)
+        abort();
+    signal(SIGTERM, leave);
+    puts("ready");
+    fflush(stdout);
+    for (;;)
+        pause();
+}
+C
+need signalled -g ./signalled.c
+signalled() {
+    "$arenashim" check "$@" -- ./signalled >ready &
+    local command=$!
+    until [ -s ready ]; do sleep 0.1; done
+    kill "$command"
+    rm ready
+    wait "$command"
+}
+# Alone and judged, a check has the same signals and statuses.
+for option in '' --report-format=tap; do
+    capture signalled $option
+    is "check $option: a signal comes to the program" "$status" 3
+    capture "$arenashim" check $option -- ./signalled abort
+    is "check $option: a program that aborts keeps its status" "$status" 134
+done
 capture env --ignore-signal=CHLD "$arenashim" check --budget=tight.json -- ./budget 1 status 3
 is 'check: a program that fails where SIGCHLD is ignored' "$status" 3
 for case in killed=InvalidRead left_open=ScopeLeftOpen misuse=Misuse; do
