@@ -17,6 +17,7 @@ src_libcore_la_SOURCES = \
 	src/base/parse.h \
 	src/base/glob.c \
 	src/base/glob.h \
+	src/base/find_object.h \
 	src/base/printable.h \
 	src/base/runtimes.h \
 	src/base/probe.h \
@@ -47,6 +48,7 @@ src_libcore_la_SOURCES = \
 	src/next/fixed.h \
 	src/next/next.c \
 	src/next/next.h \
+	src/next/objects.h \
 	src/next/part.c \
 	src/next/part.h \
 	src/route/thrower.c \
@@ -127,6 +129,16 @@ src_libcore_la_SOURCES = \
 	src/process/start.c \
 	src/process/start.h \
 	src/process/marks.c
+# Where the C library has no _dl_find_object, wrap and watch find the shim's, and their tests libcore's.
+if HAVE_DL_FIND_OBJECT
+src_libcore_la_SOURCES += src/next/objects_next.c
+parts_ldflags = -Wl,--no-undefined
+find_object_la =
+else
+src_libcore_la_SOURCES += src/next/objects_snapshot.c src/process/find_object.c
+parts_ldflags =
+find_object_la = src/libcore.la
+endif
 # Vector registers may hold the arguments of a wrapped call (scope/calls.h).
 src_libcore_la_CFLAGS = $(shim_cflags) $(general_registers)
 
@@ -146,8 +158,10 @@ libarenashim_la_SOURCES = \
 	src/process/interpose_cxx.c \
 	src/process/leave.c \
 	src/process/leave.h \
-	src/process/load.c \
-	src/process/find_object.c
+	src/process/load.c
+if HAVE_DL_FIND_OBJECT
+libarenashim_la_SOURCES += src/process/find_object.c
+endif
 libarenashim_la_CFLAGS = $(shim_cflags)
 libarenashim_la_LIBADD = src/libcore.la
 libarenashim_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \

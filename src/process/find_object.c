@@ -3,12 +3,12 @@
  * knows the object files, this one the copies of code that wrapped functions have, too. Takes no
  * lock, as unwinding may have begun in a signal handler.
  */
-#include <dlfcn.h>
 #include <stddef.h>
 
-#include "base/compiler.h"
+#include "base/find_object.h"
 #include "base/numbers.h"
 #include "next/fixed.h"
+#include "next/objects.h"
 
 /* The copy that holds the address, or NULL. */
 static const struct named_copy *find_copy(uintptr_t address)
@@ -31,18 +31,13 @@ static const struct named_copy *find_copy(uintptr_t address)
     return NULL;
 }
 
-typedef __typeof__(_dl_find_object) find_function;
-
 __attribute__((visibility("default"))) int _dl_find_object(void *address,
                                                            struct dl_find_object *result)
 {
-    find_function *next = fixed.find_object;
-    if (UNLIKELY(!next))
-        next = (find_function *)dlsym(RTLD_NEXT, "_dl_find_object");
-    if (LIKELY(next(address, result) == 0))
+    if (objects_find(address, result) == 0)
         return 0;
     const struct named_copy *copy = find_copy((uintptr_t)address);
-    if (!copy || next((void *)(uintptr_t)&find_copy, result) != 0)
+    if (!copy || objects_find((void *)(uintptr_t)&find_copy, result) != 0)
         return -1;
     result->dlfo_map_start = (void *)(uintptr_t)copy;
     result->dlfo_map_end = (char *)(uintptr_t)copy + copy->bytes;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/find_object.h"
 #include "base/page.h"
 #include "base/text.h"
 #include "base/track.h"
@@ -16,6 +17,7 @@
 #include "engine/retain.h"
 #include "next/fixed.h"
 #include "next/next.h"
+#include "next/objects.h"
 #include "process/life.h"
 #include "report/report.h"
 #include "route/modules.h"
@@ -275,7 +277,7 @@ static bool prepare(void)
     fixed.leave.execvp = (__typeof__(fixed.leave.execvp))dlsym(RTLD_NEXT, "execvp");
     fixed.leave.execvpe = (__typeof__(fixed.leave.execvpe))dlsym(RTLD_NEXT, "execvpe");
     fixed.leave.fexecve = (__typeof__(fixed.leave.fexecve))dlsym(RTLD_NEXT, "fexecve");
-    fixed.find_object = (__typeof__(fixed.find_object))dlsym(RTLD_NEXT, "_dl_find_object");
+    objects_start();
     if (environment_wants_memcheck() && !track_active())
         return false;
     if (is_apart() || is_second_copy())

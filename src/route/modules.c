@@ -1,17 +1,17 @@
 #include "route/modules.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/find_object.h"
 #include "base/glob.h"
 #include "base/text.h"
 #include "base/track.h"
 #include "next/fixed.h"
 #include "next/named_host.h"
+#include "next/objects.h"
 
 static struct module modules[MODULES_MAX];
 static int used; /* entries from here on have never been taken */
@@ -204,12 +204,14 @@ void modules_unload(uintptr_t address)
     for (int i = 0; i < entries(); i++)
         if (holds(&modules[i], address) && !modules[i].is_main)
             give_back(&modules[i]);
+    objects_changed();
     __atomic_fetch_add(&modules_unloads, 1, __ATOMIC_RELAXED);
     modules_next_generation();
 }
 
 void modules_sweep(void)
 {
+    objects_changed();
     for (int i = 0; i < entries(); i++) {
         struct dl_find_object object;
         if (size_of(&modules[i]) != 0 && (_dl_find_object((void *)modules[i].start, &object) != 0 ||

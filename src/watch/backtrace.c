@@ -1,11 +1,11 @@
 #include "watch/backtrace.h"
 
-#include <dlfcn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/auxv.h>
 #include <unwind.h>
 
+#include "base/find_object.h"
 #include "watch/tables.h"
 
 struct walk {

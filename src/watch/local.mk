@@ -7,6 +7,7 @@ src_watch_libwatch_la_SOURCES = \
 	src/base/numbers.h \
 	src/base/descriptor.c \
 	src/base/descriptor.h \
+	src/base/find_object.h \
 	src/base/text.c \
 	src/base/text.h \
 	src/next/allocator.h \
@@ -39,4 +40,4 @@ libarenashim_watch_la_SOURCES = src/watch/watch.c
 libarenashim_watch_la_CFLAGS = $(shim_cflags)
 libarenashim_watch_la_LIBADD = src/watch/libwatch.la
 libarenashim_watch_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
-	-Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,--no-undefined
+	-Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete $(parts_ldflags)

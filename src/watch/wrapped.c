@@ -3,14 +3,13 @@
  */
 #include "watch/wrapped.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/find_object.h"
 #include "watch/activation.h"
 #include "watch/state.h"
 #include "watch/tables.h"

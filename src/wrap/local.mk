@@ -24,6 +24,7 @@ src_wrap_libwrap_la_SOURCES = \
 	src/base/numbers.h \
 	src/base/descriptor.c \
 	src/base/descriptor.h \
+	src/base/find_object.h \
 	src/base/text.c \
 	src/base/text.h \
 	src/base/track.h \
@@ -85,6 +86,6 @@ libarenashim_wrap_la_SOURCES = \
 libarenashim_wrap_la_CFLAGS = $(shim_cflags)
 libarenashim_wrap_la_LIBADD = src/wrap/libwrap.la src/wrap/libthunk.la
 libarenashim_wrap_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
-	-Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,--no-undefined \
+	-Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete $(parts_ldflags) \
 	-Wl,--exclude-libs,libiberty.a
 endif

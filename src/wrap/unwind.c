@@ -1,12 +1,12 @@
 #include "wrap/unwind.h"
 
-#include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 #include <string.h>
 #include <unwind.h>
 
 #include "base/compiler.h"
+#include "base/find_object.h"
 #include "wrap/machine.h"
 
 const struct named_host *wrap_host;

@@ -7,6 +7,7 @@ shim_tests = \
 	tests/shim/check_base \
 	tests/shim/check_config \
 	tests/shim/check_next \
+	tests/shim/check_objects \
 	tests/shim/check_region \
 	tests/shim/check_block \
 	tests/shim/check_drop \
@@ -36,6 +37,12 @@ tests_shim_check_config_LDADD = $(shim_tests_ldadd)
 tests_shim_check_next_SOURCES = tests/shim/check_next.c tests/shim/harness.h
 tests_shim_check_next_CFLAGS = $(shim_tests_cflags)
 tests_shim_check_next_LDADD = $(shim_tests_ldadd)
+
+# In place of the file that libcore has.
+tests_shim_check_objects_SOURCES = tests/shim/check_objects.c tests/shim/harness.h tests/shim/stepping.h \
+	src/next/objects_snapshot.c
+tests_shim_check_objects_CFLAGS = $(shim_tests_cflags)
+tests_shim_check_objects_LDADD = $(shim_tests_ldadd)
 
 tests_shim_check_region_SOURCES = tests/shim/check_region.c tests/shim/harness.h
 tests_shim_check_region_CFLAGS = $(shim_tests_cflags)

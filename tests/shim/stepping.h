@@ -64,7 +64,7 @@ static size_t cell_usable(void *cell)
     return cell ? CELL : 0;
 }
 
-static int cells_taken(void)
+UNUSED static int cells_taken(void)
 {
     int count = 0;
     for (int i = 0; i < CELLS; i++)
@@ -73,7 +73,7 @@ static int cells_taken(void)
 }
 
 /* Makes it the next allocator of a process that has started routing. */
-static void use_cells(void)
+UNUSED static void use_cells(void)
 {
     fixed.next.malloc = cell_malloc;
     fixed.next.calloc = cell_calloc;
@@ -92,7 +92,7 @@ struct watched {
     unsigned char byte;
 };
 
-static void watch(struct watched *watched, void *block, size_t size)
+UNUSED static void watch(struct watched *watched, void *block, size_t size)
 {
     static unsigned char byte;
     require(block && t_usable(block) >= size);
@@ -106,7 +106,7 @@ static void look_at(const struct watched *watched)
         require(holds_only(watched->block, watched->size, watched->byte));
 }
 
-static void let_go(struct watched *watched)
+UNUSED static void let_go(struct watched *watched)
 {
     look_at(watched);
     t_free(watched->block);

@@ -26,7 +26,7 @@ tests_wrap_check_thunk_LDADD = src/wrap/libthunk.la src/libcore.la $(CHECK_LIBS)
 tests_wrap_check_unwind_SOURCES = tests/wrap/check_unwind.cc tests/wrap/fake_host.c tests/wrap/fake_host.h
 tests_wrap_check_unwind_CFLAGS = $(AM_CFLAGS)
 tests_wrap_check_unwind_CXXFLAGS = $(AM_CXXFLAGS) $(CHECK_CFLAGS) -pthread
-tests_wrap_check_unwind_LDADD = src/wrap/libthunk.la $(CHECK_LIBS)
+tests_wrap_check_unwind_LDADD = src/wrap/libthunk.la $(find_object_la) $(CHECK_LIBS)
 # FUZZ_FILES names further files to look at.
 if !SANITIZERS
 check_PROGRAMS += tests/wrap/fuzz_patch tests/wrap/run_patched

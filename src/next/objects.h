@@ -1,0 +1,20 @@
+/*
+ * The object files in the process, for _dl_find_object: those that the next one knows
+ * (objects_next.c), or, where the C library has none, a snapshot of the loader's list
+ * (objects_snapshot.c). configure chooses.
+ */
+#ifndef NEXT_OBJECTS_H
+#define NEXT_OBJECTS_H
+
+#include "base/find_object.h"
+
+/* Before what is settled at start is sealed. */
+void objects_start(void);
+
+/* As _dl_find_object. */
+int objects_find(void *address, struct dl_find_object *result);
+
+/* Something may have been unloaded, or is about to be. */
+void objects_changed(void);
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * A snapshot of the loader's list of object files, sorted by address. It is taken anew when
+ * something stands behind the last object of the list, to which new ones are added, or when
+ * something may have gone. There are two: one is read while the other is written, without a lock.
+ *
+ * Taking one waits for the loader's lock of that list, as unwinders before glibc 2.35 do for each
+ * frame; its owner may take it again, and it is free in a child of fork. Looking into one waits for
+ * nothing: a thread waits only when something has been loaded or unloaded since the last look.
+ * Programs of other namespaces (dlmopen) are not in the list.
+ */
+#include "next/objects.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/numbers.h"
+
+/* Further ones are not found. */
+#define OBJECTS_MAX 2048
+
+struct object {
+    uintptr_t start, end;
+    struct link_map *map;
+    uintptr_t eh_frame;
+};
+
+static struct snapshot {
+    struct object objects[OBJECTS_MAX];
+    size_t count;
+    struct link_map *last; /* of the loader's list; NULL: none has been taken */
+    unsigned long long adds, subs;
+} snapshots[2];
+
+static unsigned version; /* snapshots[version % 2] is the one that is read */
+static bool changed;
+
+/* Who is taking one. Itself again: a signal handler has interrupted it. Another: it was so in the
+ * process of which this is a child. */
+static pthread_t taking;
+
+/* The first object that ends behind the address, or their number. */
+static size_t search(const struct snapshot *snapshot, uintptr_t address)
+{
+    size_t from = 0, to = lower(__atomic_load_n(&snapshot->count, __ATOMIC_RELAXED), OBJECTS_MAX);
+    while (from < to) {
+        size_t middle = (from + to) / 2;
+        if (snapshot->objects[middle].end > address)
+            to = middle;
+        else
+            from = middle + 1;
+    }
+    return from;
+}
+
+/* ---- taking ---------------------------------------------------------------------------------- */
+
+/* The loader tells of its objects in the order of its list. */
+static int add(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    (void)size;
+    struct snapshot *snapshot = argument;
+    struct link_map *map = snapshot->last ? snapshot->last->l_next : _r_debug.r_map;
+    struct object object = {.start = UINTPTR_MAX, .map = map};
+    if (!map || map->l_name != info->dlpi_name)
+        return -1;
+    snapshot->last = map;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + segment->p_vaddr;
+        if (segment->p_type == PT_LOAD) {
+            uintptr_t align = segment->p_align ? segment->p_align : 1;
+            object.start = lower(object.start, round_down(start, align));
+            object.end = higher(object.end, start + segment->p_memsz);
+        } else if (segment->p_type == PT_GNU_EH_FRAME) {
+            object.eh_frame = start;
+        }
+    }
+    size_t place = search(snapshot, object.start);
+    if (object.end == 0 || snapshot->count == OBJECTS_MAX)
+        return 0;
+    for (size_t i = snapshot->count++; i > place; i--)
+        snapshot->objects[i] = snapshot->objects[i - 1];
+    snapshot->objects[place] = object;
+    return 0;
+}
+
+/* Called for the first object only, under the loader's lock. */
+static int take(struct dl_phdr_info *info, size_t size, void *unused)
+{
+    (void)size, (void)unused;
+    pthread_t self = pthread_self();
+    if (taking == self)
+        return 1;
+    taking = self;
+    signal_fence();
+    const struct snapshot *old = &snapshots[version % 2];
+    struct snapshot *next = &snapshots[(version + 1) % 2];
+    __atomic_store_n(&changed, false, __ATOMIC_RELAXED);
+    if (!old->last || old->adds != info->dlpi_adds || old->subs != info->dlpi_subs) {
+        __atomic_thread_fence(
+            __ATOMIC_RELEASE); /* who sees what follows sees that `next` is not read */
+        next->count = 0;
+        next->last = NULL;
+        next->adds = info->dlpi_adds;
+        next->subs = info->dlpi_subs;
+        if (dl_iterate_phdr(add, next) == 0)
+            __atomic_store_n(&version, version + 1, __ATOMIC_RELEASE);
+    }
+    signal_fence();
+    taking = 0;
+    return 1;
+}
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+static bool is_current(void)
+{
+    const struct link_map *last = snapshots[version % 2].last;
+    return last && !__atomic_load_n(&last->l_next, __ATOMIC_ACQUIRE) &&
+           !__atomic_load_n(&changed, __ATOMIC_RELAXED);
+}
+
+void objects_start(void)
+{
+}
+
+void objects_changed(void)
+{
+    __atomic_store_n(&changed, true, __ATOMIC_RELAXED);
+}
+
+int objects_find(void *address, struct dl_find_object *result)
+{
+    struct object object;
+    unsigned seen;
+    if (UNLIKELY(!is_current()))
+        dl_iterate_phdr(take, NULL);
+    do {
+        seen = __atomic_load_n(&version, __ATOMIC_ACQUIRE);
+        const struct snapshot *snapshot = &snapshots[seen % 2];
+        size_t place = search(snapshot, (uintptr_t)address);
+        object = place < OBJECTS_MAX && place < snapshot->count ? snapshot->objects[place]
+                                                                : (struct object){0};
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    } while (seen != __atomic_load_n(&version, __ATOMIC_RELAXED));
+    if ((uintptr_t)address - object.start >= object.end - object.start)
+        return -1;
+    *result = (struct dl_find_object){.dlfo_map_start = (void *)object.start,
+                                      .dlfo_map_end = (void *)object.end,
+                                      .dlfo_link_map = object.map,
+                                      .dlfo_eh_frame = (void *)object.eh_frame};
+    return 0;
+}
