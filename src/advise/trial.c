@@ -1,10 +1,10 @@
 #include "advise/trial.h"
 
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,7 +135,12 @@ static char **make_environment(char *preload, char *const settings[])
 
 static void close_others_on_exec(void)
 {
-    close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+    DIR *all = opendir("/proc/self/fd");
+    for (struct dirent *one; all && (one = readdir(all));)
+        if (atoi(one->d_name) > STDERR_FILENO)
+            fcntl(atoi(one->d_name), F_SETFD, FD_CLOEXEC);
+    if (all)
+        closedir(all);
     for (int file = 0; file < (int)COUNT(inherited); file++)
         if (inherited[file])
             fcntl(file, F_SETFD, 0);

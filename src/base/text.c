@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -199,7 +200,11 @@ void text_address(struct text *text, uintptr_t address)
 
 void text_error(struct text *text, int error)
 {
+#ifdef HAVE_STRERRORDESC_NP
     const char *reason = strerrordesc_np(error);
+#else /* strerror may allocate, for translations */
+    const char *reason = error >= 0 && error < sys_nerr ? sys_errlist[error] : NULL;
+#endif
     text_str(text, reason ? reason : "unknown error");
 }
 

@@ -5,6 +5,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <libiberty/libiberty.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -113,12 +114,9 @@ static bool read_signal(const char *value, int *signal)
 {
     if (strncmp(value, "SIG", 3) == 0)
         value += 3;
-    for (*signal = 1; *signal < NSIG; ++*signal) {
-        const char *name = sigabbrev_np(*signal);
-        if (name && strcmp(name, value) == 0)
-            return true;
-    }
-    return false;
+    char name[16];
+    *signal = snprintf(name, sizeof name, "SIG%s", value) < (int)sizeof name ? strtosigno(name) : 0;
+    return *signal != 0;
 }
 
 static bool read_runs(const char *value, unsigned *runs)

@@ -54,6 +54,7 @@ __attribute__((visibility("default"))) int dlclose(void *handle)
     return result;
 }
 
+#ifdef HAVE__FORK
 /* No fork handlers run in its child. It may be called in a signal handler, where nothing is looked
  * up. */
 __attribute__((visibility("default"))) pid_t _Fork(void)
@@ -63,6 +64,7 @@ __attribute__((visibility("default"))) pid_t _Fork(void)
         life_forked();
     return child;
 }
+#endif
 
 /* There is memory of scopes, or will be: else a program's own choice of symbols stays as it is. */
 static bool takes_deepbind_away(void)

@@ -19,7 +19,7 @@
 #include "base/compiler.h"
 #include "base/track.h"
 
-#ifdef __x86_64__
+#if defined __x86_64__ && (defined __clang__ || __GNUC__ >= 11)
 #define GENERAL_REGISTERS __attribute__((target("general-regs-only")))
 #else
 #define GENERAL_REGISTERS
