@@ -71,15 +71,26 @@ struct definition {
     bool in_front;
 };
 
-/* Neither the shim's nor a C++ runtime's. The address of a function that a program takes may lie in
- * the program without being a definition. */
+/* The address of a function that a program takes may lie in the program without being one. */
+static bool is_definition(void *function)
+{
+#ifdef HAVE_DLADDR1
+    Dl_info where;
+    const ElfW(Sym) *symbol = NULL;
+    return dladdr1(function, &where, (void **)&symbol, RTLD_DL_SYMENT) != 0 && symbol &&
+           symbol->st_shndx != SHN_UNDEF;
+#else
+    (void)function;
+    return true;
+#endif
+}
+
+/* Neither the shim's nor a C++ runtime's. */
 static bool is_replacement(void *function)
 {
     Dl_info own, where;
-    const ElfW(Sym) *symbol = NULL;
-    if (!function || dladdr((void *)is_replacement, &own) == 0 ||
-        dladdr1(function, &where, (void **)&symbol, RTLD_DL_SYMENT) == 0 || !where.dli_fname ||
-        where.dli_fbase == own.dli_fbase || !symbol || symbol->st_shndx == SHN_UNDEF)
+    if (!function || dladdr((void *)is_replacement, &own) == 0 || dladdr(function, &where) == 0 ||
+        !where.dli_fname || where.dli_fbase == own.dli_fbase || !is_definition(function))
         return false;
     const char *object = basename(where.dli_fname);
     return strncmp(object, "libstdc++.", 10) != 0 && strncmp(object, "libc++", 6) != 0;

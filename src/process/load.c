@@ -66,6 +66,7 @@ __attribute__((visibility("default"))) pid_t _Fork(void)
 }
 #endif
 
+#ifdef RTLD_DEEPBIND
 /* There is memory of scopes, or will be: else a program's own choice of symbols stays as it is. */
 static bool takes_deepbind_away(void)
 {
@@ -84,6 +85,7 @@ __attribute__((visibility("default"))) TAIL_CALLS void *dlopen(const char *file,
     void *(*next)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
     return next(file, takes_deepbind_away() ? mode & ~RTLD_DEEPBIND : mode);
 }
+#endif
 
 __attribute__((destructor)) static void on_unload(void)
 {

@@ -90,6 +90,7 @@ static Dl_info object_of(const void *address)
  */
 static bool is_apart(void)
 {
+#ifdef LM_ID_BASE
     Dl_info info;
     struct link_map *own;
     Lmid_t namespace;
@@ -102,6 +103,9 @@ static bool is_apart(void)
     text_name(&line, info.dli_fname);
     text_end(&line);
     return true;
+#else
+    return false;
+#endif
 }
 
 /* With two copies of this library in the process, calls pass through both: only the first one in
@@ -126,6 +130,7 @@ static bool is_second_copy(void)
  * a program takes may lie in the program without being a definition: it leads to ours. */
 static void note_wrapper(void)
 {
+#ifdef HAVE_DLADDR1
     Dl_info info;
     const ElfW(Sym) *symbol = NULL;
     void *called = first("malloc");
@@ -133,6 +138,7 @@ static void note_wrapper(void)
     if (called && dladdr1(called, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && own &&
         info.dli_fbase != own && symbol && symbol->st_shndx != SHN_UNDEF)
         fixed.wrapper = (uintptr_t)called;
+#endif
 }
 
 /* Says in one line who answers calls of the function instead of this library. */

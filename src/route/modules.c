@@ -42,6 +42,16 @@ bool modules_first_generation(void)
 
 /* ---- the user's list ------------------------------------------------------------------------- */
 
+/* The program. musl has its path here, as other objects'; but one list, whose first it is. */
+static bool is_program(const struct link_map *map)
+{
+#ifdef LM_ID_BASE
+    return *map->l_name == '\0';
+#else
+    return !map->l_prev;
+#endif
+}
+
 static void copy_name(struct module *module, const char *path)
 {
     const char *name = module->is_main ? program_invocation_short_name : basename(path);
@@ -266,7 +276,7 @@ static struct module *enter(const struct dl_find_object *object)
     module->name[0] = '\0';
     module->identity = object->dlfo_link_map;
     module->path = hash(path);
-    module->is_main = *path == '\0';
+    module->is_main = is_program(object->dlfo_link_map);
     copy_name(module, path);
     module->number = number_of(module->name);
     module->is_wrapper = strcmp(module->name, NAMED_PART) == 0;
@@ -338,7 +348,7 @@ bool modules_file(uintptr_t address, uint64_t path, char name[PATH_MAX], uintptr
     *offset = address - object.dlfo_link_map->l_addr;
     ssize_t length = 0;
     *name = '\0';
-    if (*object.dlfo_link_map->l_name == '\0')
+    if (is_program(object.dlfo_link_map))
         length = readlink("/proc/self/exe", name, PATH_MAX - 1);
     else
         text_append(name, PATH_MAX, object.dlfo_link_map->l_name);

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,8 +35,13 @@
 /* As far from the descriptor a thread's stack is looked at, page by page, once. */
 #define LOOKED_AT ((uintptr_t)1 << 20)
 
-/* Set by the loader: an address near the end of the first thread's stack. */
+/* An address near the end of the first thread's stack. */
+#ifdef HAVE_LIBC_STACK_END
 extern void *__libc_stack_end;
+#define FIRST_STACK_END ((uintptr_t)__libc_stack_end)
+#else
+#define FIRST_STACK_END ((uintptr_t)getauxval(AT_EXECFN))
+#endif
 
 /* What is known of the thread's own stack: all pages from one address to the other, the thread's
  * descriptor, can be read. Both are 0 until it has been looked at. */
@@ -115,7 +121,7 @@ GENERAL_REGISTERS size_t named_stack_bytes(const struct named_function *function
                                            uintptr_t arguments)
 {
     uintptr_t end = arguments + function->stack_bytes;
-    uintptr_t first_end = (uintptr_t)__libc_stack_end;
+    uintptr_t first_end = FIRST_STACK_END;
     if (LIKELY(end <= first_end && first_end - arguments < FIRST_STACK) ||
         LIKELY(arguments >= known.from && end <= known.to))
         return function->stack_bytes;
@@ -168,7 +174,7 @@ void stack_find(struct thread *thread)
     int kept = errno;
     uintptr_t end, start;
     if (pthread_self() == first_thread) {
-        end = (uintptr_t)__libc_stack_end;
+        end = FIRST_STACK_END;
         start = end - FIRST_STACK;
     } else {
         /* The C library puts the descriptor at its end. */

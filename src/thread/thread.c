@@ -12,8 +12,8 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/numbers.h"
@@ -176,7 +176,8 @@ static bool is_there(const struct thread *thread)
 {
     if (!__atomic_load_n(&thread->owned, __ATOMIC_ACQUIRE))
         return false;
-    return thread == hot.thread || tgkill(getpid(), thread->owner, 0) == 0 || errno != ESRCH;
+    return thread == hot.thread || syscall(SYS_tgkill, getpid(), thread->owner, 0) == 0 ||
+           errno != ESRCH;
 }
 
 /* An owner that comes to another module meanwhile looks that up anew, at worst. */
