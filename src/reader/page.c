@@ -58,6 +58,34 @@ static void further(FILE *file, size_t count)
         fprintf(file, "<p>%zu further ones: arenashim report --json</p>\n", count);
 }
 
+/* The sites whose number under the first key is not 0, if there are any. */
+static void sites_with(FILE *file, const json_t *sum, const char *id, const struct figure *list,
+                       size_t count)
+{
+    const char *headings[4] = {"Site"};
+    json_t *site;
+    size_t rows = 0, i, k;
+    for (k = 0; k < count; k++)
+        headings[1 + k] = list[k].name;
+    json_array_foreach(list_of(sum, "sites"), i, site)
+    {
+        if (number_of(site, list[0].key) == 0 || rows++ >= ROWS_MOST)
+            continue;
+        if (rows == 1)
+            html_table(file, id, headings, 1 + count);
+        char *name = site_name(site);
+        fputs("<tr>", file);
+        html_text_cell(file, name);
+        for (k = 0; k < count; k++)
+            html_cell(file, number_of(site, list[k].key));
+        fputs("\n", file);
+        free(name);
+    }
+    if (rows > 0)
+        html_table_end(file);
+    further(file, rows > ROWS_MOST ? rows - ROWS_MOST : 0);
+}
+
 /* ---- did the scopes pay? --------------------------------------------------------------------- */
 
 static void write_pay(const json_t *sum, FILE *file)
@@ -113,30 +141,13 @@ static void write_capacity(const json_t *sum, FILE *file)
         {"largest arena, bytes", "high_water_bytes"},
         {"capacity, bytes", "capacity_bytes"},
         {"recommended capacity, bytes", "recommended_capacity_bytes"}};
-    static const char *const headings[] = {"Site", "Overflows", "Served elsewhere", "Peak bytes"};
-    json_t *site;
-    size_t i, rows = 0;
+    static const struct figure of_sites[] = {{"Overflows", "overflows"},
+                                             {"Served elsewhere", "fallbacks"},
+                                             {"Peak bytes", "peak_bytes"}};
     html_heading(file, "Which need a larger capacity?",
                  "Overflows are requests that did not fit in what was left of the capacity.");
     figures(file, sum, "capacity", top, COUNT(top), true);
-    if (number_of(sum, "overflows") == 0)
-        return;
-    html_table(file, "overflowing", headings, COUNT(headings));
-    json_array_foreach(list_of(sum, "sites"), i, site)
-    {
-        if (number_of(site, "overflows") == 0 || rows++ >= ROWS_MOST)
-            continue;
-        char *name = site_name(site);
-        fputs("<tr>", file);
-        html_text_cell(file, name);
-        html_cell(file, number_of(site, "overflows"));
-        html_cell(file, number_of(site, "fallbacks"));
-        html_cell(file, number_of(site, "peak_bytes"));
-        fputs("\n", file);
-        free(name);
-    }
-    html_table_end(file);
-    further(file, rows > ROWS_MOST ? rows - ROWS_MOST : 0);
+    sites_with(file, sum, "overflowing", of_sites, COUNT(of_sites));
 }
 
 static void write_callers(const json_t *sum, FILE *file)
@@ -193,8 +204,11 @@ static void write_wrong(const json_t *sum, FILE *file)
         {"misuses of marks", "misuses"},
         {"frees of dropped blocks, too late or elsewhere", "ignored_frees"},
         {"frees of survivors", "late_frees"}};
-    html_heading(file, "What was left open, or misused?", "");
+    static const struct figure of_sites[] = {{"Left open", "left_open"}, {"Scopes", "scopes"}};
+    html_heading(file, "What was left open, or misused?",
+                 "Scopes that were not ended by their own end.");
     figures(file, sum, "wrong", top, COUNT(top), true);
+    sites_with(file, sum, "left", of_sites, COUNT(of_sites));
 }
 
 /* ---- nesting, sites -------------------------------------------------------------------------- */

@@ -55,6 +55,15 @@ static void print_capacity(const json_t *sum, FILE *file)
     row(file, "recommended capacity", number_of(sum, "recommended_capacity_bytes"), " bytes");
 }
 
+/* A site and what there is of it, if there is anything. */
+static void print_count(FILE *file, uint64_t count, const json_t *site)
+{
+    char *name = count > 0 ? site_name(site) : NULL;
+    if (name)
+        fprintf(file, "  %16" PRIu64 "  %s\n", count, name);
+    free(name);
+}
+
 static void print_callers(const json_t *site, FILE *file)
 {
     json_t *caller;
@@ -80,20 +89,19 @@ static void print_alive(const json_t *sum, FILE *file)
     row(file, "survivors", number_of(sum, "survivors"), " blocks");
     json_array_foreach(list_of(sum, "sites"), i, site)
     {
-        if (number_of(site, "live_at_end") + number_of(site, "survivors") == 0)
-            continue;
-        char *name = site_name(site);
-        fprintf(file, "  %16" PRIu64 "  %s\n",
-                number_of(site, "live_at_end") + number_of(site, "survivors"), name);
-        free(name);
+        print_count(file, number_of(site, "live_at_end") + number_of(site, "survivors"), site);
         print_callers(site, file);
     }
 }
 
 static void print_wrong(const json_t *sum, FILE *file)
 {
+    json_t *site;
+    size_t i;
     fputs("\nWhat was left open, and misused?\n", file);
     row(file, "scopes left open", number_of(sum, "left_open"), "");
+    json_array_foreach(list_of(sum, "sites"), i, site)
+        print_count(file, number_of(site, "left_open"), site);
     row(file, "misuses", number_of(sum, "misuses"), "");
     row(file, "ignored frees", number_of(sum, "ignored_frees"),
         " from other threads or after the scope");

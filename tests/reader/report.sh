@@ -77,6 +77,11 @@ like 'text: the routed share' "$out" '^  routed calls +18, 75\.0 % of those made
 like 'text: a site' "$out" '^ +6 +12 +1800 +432 +0 +6 +0 +256  outer stats\.c:[0-9]+$'
 like 'text: nesting' "$out" '^ +6 +600    inner stats\.c:[0-9]+$'
 like 'text: what to run' "$out" '^  arenashim check -- cases$'
+jq '.sites[1].left_open = 3 | .left_open = 3' a.json >left.json
+report left.json
+like 'text: what was left open, by site' "$out" "^ +3  $(jq -r '.sites[1].label' a.json) stats\.c:[0-9]+\$"
+report --html=left.html left.json
+is 'page: what was left open, by site' "$(sed -n '/id=left>/,/<\/table>/p' left.html | grep -c '<tr><td')" 1
 jq -n --argjson sites 10 -f "$source_dir/tests/reader/sites.jq" >ten.json
 report ten.json
 like 'text: a module worth routing, and no run-time library' "$out" \
