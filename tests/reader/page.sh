@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The page of arenashim report, in headless Chromium: no error on the console, the numbers of the JSON,
 # tables that a click and a key sort, light and dark, nothing from elsewhere, small.
-# PAGE_PICTURE=FILE keeps a screenshot: tests/reader/page.png is one.
 #
 # shellcheck disable=SC2154
 # shellcheck source=/dev/null
 . "${srcdir:-.}/tests/preload/common.sh"
+. "$source_dir/tests/reader/browser.sh"
 
 cd "$tmp" || exit 99
 jq -n --argjson sites 500 -f "$source_dir/tests/reader/sites.jq" >one.json
@@ -40,24 +40,11 @@ is 'and in the strip' "$(grep -c '<title>rank 990: 1,000,000,000<.*class=out' ma
 is 'it takes nothing from elsewhere' "$(grep -cE '(src|href)=("|.?https?:)' page.html)" "$(grep -c 'href="data:,"' page.html)"
 is 'it is well formed for a parser: each label is escaped' "$(grep -c 'of <the>' page.html)" 0
 
-browser=
-for name in chromium chromium-browser google-chrome; do
-    have $name && browser=$name && break
-done
+find_browser
 if [ -z "$browser" ]; then
     skip 'the page in a browser' 'chromium is not installed'
     done_testing
 fi
-
-# browse FILE OPTION...: out is what the browser prints, err what the page writes to its console
-browse() {
-    local file=$1
-    shift
-    limit=60 capture "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage \
-        --user-data-dir="$tmp/profile" --enable-logging=stderr --virtual-time-budget=5000 "$@" \
-        "file://$tmp/$file"
-    err=$(grep CONSOLE <<<"$err")
-}
 
 # A script at the end of a copy does what a reader does, and writes what the page shows then.
 {
@@ -134,16 +121,6 @@ sed '/<script>/,/<\/script>/d' page.html >plain.html
 browse plain.html --dump-dom
 is 'without its script: all sites are there' \
     "$(sed -n '/<table class="s" id="sites">/,/<\/table>/p' "$tmp/out" | grep -o '<tr><td class="l">stage' | wc -l)" 500
-
-for rank in 0 1 2 3 4; do
-    jq -c '.sites |= .[:12] | .nesting |= .[:12] | .sites[9].callers = [{module: "libbar.so",
-        function: "parse", file: "/usr/src/parse.c", line: 88, blocks: 3, bytes: 48}]' r$rank.json
-done >few.jsonl
-split -l 1 --additional-suffix=.json few.jsonl few.
-"$arenashim" report --html=few.html few.*.json
-browse few.html --hide-scrollbars --window-size=1200,2650 --screenshot="${PAGE_PICTURE:-$tmp/page.png}"
-is 'a picture of the page is taken' "$status:$err" 0:
-check 'and it is none of an empty page' test "$(wc -c <"${PAGE_PICTURE:-$tmp/page.png}")" -gt 50000
 
 # What the test of the console is worth.
 echo '<script>missing();</script>' >wrong.html
