@@ -7,14 +7,56 @@
 . "${srcdir:-.}/tests/preload/common.sh"
 
 have readelf || plan_skip 'readelf is not installed'
-notes=$(readelf -n "$shim" 2>/dev/null | sed -n '/Provider: arenashim/{n;s/.*Name: //p}')
+# Name and number of arguments, of each place.
+notes=$(readelf -nW "$shim" 2>/dev/null | sed -n '/Provider: arenashim/{n;s/.*Name: //;h;n;n;s/.*Arguments://;H;g;s/\n/ /;p}' |
+    awk '{ print $1, NF - 1 }')
 [ -n "$notes" ] || plan_skip 'the shim was built without probes (sys/sdt.h)'
-is 'the probes in the library' "$(sort -u <<<"$notes" | xargs)" \
-    'first_scope misuse overflow refill survivor trim'
-
-have gdb || plan_skip 'gdb is not installed'
-unset DEBUGINFOD_URLS
+is 'the probes in the library are those in the manual, with as many arguments' "$(sort -u <<<"$notes")" \
+    "$(sed -n '/^The library holds probes/,/^\.El/s/^\.It Ic \([a-z_]*\) Ar/\1/p' "$source_dir/man/libarenashim.7.in" |
+        awk '{ print $1, NF - 1 }' | sort)"
 need probed -g -O1 probed.c
+
+# What happens in it, in turn, in scopes that drop.
+dropping='refill 0 65536
+first_scope 0 1
+overflow probed 3145728 3146752
+refill 0 3149824
+misuse arena_scope_end of a scope that has ended already 0
+trim 1 3084288
+trim 1 65536'
+
+# ---- bpftrace ------------------------------------------------------------------------------------
+
+# A copy of the library, which no other test runs.
+traced=$tmp/libarenashim.so
+cp "$shim" "$traced"
+for probe in 'overflow %s %lu %lu", str(arg0), arg1, arg2' 'first_scope %d %d", arg0, arg1 > 0' \
+    'refill %d %lu", arg0, arg1' 'survivor %s %ld %lu", str(arg0), arg1, arg2' \
+    'misuse %s %lu", str(arg0), arg1' 'trim %d %lu", arg0 != 0, arg1'; do
+    printf 'usdt:%s:arenashim:%s { printf("%s); printf("\\n"); }\n' "$traced" "${probe%% *}" "$probe"
+done >"$tmp/probes.bt"
+printf 'BEGIN { printf("begun\\n"); }\nusdt:%s:arenashim:trim /arg1 == 65536/ { exit(); }\n' "$traced" >>"$tmp/probes.bt"
+if have bpftrace; then
+    timeout 60 bpftrace "$tmp/probes.bt" >"$tmp/traced" 2>"$tmp/refused" &
+    until grep -q begun "$tmp/traced" || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
+fi
+if ! have bpftrace; then
+    skip 'what bpftrace is told' 'bpftrace is not installed'
+elif ! grep -q begun "$tmp/traced"; then
+    skip 'what bpftrace is told' "bpftrace cannot trace here: $(tail -n 1 "$tmp/refused")"
+else
+    shim=$traced under ARENASHIM_CAPACITY=64K "$tmp/probed"
+    wait $!
+    is 'what bpftrace is told' "$(sed '/^Attaching/d; /^begun/d; /^$/d' "$tmp/traced")" "$dropping"
+fi
+
+# ---- gdb -----------------------------------------------------------------------------------------
+
+if ! have gdb; then
+    skip 'what gdb is told' 'gdb is not installed'
+    done_testing
+fi
+unset DEBUGINFOD_URLS
 
 # watch VARIABLE=VALUE...: sets out to what the program passed, one probe a line
 watch() {
@@ -25,7 +67,10 @@ watch() {
     rm -f "$tmp/stats"
     capture gdb -nx -q -batch -iex 'set startup-with-shell off' "${commands[@]}" -ex 'break main' \
         -ex run -x "$tmp/probes.gdb" -ex continue "$tmp/probed"
-    [[ $out = *works* ]] || plan_skip 'gdb cannot run a program here'
+    if [[ $out != *works* ]]; then
+        skip 'what gdb is told' 'gdb cannot run a program here'
+        done_testing
+    fi
     out=$(sed -n 's/^probe //p' <<<"$out")
 }
 
@@ -47,13 +92,7 @@ probe() {
 
 watch ARENASHIM_CAPACITY=64K
 check 'scopes that drop: routed' test "$(stat .routed_calls)" -gt 1
-is 'scopes that drop: what happened, in turn' "$out" "refill 0 65536
-first_scope 0 1
-overflow probed 3145728 3146752
-refill 0 3149824
-misuse arena_scope_end of a scope that has ended already 0
-trim 1 3084288
-trim 1 65536"
+is 'scopes that drop: what happened, in turn' "$out" "$dropping"
 
 watch ARENASHIM_END=retain
 check 'scopes that retain: routed' test "$(stat .routed_calls)" -gt 1
