@@ -42,10 +42,10 @@ typedef struct arena_scope_site {
 } arena_scope_site;
 
 /*
- * The scope drops nothing: what is alive at its end stays valid until it is freed, whoever keeps it.
- * For languages whose run-time systems keep memory of their own, and that promise their users that
- * nothing dangles. Everybody's calls are routed in it, and it holds in spite of ARENASHIM_END. A
- * thread's first such scope makes the begins and ends of all its scopes somewhat slower.
+ * The scope drops nothing: what is alive at its end stays valid until it is freed, whoever keeps
+ * it. For languages whose run-time systems keep memory of their own, and that promise their users
+ * that nothing dangles. Everybody's calls are routed in it, and it holds in spite of ARENASHIM_END.
+ * A thread's first such scope makes the begins and ends of all its scopes somewhat slower.
  */
 #define ARENA_SCOPE_RETAINS ((uint32_t)1)
 

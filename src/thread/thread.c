@@ -39,9 +39,8 @@ static pthread_key_t exit_key;
 
 struct thread *thread_in_slot(int slot)
 {
-    if (!__atomic_load_n(&made[slot], __ATOMIC_ACQUIRE))
-        return NULL;
-    return (struct thread *)region_record(&fixed.region, slot);
+    bool is_made = __atomic_load_n(&made[slot], __ATOMIC_ACQUIRE);
+    return is_made ? (struct thread *)region_record(&fixed.region, slot) : NULL;
 }
 
 struct thread *thread_counted(int slot)

@@ -140,7 +140,7 @@ while [ -n "$(jobs -r)" ]; do
     jq -e '.sites | length > 0' shared/at/last >/dev/null 2>&1 || half=$((half + 1))
 done
 wait
-check "whoever reads meanwhile ($read times)" test "$read" -gt 5
+check "whoever reads meanwhile ($read times)" test "$read" -gt 1
 is 'finds a whole file' "$half:$(ls -A shared/at)" 0:last
 ln named further
 run ARENASHIM_STATS_FILE="$tmp/named" result
