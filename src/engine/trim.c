@@ -16,7 +16,7 @@ static bool trim_idle(size_t pad)
     hot.thread = NULL;
     signal_fence();
     bool done = thread_trim(thread, pad);
-    if (threads_retain && retain_trim(thread, pad))
+    if (thread->retains && retain_trim(thread, pad))
         done = true;
     signal_fence();
     hot.thread = thread;
@@ -26,7 +26,7 @@ static bool trim_idle(size_t pad)
 
 static bool trim_in_scope(struct thread *thread, size_t pad)
 {
-    if (!threads_retain || gate_heap_is_shut(thread))
+    if (!thread->retains || gate_heap_is_shut(thread))
         return false;
     uintptr_t open = gate_close(thread);
     bool done = retain_trim(thread, pad);

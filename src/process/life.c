@@ -33,7 +33,7 @@ static void thread_exits(void *record)
     scope_abandon(thread);
     hot.thread = NULL;
     signal_fence();
-    if (threads_retain)
+    if (thread->retains)
         retain_leave(thread);
     thread_release(thread, stays);
 }
@@ -45,7 +45,7 @@ static void thread_is_gone(struct thread *thread)
     thread->owned = false; /* its stack, in which its words lie, may be unmapped at any time */
     if (gate_is_busy(thread))
         return;
-    if (threads_retain)
+    if (thread->retains)
         retain_recover(thread);
     thread_abolish(thread, lasts(thread));
     debug_goes_round(thread); /* memory of ended scopes may lie anywhere behind the base */

@@ -63,9 +63,8 @@ static COLD void prepare_to_retain(struct thread *thread)
     __atomic_store_n(&threads_retain, true, __ATOMIC_RELAXED);
     for (uint64_t i = 0; i < thread->depth; i++)
         thread->frames[i].outer_module_size = 0;
-    thread->fast_begins = 0;
-    thread->slow_ends = UINTPTR_MAX;
-    thread->retains = true;
+    thread_retains(thread);
+    hot.heap = thread->heap.pages.start;
 }
 
 /* The first scope of a thread or of a module, the first that retains, or after a module was

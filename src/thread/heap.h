@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/numbers.h"
 #include "memory/pages.h"
 
 #define RETAIN_UNIT ((size_t)16)
@@ -35,6 +36,22 @@ struct kept {
     size_t previous; /* and that in the window before */
     unsigned scopes; /* ends of outermost scopes since the window began */
 };
+
+#define KEPT_WINDOW 64
+
+/* Enters what a scope came to, and returns how many bytes are to stay warm. */
+static inline size_t kept_note(struct kept *kept, size_t bytes)
+{
+    kept->window = higher(kept->window, lower(kept->most, bytes));
+    kept->most = higher(kept->most, bytes);
+    kept->bytes = higher(kept->bytes, kept->window);
+    if (++kept->scopes == KEPT_WINDOW) {
+        kept->bytes = higher(kept->window, kept->previous);
+        kept->previous = kept->window;
+        kept->most = kept->window = kept->scopes = 0;
+    }
+    return kept->bytes;
+}
 
 struct heap {
     struct exact_class exact[RETAIN_EXACT_CLASSES];

@@ -25,8 +25,6 @@
 #include "memory/region.h"
 #include "next/fixed.h"
 
-#define KEPT_WINDOW 64
-
 _Static_assert(sizeof(struct thread) <= REGION_RECORD_BYTES, "a record fits its slot");
 
 __thread struct hot hot __attribute__((tls_model("initial-exec"), aligned(64)));
@@ -104,19 +102,6 @@ OUT_OF_LINE void thread_note_peak(struct thread *thread, uintptr_t end)
         thread_touch(thread, end);
     if (end > thread->peak)
         thread->peak = end;
-}
-
-size_t kept_note(struct kept *kept, size_t bytes)
-{
-    kept->window = higher(kept->window, lower(kept->most, bytes));
-    kept->most = higher(kept->most, bytes);
-    kept->bytes = higher(kept->bytes, kept->window);
-    if (++kept->scopes == KEPT_WINDOW) {
-        kept->bytes = higher(kept->window, kept->previous);
-        kept->previous = kept->window;
-        kept->most = kept->window = kept->scopes = 0;
-    }
-    return kept->bytes;
 }
 
 /* Gives the pages from `start` on back. */
@@ -200,28 +185,37 @@ void threads_forget_gone(void)
 
 /* ---- start ---------------------------------------------------------------------------------- */
 
-/* Behind as much for scopes that drop, and a guard, a slot has memory for those that retain. */
-static void divide(struct thread *thread)
+/* Bytes of a slot's memory for scopes that drop: behind it, and a guard, is as much for those that
+ * retain. */
+static size_t part_that_drops(size_t bytes)
 {
-    uintptr_t end = thread->memory_end;
-    size_t half = page_down((end - thread->memory) / 2);
-    while (half + page_size + pages_span(half) > end - thread->memory)
-        half -= page_size;
-    thread->memory_end = thread->memory + half;
-    pages_init(&thread->heap.pages, thread->memory_end + page_size, end);
+    size_t part = page_down(bytes / 2);
+    while (part + page_size + pages_span(part) > bytes)
+        part -= page_size;
+    return part;
+}
+
+void thread_retains(struct thread *thread)
+{
+    pages_init(&thread->heap.pages, thread->memory_end + page_size,
+               region_memory_end(&fixed.region, thread->slot));
+    thread->fast_begins = 0;
+    thread->slow_ends = UINTPTR_MAX;
+    thread->retains = true;
 }
 
 static void record_init(struct thread *thread, int slot)
 {
     thread->slot = slot;
     thread->memory = region_memory(&fixed.region, slot);
-    thread->memory_end = region_memory_end(&fixed.region, slot);
+    size_t bytes = region_memory_end(&fixed.region, slot) - thread->memory;
+    thread->memory_end = thread->memory + part_that_drops(bytes);
     thread->call = UINTPTR_MAX;
-    thread->retains = threads_retain;
-    thread->fast_begins = threads_retain || fixed.checked ? 0 : SCOPE_DEPTH_MAX;
-    thread->slow_ends = threads_retain || fixed.checked ? UINTPTR_MAX : 0;
+    thread->fast_begins = fixed.checked ? 0 : SCOPE_DEPTH_MAX;
+    thread->slow_ends = fixed.checked ? UINTPTR_MAX : 0;
     thread->heap.slot = (uint64_t)slot;
-    divide(thread);
+    if (threads_retain)
+        thread_retains(thread);
     thread->committed = thread->memory;
     thread->base = block_base(thread->memory, fixed.config.align);
     thread->touched = thread->base;
@@ -289,7 +283,7 @@ static void adopt(int slot)
             thread_clear_statistics(thread);
         thread->threads++;
         PROBE(first_scope, thread->slot, thread->owner);
-        hot.heap = thread->heap.pages.start;
+        hot.heap = thread->retains ? thread->heap.pages.start : UINTPTR_MAX;
         hot.thread = thread;
     } else {
         region_release(slot);
@@ -398,7 +392,7 @@ void thread_abolish(struct thread *thread, bool lasts)
     thread_touch(thread, thread->committed); /* where its scopes ended only it knew */
     thread_renew(thread);
     /* A checker knows the record as a pool. */
-    if (!lasts && !fixed.checked && !threads_retain) {
+    if (!lasts && !fixed.checked && !thread->retains) {
         uintptr_t memory = thread->memory, committed = thread->committed;
         made[slot] = false;
         /* Else the slot is lost: what lies there is not as a new thread must find it. */

@@ -129,6 +129,9 @@ struct thread {
  * begun since. */
 extern bool threads_retain;
 
+/* The thread, which has had no such scope, may have them from now on. */
+void thread_retains(struct thread *thread);
+
 /* Gives the calling thread a slot and sets hot.thread. False, with hot.thread NULL, when there is
  * no slot, no memory for it or no way to release it, or the thread is about to exit. */
 bool thread_acquire(void);
@@ -171,9 +174,6 @@ void thread_note_peak(struct thread *thread, uintptr_t end);
 /* An outermost scope has ended that reached up to `peak`, in an arena that has grown beyond its
  * capacity: gives back what recent scopes have had no use for. */
 void thread_let_go(struct thread *thread, uintptr_t peak);
-
-/* Enters what a scope came to, and returns how many bytes are to stay warm. */
-size_t kept_note(struct kept *kept, size_t bytes);
 
 /* Where the fast paths serve by now: open_limit, outside gaps. */
 void thread_set_limits(struct thread *thread);
