@@ -9,7 +9,7 @@
 export limit=120
 builddir=$(realpath "${BUILDDIR:-.}")
 examples=$source_dir/examples/consumer
-parts=(install-cmakeDATA install-pkgconfigDATA install-libLIBRARIES install-libLTLIBRARIES
+parts=(install-cmakeDATA install-pkgconfigDATA install-libLIBRARIES install-preloadLTLIBRARIES
     install-arenashimincludeHEADERS)
 
 # The settings of the make that runs the tests are not for those that they run.
