@@ -14,6 +14,7 @@
 #include "cli/attend.h"
 #include "cli/cli.h"
 #include "cli/gate_options.h"
+#include "cli/job.h"
 #include "cli/locate.h"
 #include "cli/program.h"
 #include "cli/settings.h"
@@ -155,6 +156,8 @@ void check_command(int argc, char **argv)
     settings_check();
     if (optind == argc)
         usage_error("arenashim check", "no program to check was given");
+    gate.budget = job_name(gate.budget);
+    gate.report_file = job_name(gate.report_file);
     gate_prepare(&gate);
     if (options.suppressions && access(options.suppressions, R_OK) != 0)
         errx(EXIT_CANCELED, "--suppressions='%s' is not accepted; it takes a readable file",

@@ -27,6 +27,8 @@ arenashim_SOURCES = \
 	src/cli/attend.c \
 	src/cli/attend.h \
 	src/cli/gate_options.h \
+	src/cli/job.c \
+	src/cli/job.h \
 	src/cli/run.c \
 	src/cli/check.c \
 	src/cli/advise.c \

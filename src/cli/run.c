@@ -14,6 +14,7 @@
 #include "cli/attend.h"
 #include "cli/cli.h"
 #include "cli/gate_options.h"
+#include "cli/job.h"
 #include "cli/locate.h"
 #include "cli/program.h"
 #include "cli/settings.h"
@@ -122,6 +123,9 @@ void run_command(int argc, char **argv)
     if (optind == argc)
         usage_error("arenashim run", "no program to run was given");
     char **program = argv + optind;
+    report = job_name(report);
+    gate.budget = job_name(gate.budget);
+    gate.report_file = job_name(gate.report_file);
     bool judged = gate_prepare(&gate);
     if ((report || judged) &&
         (setting_is_applied(SETTING_STATS) || setting_is_applied(SETTING_STATS_FILE)))
@@ -132,7 +136,7 @@ void run_command(int argc, char **argv)
     bool found = program_find(program[0], path);
     if (!found || program_examine(program[0], path, shim, RUNS_WITHOUT) != PROGRAM_ENDANGERED)
         preload(shim);
-    if ((report || judged) && found)
+    if ((report || judged) && found && !job_leaves_out())
         run_attended(program, report, &gate);
     become(program);
 }

@@ -62,4 +62,18 @@ names_of ARENASHIM_RANKS=all PMI_RANK=1
 is 'a list that is none is ignored' "$names" 1
 capture "$arenashim" run --stats-file "$tmp/made/%r" --ranks=2 -- env PMI_RANK=2 "$tmp/simple"
 is 'arenashim run --ranks' "$status:$out:$err:$(grep -c 'rank 2$' made/2)" "$ran::1"
+
+# ---- judged and reported on --------------------------------------------------------------------
+
+for rank in 0 1; do
+    capture env PMI_RANK=$rank "$arenashim" run --ranks=0 --report="page.%r" --report-format=tap \
+        --report-file='%r.tap' -- "$tmp/simple"
+    is "a run that is judged, rank $rank" "$status:$out" "$ran"
+done
+is '... of the ranks of the list alone' "$(echo page.* ./*.tap)" 'page.0 ./0.tap'
+capture env PMI_RANK=3 "$arenashim" run --budget=b%r.json --update -- "$tmp/simple"
+like 'a budget of a rank' "$err" "^arenashim: the budget 'b3.json' is left as it is: the run failed$"
+capture "$arenashim" run --ranks=0 --report="page.%r" -- "$tmp/simple"
+is 'a process without a rank is not judged' "$status:$out" "$ran"
+one_line '... for which there is one line' 'nothing is judged or reported: --ranks .* this process has no rank'
 done_testing
