@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The stress test of scopes that retain what is alive (retain.c) under the settings of the table
-# below, together about a minute. RETAIN_SECONDS is how long all settings together take,
+# below, together half a minute. RETAIN_SECONDS is how long all settings together take,
 # RETAIN_SEED another seed than the fixed one; a failure prints the seed.
 #
 # shellcheck disable=SC2154
@@ -22,7 +22,7 @@ settings=(
     'poison and verify|4|quiet|ARENASHIM_CAPACITY=64M ARENASHIM_DEBUG=poison,verify'
 )
 seed=${RETAIN_SEED:-20260101}
-seconds=$(((${RETAIN_SECONDS:-60} + ${#settings[@]} - 1) / ${#settings[@]}))
+seconds=$(((${RETAIN_SECONDS:-28} + ${#settings[@]} - 1) / ${#settings[@]}))
 
 # Without the compiler's knowledge of malloc, which would leave calls out.
 need retain -O2 -g -fPIE -fno-builtin retain.c

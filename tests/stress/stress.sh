@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The stress test (stress.c, model.c) under the settings of the table below, together about a
+# The stress test (stress.c, model.c) under the settings of the table below, together about half a
 # minute; and that a run can be had again.
 #
 # STRESS_SECONDS is how long all settings together take, STRESS_SEED another seed than the fixed
@@ -29,7 +29,7 @@ settings=(
     'each thread a scope|--loose|ARENASHIM_SCOPES=thread'
 )
 seed=${STRESS_SEED:-20260101}
-seconds=$(((${STRESS_SECONDS:-60} + ${#settings[@]} - 1) / ${#settings[@]}))
+seconds=$(((${STRESS_SECONDS:-28} + ${#settings[@]} - 1) / ${#settings[@]}))
 
 # Without the compiler's knowledge of malloc, which would leave calls out.
 objects=()
