@@ -7,7 +7,7 @@ CLEANFILES += cmake/arenashim-config.cmake
 cmake/arenashim-config.cmake: cmake/arenashim-config.cmake.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) cmake && \
 		include=`realpath -m -s --relative-to='$(libdir)' '$(includedir)'` && \
-		preload=`realpath -m -s --relative-to='$(libdir)' '$(preloaddir)'` && \
+		preload=`realpath -m -s --relative-to='$(libdir)' '$(preloadexecdir)'` && \
 		sed -e "s|@includedir_from_libdir@|$$include|" -e "s|@preloaddir_from_libdir@|$$preload|" \
 			$(srcdir)/cmake/arenashim-config.cmake.in >$@.tmp && \
 		mv $@.tmp $@

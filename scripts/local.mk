@@ -12,5 +12,5 @@ coverage:
 	$(srcdir)/scripts/coverage.sh
 
 # GDB finds the script by the path and name of the library.
-gdbdir = $(datadir)/gdb/auto-load$(preloaddir)
+gdbdir = $(datadir)/gdb/auto-load$(preloadexecdir)
 dist_gdb_DATA = scripts/libarenashim.so-gdb.py

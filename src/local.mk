@@ -151,7 +151,7 @@ shim_cflags = $(AM_CFLAGS) $(coverage_flags) -fvisibility=hidden -fexceptions -f
 	-fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free \
 	-fno-tree-slp-vectorize
 
-preload_LTLIBRARIES = libarenashim.la
+preloadexec_LTLIBRARIES = libarenashim.la
 libarenashim_la_SOURCES = \
 	src/process/interpose.c \
 	src/process/interpose.h \
@@ -173,8 +173,8 @@ EXTRA_DIST += src/process/exports.map
 # The .la files serve nobody: the library is preloaded or linked by its own name, and loads its
 # module (src/wrap) by its path.
 install-exec-hook:
-	rm -f $(DESTDIR)$(preloaddir)/libarenashim.la $(DESTDIR)$(pkglibdir)/libarenashim-wrap.la \
+	rm -f $(DESTDIR)$(preloadexecdir)/libarenashim.la $(DESTDIR)$(pkglibdir)/libarenashim-wrap.la \
 		$(DESTDIR)$(pkglibdir)/libarenashim-watch.la
 uninstall-hook:
-	rm -f $(DESTDIR)$(preloaddir)/libarenashim.so $(DESTDIR)$(pkglibdir)/libarenashim-wrap.so \
+	rm -f $(DESTDIR)$(preloadexecdir)/libarenashim.so $(DESTDIR)$(pkglibdir)/libarenashim-wrap.so \
 		$(DESTDIR)$(pkglibdir)/libarenashim-watch.so

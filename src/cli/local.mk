@@ -48,5 +48,5 @@ arenashim_CPPFLAGS = \
 	-I$(top_srcdir)/include \
 	-DARENASHIM_VERSION='"$(PACKAGE_VERSION)"' \
 	-DARENASHIM_BINDIR='"$(bindir)"' \
-	-DARENASHIM_PRELOADDIR='"$(preloaddir)"' \
+	-DARENASHIM_PRELOADDIR='"$(preloadexecdir)"' \
 	-DARENASHIM_PKGLIBEXECDIR='"$(pkglibexecdir)"'
