@@ -135,7 +135,12 @@ src_libcore_la_SOURCES += src/next/objects_next.c
 parts_ldflags = -Wl,--no-undefined
 find_object_la =
 else
-src_libcore_la_SOURCES += src/next/objects_snapshot.c src/process/find_object.c
+src_libcore_la_SOURCES += src/process/find_object.c
+if HAVE_R_DEBUG
+src_libcore_la_SOURCES += src/next/objects_snapshot.c
+else
+src_libcore_la_SOURCES += src/next/objects_append.c
+endif
 parts_ldflags =
 find_object_la = src/libcore.la
 endif

@@ -1,7 +1,8 @@
 /*
  * The object files in the process, for _dl_find_object: those that the next one knows
  * (objects_next.c), or, where the C library has none, a snapshot of the loader's list
- * (objects_snapshot.c). configure chooses.
+ * (objects_snapshot.c), or what of that list has been entered (objects_append.c). configure
+ * chooses.
  */
 #ifndef NEXT_OBJECTS_H
 #define NEXT_OBJECTS_H
