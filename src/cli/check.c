@@ -164,6 +164,8 @@ void check_command(int argc, char **argv)
              options.suppressions);
     locate_shim(given, shim);
     locate_check_script(script);
+    if (access(script, X_OK) != 0)
+        err(EXIT_CANCELED, "cannot run '%s'", script);
 
     /* Found here rather than by Valgrind, whose own status for a missing program is no promise. */
     char **program = argv + optind;

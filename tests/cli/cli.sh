@@ -720,11 +720,11 @@ END
     is "check: the exit status is the script's" "$status" 7
     like 'check: the script gets the shim' "$out" "^shim $tmp/prefix/lib.*/libarenashim.so$"
     like 'check: nothing is preloaded into the script' "$out" '^preload $'
-    like 'check: the script gets the program and its arguments' "$out" '^<--><printf>< a  b ><-x>$'
+    like 'check: the script gets the program and its arguments' "$out" '^<--folder=[^>]*><--><printf>< a  b ><-x>$'
     capture "$moved" check --scope=f --scope='main!g' --end=reset --shim="$tmp/other.so" -- printf -x
     like 'check: options set the variables' "$out" '^scopes f;main!g end reset$'
     like 'check: --shim names the shim' "$out" "^shim $tmp/other.so$"
-    like 'check: what follows the options is the program' "$out" '^<--><printf><-x>$'
+    like 'check: what follows the options is the program' "$out" '^<--folder=[^>]*><--><printf><-x>$'
     fails 'check: a value that is not accepted' 125 "--end='x' is not accepted" \
         "$moved" check --end=x -- true
     fails 'check: a limit below the capacity' 125 "--limit .* is not accepted with --capacity" \
@@ -732,7 +732,7 @@ END
     fails 'check: no statistics of the user' 125 "option '--stats' is unknown" \
         "$moved" check --stats -- true
     capture "$moved" check printf -- -x
-    like 'check: options end at the first operand' "$out" '^<--><printf><--><-x>$'
+    like 'check: options end at the first operand' "$out" '^<--folder=[^>]*><--><printf><--><-x>$'
     fails 'check: a missing program' 127 "cannot run 'no-such-program'" \
         env PATH=/usr/bin:/bin "$moved" check -- no-such-program
     fails 'check: a missing path' 127 "cannot run '/no/such'" "$moved" check -- /no/such
