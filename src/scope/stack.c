@@ -20,7 +20,7 @@
 #include "base/compiler.h"
 #include "base/track.h"
 
-#if defined __x86_64__ && (defined __clang__ || __GNUC__ >= 11)
+#if defined __aarch64__ || (defined __x86_64__ && (defined __clang__ || __GNUC__ >= 11))
 #define GENERAL_REGISTERS __attribute__((target("general-regs-only")))
 #else
 #define GENERAL_REGISTERS

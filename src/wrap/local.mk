@@ -16,6 +16,18 @@ wrap_machine_thunk += \
 	src/wrap/arch/x86_64/state.c \
 	src/wrap/arch/x86_64/thunk.S
 endif
+if WRAP_AARCH64
+wrap_machine_sources += \
+	src/wrap/arch/aarch64/convention.c \
+	src/wrap/arch/aarch64/entry.c \
+	src/wrap/arch/aarch64/instruction.c \
+	src/wrap/arch/aarch64/machine.h \
+	src/wrap/arch/aarch64/scan.c \
+	src/wrap/arch/aarch64/stack.S
+wrap_machine_thunk += \
+	src/wrap/arch/aarch64/state.c \
+	src/wrap/arch/aarch64/thunk.S
+endif
 
 noinst_LTLIBRARIES += src/wrap/libwrap.la
 src_wrap_libwrap_la_SOURCES = \

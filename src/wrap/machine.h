@@ -6,6 +6,8 @@
 
 #if defined __x86_64__
 #include "wrap/arch/x86_64/machine.h"
+#elif defined __aarch64__
+#include "wrap/arch/aarch64/machine.h"
 #endif
 
 #endif

@@ -58,6 +58,7 @@ static bool add(const struct object *object, struct symbols *symbols, const ElfW
         .scope = binding == STB_LOCAL ? SYMBOL_LOCAL
                  : dynamic && visible ? SYMBOL_EXPORTED
                                       : SYMBOL_GLOBAL,
+        .other = entry->st_other,
         .indirect = type == STT_GNU_IFUNC,
     };
     return true;

@@ -21,7 +21,8 @@ struct symbol {
     uintptr_t address;
     size_t size; /* 0: unknown */
     enum symbol_scope scope;
-    bool indirect; /* the address is that of a resolver, which chooses the function (IFUNC) */
+    unsigned char other; /* st_other */
+    bool indirect;       /* the address is that of a resolver, which chooses the function (IFUNC) */
 };
 
 struct symbols {

@@ -1,3 +1,4 @@
+/* Branches with a 32-bit distance, and addresses. */
 #include "wrap/scan.h"
 
 #include <string.h>
