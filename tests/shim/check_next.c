@@ -6,6 +6,13 @@
 
 #include "next/next.h"
 
+/* The version of what was there from the beginning. */
+#ifdef __aarch64__
+#define OLDEST_GLIBC "GLIBC_2.17"
+#else
+#define OLDEST_GLIBC "GLIBC_2.2.5"
+#endif
+
 static void (*in_dlsym)(void);
 static const char *absent = "";
 
@@ -14,7 +21,7 @@ static const char *absent = "";
 void *dlsym(void *handle, const char *name)
 {
     typedef void *look_up(void *, const char *);
-    look_up *real = (look_up *)dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
+    look_up *real = (look_up *)dlvsym(RTLD_NEXT, "dlsym", OLDEST_GLIBC);
     if (in_dlsym) {
         void (*body)(void) = in_dlsym;
         in_dlsym = NULL;

@@ -12,7 +12,7 @@
 
 static struct heap *heap;
 
-static arena_scope_token open_kind(const char *label, bool retains)
+UNUSED static arena_scope_token open_kind(const char *label, bool retains)
 {
     arena_scope_site site = {label, "harness", 1, 0};
     struct thread *thread = scope_thread();

@@ -100,7 +100,7 @@ UNUSED static void watch(struct watched *watched, void *block, size_t size)
     memset(block, watched->byte, size);
 }
 
-static void look_at(const struct watched *watched)
+UNUSED static void look_at(const struct watched *watched)
 {
     if (watched->block)
         require(holds_only(watched->block, watched->size, watched->byte));

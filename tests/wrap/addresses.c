@@ -6,14 +6,14 @@
 int looped(int count);
 
 #ifdef LIBRARY
+#include "loop.h"
+
 #define NOWHERE 0
 #define CODE 1
 #define DATA 2
 #define COPY 3
 
-__asm__(
-    ".text\n.globl looped\n.type looped, @function\nlooped:\nmov $42, %eax\ndec %edi\njg looped\n"
-    "ret\n.size looped, . - looped\n");
+LOOP("looped")
 
 static int (*known)(int)
 #if KNOWN == DATA

@@ -5,6 +5,7 @@
 #include "fake_host.h"
 
 #include <stdlib.h>
+#include <sys/auxv.h>
 
 #include "wrap/thunk.h"
 
@@ -13,7 +14,7 @@ bool fake_slow, fake_no_scope;
 size_t fake_stack_bytes = SIZE_MAX;
 unsigned fake_asked;
 size_t (*fake_stack_function)(const struct named_function *function, uintptr_t arguments);
-uint16_t fake_x87_control;
+uint64_t fake_control;
 void (*fake_in_slow_form)(void);
 
 #define GENERAL_REGISTERS __attribute__((target("general-regs-only")))
@@ -21,6 +22,42 @@ void (*fake_in_slow_form)(void);
 
 static uint64_t serial;
 
+#ifdef __aarch64__
+#define ruin_general()                                                                             \
+    __asm__ volatile(                                                                              \
+        ".irp n,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18\n mov x\\n, -1\n .endr\n"             \
+        "cmp x1, x2\n" ::                                                                          \
+            : "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",    \
+              "x14", "x15", "x16", "x17", "x18", "cc")
+
+/* Vector registers, predicates and the flags of exceptions. */
+static void ruin_all(void)
+{
+    ruin_general();
+    __asm__ volatile(
+        "msr fpsr, %0\n"
+        ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,"
+        "27,28,29,30,31\n movi v\\n\\().16b, 0xff\n .endr"
+        :
+        : "r"((uint64_t)0x1f)
+        : "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15");
+    if (getauxval(AT_HWCAP) & HWCAP_SVE)
+        __asm__ volatile(
+            ".arch_extension sve\n"
+            ".irp n,0,1,2,3,4,5,6,7,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
+            "mov z\\n\\().b, -1\n .endr\n"
+            ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n pfalse p\\n\\().b\n .endr" ::
+                :);
+}
+
+/* The stack is aligned. */
+static void require_abi(uintptr_t frame)
+{
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fake_control));
+    if (frame % 16 != 0)
+        abort();
+}
+#else
 #define ruin_general()                                                                             \
     __asm__ volatile("movq $-1, %%rcx\n movq %%rcx, %%rdx\n movq %%rcx, %%rsi\n"                   \
                      "movq %%rcx, %%rdi\n movq %%rcx, %%r8\n movq %%rcx, %%r9\n"                   \
@@ -60,10 +97,11 @@ static void require_abi(uintptr_t frame)
         uint32_t further[4];
     } environment;
     __asm__ volatile("fnstenv %0\n fldcw %0" : "=m"(environment));
-    fake_x87_control = environment.control;
+    fake_control = environment.control;
     if (environment.tags != 0xffff || frame % 16 != 0)
         abort();
 }
+#endif
 
 static GENERAL_REGISTERS void open_scope(struct named_call *call)
 {

@@ -32,8 +32,8 @@ extern unsigned fake_asked;     /* how often it was asked */
 /* Asked in place of the above when set. */
 extern size_t (*fake_stack_function)(const struct named_function *function, uintptr_t arguments);
 
-/* What the slow forms found in the x87 control word. */
-extern uint16_t fake_x87_control;
+/* What the slow forms found in the control word of x87, or in FPCR. */
+extern uint64_t fake_control;
 
 /* Called by the slow forms when set. */
 extern void (*fake_in_slow_form)(void);
@@ -46,6 +46,19 @@ static inline unsigned fake_open(void)
 
 #ifdef __cplusplus
 }
+#endif
+
+/* Goes on to wrap_thunk as thunk.h says. */
+#ifdef __aarch64__
+#define TO_THUNK(named)                                                                            \
+    "adrp x17, " named "\n"                                                                        \
+    "add x17, x17, :lo12:" named "\n"                                                              \
+    "b wrap_thunk\n"
+#else
+#define TO_THUNK(named)                                                                            \
+    "movq %r11, -8(%rsp)\n"                                                                        \
+    "leaq " named "(%rip), %r11\n"                                                                 \
+    "jmp wrap_thunk\n"
 #endif
 
 /*
@@ -61,12 +74,9 @@ static inline unsigned fake_open(void)
             ".globl wrapped_" #name "\n"                                                           \
             ".type wrapped_" #name ", @function\n"                                                 \
             "wrapped_" #name ":\n"                                                                 \
-            ".cfi_startproc\n"                                                                     \
-            "movq %r11, -8(%rsp)\n"                                                                \
-            "leaq named_" #name "(%rip), %r11\n"                                                   \
-            "jmp wrap_thunk\n"                                                                     \
-            ".cfi_endproc\n"                                                                       \
-            ".size wrapped_" #name ", . - wrapped_" #name "\n"                                     \
-            ".popsection\n")
+            ".cfi_startproc\n" TO_THUNK("named_" #name) ".cfi_endproc\n"                           \
+                                                        ".size wrapped_" #name                     \
+                                                        ", . - wrapped_" #name "\n"                \
+                                                        ".popsection\n")
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Exceptions that a signal handler throws from within the first instructions of wrapped functions,
  * which are copied elsewhere, and the callers that can be told from each instruction of a wrapped
- * call. Compiled with -fnon-call-exceptions.
+ * call (x86-64). Compiled with -fnon-call-exceptions.
  */
 #include <csignal>
 #include <cstdio>
@@ -26,16 +26,28 @@ WRAPPED int w_load(const int *from)
 
 /* Registers are pushed before. */
 extern "C" int w_pushes(const int *from);
+/* Calls through the pointer: the copy pushes where it returns to, and jumps. */
+extern "C" int w_calls(int (*const *function)(void));
+#ifdef __x86_64__
 __asm__(".text\n.globl w_pushes\n.type w_pushes, @function\nw_pushes:\n.cfi_startproc\n"
         "push %rbx\n.cfi_def_cfa_offset 16\n.cfi_offset rbx, -16\n"
         "mov (%rdi), %ebx\nmov 4(%rdi), %eax\nadd %ebx, %eax\n"
         "pop %rbx\n.cfi_def_cfa_offset 8\nret\n.cfi_endproc\n.size w_pushes, . - w_pushes\n");
 
-/* Calls through the pointer: the copy pushes where it returns to, and jumps. */
-extern "C" int w_calls(int (*const *function)(void));
 __asm__(".text\n.globl w_calls\n.type w_calls, @function\nw_calls:\n.cfi_startproc\n"
         "push %rbx\n.cfi_def_cfa_offset 16\n.cfi_offset rbx, -16\nxor %ebx, %ebx\ncall *(%rdi)\n"
         "pop %rbx\n.cfi_def_cfa_offset 8\nret\n.cfi_endproc\n.size w_calls, . - w_calls\n");
+#else
+/* What loads is copied alone, or behind what signs the return address. */
+__asm__(".text\n.globl w_pushes\n.type w_pushes, @function\nw_pushes:\n.cfi_startproc\n"
+        "hint 25\n.cfi_negate_ra_state\n" /* paciasp */
+        "ldr w1, [x0]\nldr w2, [x0, 4]\nadd w0, w1, w2\n"
+        "hint 29\n.cfi_negate_ra_state\nret\n.cfi_endproc\n.size w_pushes, . - w_pushes\n");
+__asm__(".text\n.globl w_calls\n.type w_calls, @function\nw_calls:\n.cfi_startproc\n"
+        "ldr x1, [x0]\nstp x29, x30, [sp, -16]!\n.cfi_def_cfa_offset 16\n.cfi_offset x29, -16\n"
+        ".cfi_offset x30, -8\nblr x1\nldp x29, x30, [sp], 16\n.cfi_def_cfa_offset 0\n"
+        ".cfi_restore x29\n.cfi_restore x30\nret\n.cfi_endproc\n.size w_calls, . - w_calls\n");
+#endif
 
 /* Catches what its own first instruction throws. */
 WRAPPED int w_catches(const int *from)
@@ -111,6 +123,7 @@ static void faults(void)
 
 /* ---- every instruction ----------------------------------------------------------------------- */
 
+#ifdef __x86_64__
 /* SIGTRAP comes after each instruction between the two. The red zone is the compiler's. */
 #define STEP(change)                                                                               \
     __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\t" change "\n\tpopfq\n\t"                 \
@@ -150,10 +163,13 @@ static void every_instruction(void)
     if (lost > 0)
         std::printf("%d of %d steps\n", lost, steps);
 }
+#endif
 
 static const struct test_case cases[] = {
     {"faults", faults},
+#ifdef __x86_64__
     {"every_instruction", every_instruction},
+#endif
 };
 
 int main(int argc, char **argv)

@@ -3,7 +3,14 @@ if HAVE_CHECK
 check_PROGRAMS += tests/wrap/check_patch
 TESTS += tests/wrap/check_patch
 endif
-tests_wrap_check_patch_SOURCES = tests/wrap/check_patch.c tests/wrap/samples.S
+tests_wrap_check_patch_SOURCES = tests/wrap/check_patch.c
+if WRAP_X86_64
+tests_wrap_check_patch_SOURCES += tests/wrap/x86_64/samples.S tests/wrap/x86_64/samples.h
+endif
+if WRAP_AARCH64
+tests_wrap_check_patch_SOURCES += tests/wrap/aarch64/samples.S tests/wrap/aarch64/samples.h
+endif
+tests_wrap_check_patch_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/wrap/$(wrap_machine)
 tests_wrap_check_patch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_wrap_check_patch_LDADD = src/wrap/libwrap.la $(CHECK_LIBS)
 
@@ -18,9 +25,14 @@ EXTRA_DIST += tests/wrap/gdb.sh
 tests_wrap_check_thunk_SOURCES = \
 	tests/wrap/check_thunk.c \
 	tests/wrap/fake_host.c \
-	tests/wrap/fake_host.h \
-	tests/wrap/registers.S \
-	tests/wrap/registers.h
+	tests/wrap/fake_host.h
+if WRAP_X86_64
+tests_wrap_check_thunk_SOURCES += tests/wrap/x86_64/registers.S tests/wrap/x86_64/registers.h
+endif
+if WRAP_AARCH64
+tests_wrap_check_thunk_SOURCES += tests/wrap/aarch64/registers.S tests/wrap/aarch64/registers.h
+endif
+tests_wrap_check_thunk_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/wrap/$(wrap_machine)
 tests_wrap_check_thunk_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread -Wno-psabi
 tests_wrap_check_thunk_LDADD = src/wrap/libthunk.la src/libcore.la $(CHECK_LIBS) -lm
 tests_wrap_check_unwind_SOURCES = tests/wrap/check_unwind.cc tests/wrap/fake_host.c tests/wrap/fake_host.h
@@ -29,8 +41,12 @@ tests_wrap_check_unwind_CXXFLAGS = $(AM_CXXFLAGS) $(CHECK_CFLAGS) -pthread
 tests_wrap_check_unwind_LDADD = src/wrap/libthunk.la $(find_object_la) $(CHECK_LIBS)
 # FUZZ_FILES names further files to look at.
 if !SANITIZERS
-check_PROGRAMS += tests/wrap/fuzz_patch tests/wrap/run_patched
-TESTS += tests/wrap/fuzz_patch.sh tests/wrap/run_patched.sh
+check_PROGRAMS += tests/wrap/run_patched
+TESTS += tests/wrap/run_patched.sh
+if WRAP_X86_64
+check_PROGRAMS += tests/wrap/fuzz_patch
+TESTS += tests/wrap/fuzz_patch.sh
+endif
 endif
 EXTRA_DIST += tests/wrap/fuzz_patch.sh tests/wrap/run_patched.sh
 
@@ -66,6 +82,7 @@ EXTRA_DIST += \
 	tests/wrap/faults.cc \
 	tests/wrap/kept.c \
 	tests/wrap/linked.c \
+	tests/wrap/loop.h \
 	tests/wrap/queries.sql \
 	tests/wrap/tail.c \
 	tests/wrap/variety.pl \

@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include "loop.h"
+
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 #ifndef NAME
@@ -46,10 +48,6 @@ int F(alias)(const int *numbers, int count) __attribute__((alias(
 #define STRING(x) STRING_(x)
     STRING(F(sum)))));
 
-/* A loop that goes back to the first byte of the function. Returns 42. */
-#define LOOP(name)                                                                                 \
-    __asm__(".text\n.globl " name "\n.type " name ", @function\n" name ":\n.Lhead_" name ":\n"     \
-            "mov $42, %eax\ndec %edi\njg .Lhead_" name "\nret\n.size " name ", . - " name "\n");
 LOOP(STRING(NAME) "looped")
 LOOP(STRING(NAME) "looped_too")
 __asm__(".hidden " STRING(NAME) "looped_local\n");

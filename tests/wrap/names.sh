@@ -97,6 +97,7 @@ counted 'the program by its name' '1 named!main retain 256'
 wrapped "$named!main" "$named" calls
 counted 'the program by its path' '1 named!main retain 256'
 loader=$(readelf -l "$named" | sed -n 's/.*interpreter: \(.*\)]/\1/p')
+ld=${loader##*/}
 for spec in main!main named!main "$named!main"; do
     wrapped "$spec" "$loader" "$named" calls
     counted "the program, started through the dynamic linker, as ${spec#"$tmp"}" \
@@ -104,9 +105,9 @@ for spec in main!main named!main "$named!main"; do
 done
 wrapped 'main!main' "$loader" --argv0 other "$named" calls
 counted 'the program, started so under another name' '1 other!main retain 256'
-wrapped 'ld-linux-x86-64.so.2!main' "$loader" "$named" calls
+wrapped "$ld!main" "$loader" "$named" calls
 says 'the program is not taken for the dynamic linker' \
-    "$scopes: 'ld-linux-x86-64.so.2!main' matches no function so far of ld-linux-x86-64.so.2 (stripped: only what it exports has a name)"
+    "$scopes: '$ld!main' matches no function so far of $ld (stripped: only what it exports has a name)"
 # shellcheck disable=SC2016
 bare=(unshare -m sh -c 'umount -l /proc && exec "$@"' sh)
 if "${bare[@]}" true 2>/dev/null; then
@@ -285,7 +286,7 @@ says 'the start of a stripped program' \
 refused 'main!_init' _init 'the dynamic linker runs it before anything else of the module'
 refused 'main!_fini' _fini 'the dynamic linker runs it after everything else of the module'
 refused 'main!frame_dummy' frame_dummy 'the compiler made it, to start the module'
-refused 'ld-linux-x86-64.so.2!__tls_get_addr' __tls_get_addr 'it belongs to the dynamic linker'
+refused "$ld!__tls_get_addr" __tls_get_addr 'it belongs to the dynamic linker'
 refused 'libarenashim-wrap.so!arenashim_wrap_start' arenashim_wrap_start 'it belongs to the shim'
 wrapped 'libnamed.so!k_l*' "$named" calls
 says 'a glob with functions that cannot be wrapped' \
@@ -306,7 +307,12 @@ __attribute__((noinline)) int split_small(int n) { int m = n; __asm__ volatile("
 __attribute__((noinline)) int split_large(int n) { int m[2000]; m[n] = n; __asm__ volatile("" : "+m"(m[n])); return m[n]; }
 int main(void) { return split_small(1) - split_large(1); }
 EOF
-for protection in none full; do
+protections='none full'
+if [ "$(uname -m)" != x86_64 ]; then
+    protections=
+    skip 'split stacks' 'the compiler has them on x86-64 alone'
+fi
+for protection in $protections; do
     need split -O2 -fsplit-stack -fcf-protection=$protection "$tmp/split.c"
     for name in split_small split_large; do
         wrapped "main!$name" "$tmp/split"
@@ -455,9 +461,13 @@ like 'the list: the offset is that of the file' "$out" " $hidden "
 capture sh -c 'LD_PRELOAD=$1 HOST_WRAP=$2 ARENASHIM_SCOPE_LIST=1 ARENASHIM_SCOPES=k_sum \
     exec "$0" calls >/dev/full' "$named" "$host" "$wrap"
 is 'the list, on a full device: status' "$status" 125
-need nops -O2 -fpatchable-function-entry=16,0 named.cc
-wrapped 'shapes::scale(int)' ARENASHIM_SCOPE_LIST=1 "$tmp/nops"
-like 'the list: nops left for patching' "$out" 'entry \(nops\)'
+if [ "$(uname -m)" = x86_64 ]; then
+    need nops -O2 -fpatchable-function-entry=16,0 named.cc
+    wrapped 'shapes::scale(int)' ARENASHIM_SCOPE_LIST=1 "$tmp/nops"
+    like 'the list: nops left for patching' "$out" 'entry \(nops\)'
+else
+    skip 'the list: nops left for patching' 'a jump takes the place of one instruction, whatever it is'
+fi
 
 # ---- the command -------------------------------------------------------------------------------
 

@@ -7,19 +7,18 @@
 # shellcheck source=/dev/null
 . "${srcdir:-.}/tests/preload/common.sh"
 
-[ "$(uname -m)" = x86_64 ] || plan_skip 'functions are wrapped on x86-64 alone'
 need reload -O1 reload.c
 
 for i in {0..499}; do
     echo "volatile int x$i; int fn_$i(int a) { x$i = a; return x$i + $i; }"
 done >"$tmp/entries.c"
 # The head of a loop cannot be overwritten.
-for i in {0..499}; do
-    printf '__asm__(".globl %s; .type %s, @function; %s: mov $%d, %%eax; dec %%edi; jg %s; ret; .size %s, . - %s");\n' \
-        "fn_$i" "fn_$i" "fn_$i" $((i + 1)) "fn_$i" "fn_$i" "fn_$i"
-done >"$tmp/loops.c"
+{
+    echo '#include "loop.h"'
+    printf 'LOOP("fn_%d")\n' {0..499}
+} >"$tmp/loops.c"
 need entries.so -O1 -fPIC -shared "$tmp/entries.c"
-need loops.so -O1 -fPIC -shared -Wl,-Bsymbolic "$tmp/loops.c"
+need loops.so -O1 -I"$here" -fPIC -shared -Wl,-Bsymbolic "$tmp/loops.c"
 cp "$tmp/entries.so" "$tmp/other.so"
 for i in {1..160}; do
     cp "$tmp/entries.so" "$tmp/new$i.so"

@@ -18,6 +18,18 @@
 #include "wrap/patch.h"
 
 /* Counts (one thread's calls rightly), leaves every register and flag as it is, and jumps on. */
+#ifdef __aarch64__
+__asm__(".text\n"
+        "counting_thunk:\n"
+        "    stp x0, x1, [sp, -16]!\n"
+        "    adrp x0, calls\n"
+        "    ldr x1, [x0, :lo12:calls]\n"
+        "    add x1, x1, 1\n"
+        "    str x1, [x0, :lo12:calls]\n"
+        "    ldp x0, x1, [sp], 16\n"
+        "    ldr x16, [x17]\n"
+        "    br x16\n");
+#else
 __asm__(".text\n"
         "counting_thunk:\n"
         "    lea -8(%rsp), %rsp\n" /* r11 of the caller lies there */
@@ -27,6 +39,7 @@ __asm__(".text\n"
         "    mov %r11, calls(%rip)\n"
         "    mov 8(%rsp), %r11\n"
         "    ret $8\n");
+#endif
 extern void counting_thunk(void);
 __attribute__((used)) static volatile unsigned long calls;
 

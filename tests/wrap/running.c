@@ -11,10 +11,14 @@ void r_copy(void *to, const void *from, unsigned long bytes);
 #ifdef LIBRARY
 #include <pthread.h>
 
+#ifdef __aarch64__
+#define CODE "cbz x2, 2f\n1: ldrb w3, [x1], 1\nstrb w3, [x0], 1\nsubs x2, x2, 1\nb.ne 1b\n2: ret\n"
+#else
 /* Two moves of a register and a repeated one: five bytes and a return. */
+#define CODE "mov %rdx, %rcx\nrep movsb\nret\n"
+#endif
 #define COPY(name)                                                                                 \
-    __asm__(".text\n.type " name ", @function\n" name ":\nmov %rdx, %rcx\nrep movsb\nret\n"        \
-            ".size " name ", . - " name "\n")
+    __asm__(".text\n.type " name ", @function\n" name ":\n" CODE ".size " name ", . - " name "\n")
 COPY("r_copy");
 COPY("r_hidden");
 __asm__(".globl r_copy\n.globl r_hidden\n.hidden r_hidden\n");
