@@ -118,6 +118,24 @@ extern arenashim_function_ arenashim_weak_dlsym(void *, const char *) __asm__("d
 extern char *arenashim_weak_dlerror(void) __asm__("dlerror")
     __attribute__((weak, visibility("default")));
 
+/*
+ * Before glibc 2.34 dlsym lies in a library of its own, which the shim brings and the program need
+ * not have: in objects that are not position independent linkers leave it open for the loader only
+ * where all references go through the global offset table.
+ */
+#if defined __x86_64__ && defined __LP64__ && !defined __PIC__
+#define ARENASHIM_OPEN_(name)                                                                      \
+    __extension__({                                                                                \
+        __typeof__(&arenashim_weak_##name) open;                                                   \
+        __asm__(".weak " #name "\n\t{movq " #name "@GOTPCREL(%%rip), %0|mov %0, QWORD PTR " #name  \
+                "@GOTPCREL[rip]}"                                                                  \
+                : "=r"(open));                                                                     \
+        open;                                                                                      \
+    })
+#else
+#define ARENASHIM_OPEN_(name) (&arenashim_weak_##name)
+#endif
+
 #define ARENASHIM_POINTER_(result, name, parameters) result(*name) parameters;
 struct arenashim_functions_ {
     int looked_up;
@@ -128,14 +146,16 @@ struct arenashim_functions_ {
 __attribute__((unused, noinline, cold)) static void
 arenashim_look_up_(struct arenashim_functions_ *found)
 {
-    if (arenashim_weak_dlsym && arenashim_weak_dlsym((void *)0, "arena_scope_begin")) {
+    __typeof__(&arenashim_weak_dlsym) look_up = ARENASHIM_OPEN_(dlsym);
+    __typeof__(&arenashim_weak_dlerror) forget = ARENASHIM_OPEN_(dlerror);
+    if (look_up && look_up((void *)0, "arena_scope_begin")) {
 #define ARENASHIM_LOOK_UP_(result, name, parameters)                                               \
-    __atomic_store_n(&found->name, (result(*) parameters)arenashim_weak_dlsym((void *)0, #name),   \
+    __atomic_store_n(&found->name, (result(*) parameters)look_up((void *)0, #name),                \
                      __ATOMIC_RELAXED);
         ARENASHIM_FUNCTIONS_(ARENASHIM_LOOK_UP_)
 #undef ARENASHIM_LOOK_UP_
-    } else if (arenashim_weak_dlerror) {
-        arenashim_weak_dlerror();
+    } else if (forget) {
+        forget();
     }
     __atomic_store_n(&found->looked_up, 1, __ATOMIC_RELEASE);
 }

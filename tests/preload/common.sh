@@ -69,10 +69,10 @@ build() {
         esac
         arguments+=("$argument")
     done
-    # CC may hold options, as make allows.
+    # CC may hold options, as make allows. Before glibc 2.34 dlopen lies in a library of its own.
     # shellcheck disable=SC2086
     capture $compiler -I"$source_dir/include" -I"$source_dir/tests/preload" -pthread \
-        -o "$tmp/$name" "${arguments[@]}"
+        -o "$tmp/$name" "${arguments[@]}" -ldl
     [ "$status" -eq 0 ] && [ -z "$err" ]
 }
 
