@@ -29,6 +29,7 @@ static void *load_and_call(const char *file)
 {
     char name[20];
     void *library = dlopen(file, RTLD_NOW);
+    int loops = strstr(file, "loops") != NULL; /* see loop.h */
     if (!library) {
         printf("%s\n", dlerror());
         exit(2);
@@ -36,7 +37,7 @@ static void *load_and_call(const char *file)
     for (int i = 0; i < FUNCTIONS; i++) {
         snprintf(name, sizeof name, "fn_%d", i);
         int result = ((int (*)(int))dlsym(library, name))(1);
-        if (result != i + 1) {
+        if (result != (loops ? 42 : i + 1)) {
             printf("%s of %s: %d\n", name, file, result);
             exit(3);
         }
