@@ -204,7 +204,7 @@ void text_error(struct text *text, int error)
     const char *reason = strerrordesc_np(error);
 #elif HAVE_DECL_SYS_ERRLIST /* strerror may allocate, for translations */
     const char *reason = error >= 0 && error < sys_nerr ? sys_errlist[error] : NULL;
-#else /* musl's does not */
+#else                       /* musl's does not */
     const char *reason = strerror(error);
 #endif
     text_str(text, reason ? reason : "unknown error");

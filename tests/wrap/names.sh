@@ -313,7 +313,7 @@ if [ "$(uname -m)" != x86_64 ]; then
     skip 'split stacks' 'the compiler has them on x86-64 alone'
 fi
 for protection in $protections; do
-    need split -O2 -fsplit-stack -fcf-protection=$protection "$tmp/split.c"
+    need split -O2 -fsplit-stack -fcf-protection="$protection" "$tmp/split.c"
     for name in split_small split_large; do
         wrapped "main!$name" "$tmp/split"
         says "split stacks, protection $protection: $name" "$scopes: 'main!$name': cannot wrap $name: it makes \
