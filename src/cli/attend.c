@@ -222,7 +222,7 @@ bool attended_itself(const struct attended *attended)
     return count > 0;
 }
 
-/* Whether the process that has begun is still at work, which is said of all such at once. */
+/* Whether the process is still at work, which is said of all such at once. */
 static bool is_running(const struct attended *attended, pid_t process)
 {
     return attended->outlived && (kill(process, 0) == 0 || errno == EPERM);
@@ -261,7 +261,7 @@ char **attended_lost(const struct attended *attended)
             (attended->by_script && !is_watched(attended, process)))
             continue;
         char *name = first_line(files[i]);
-        files[kept++] = need_text("process %d (%s) has begun and left no statistics: a signal "
+        files[kept++] = need_text("process %d (%s) has had scopes and left no statistics: a signal "
                                   "ended it, or its own system call, or it may not write them",
                                   (int)process, name);
         free(name);

@@ -43,6 +43,7 @@ struct fixed {
     struct operators operators;
     pid_t (*fork)(void); /* _Fork */
     struct leave leave;
+    void (*scope)(void); /* is called where a process may begin its first one; or NULL */
     int (*find_object)(void *address, struct dl_find_object *result); /* _dl_find_object */
     struct config config;
     struct named_host named;

@@ -15,6 +15,7 @@
 #include <stdnoreturn.h>
 #include <unistd.h>
 
+#include "memory/wiped.h"
 #include "next/fixed.h"
 #include "report/report.h"
 
@@ -48,41 +49,50 @@ void leave_start(void)
 
 /* ---- becoming another program ---------------------------------------------------------------- */
 
-/* Back from a call, which has failed. */
-static int stay(int result)
+/* Whether statistics of the program that is here now were expected: they are not, unless the call
+ * fails. */
+static bool go(void)
 {
-    report_expect(true);
+    bool expected = wiped.expected;
+    report_expect(false);
+    return expected;
+}
+
+static int stay(bool expected, int result)
+{
+    if (expected)
+        report_expect(true);
     return result;
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-    report_expect(false);
-    return stay(NEXT(execve)(path, argv, envp));
+    bool expected = go();
+    return stay(expected, NEXT(execve)(path, argv, envp));
 }
 
 EXPORT int execv(const char *path, char *const argv[])
 {
-    report_expect(false);
-    return stay(NEXT(execv)(path, argv));
+    bool expected = go();
+    return stay(expected, NEXT(execv)(path, argv));
 }
 
 EXPORT int execvp(const char *file, char *const argv[])
 {
-    report_expect(false);
-    return stay(NEXT(execvp)(file, argv));
+    bool expected = go();
+    return stay(expected, NEXT(execvp)(file, argv));
 }
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-    report_expect(false);
-    return stay(NEXT(execvpe)(file, argv, envp));
+    bool expected = go();
+    return stay(expected, NEXT(execvpe)(file, argv, envp));
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-    report_expect(false);
-    return stay(NEXT(fexecve)(fd, argv, envp));
+    bool expected = go();
+    return stay(expected, NEXT(fexecve)(fd, argv, envp));
 }
 
 /* Declares `argv` with `first` and what follows it up to a NULL, behind which `list` is left. */

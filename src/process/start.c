@@ -301,6 +301,7 @@ static bool prepare(void)
     config_read(&fixed.config);
     environment_settle(&fixed.config);
     report_enable();
+    fixed.scope = fixed.config.attended ? report_scope : NULL;
     named_settle(&fixed.config);
     if (fixed.config.disabled || *fixed.config.watch != '\0' || !start_routing())
         return false;

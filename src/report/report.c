@@ -240,25 +240,29 @@ static bool is_own_memory(void)
     return wiped.process == 0 || wiped.process == getpid();
 }
 
-static bool is_awaited(void)
-{
-    return begun && fixed.config.attended && fixed.config.rank_listed && is_own_memory();
-}
-
 void report_begin(void)
 {
     wiped.process = getpid();
-    wiped.reported = false;
+    wiped.expected = wiped.reported = false;
     *wiped.unique = '\0';
     begun = true;
-    report_expect(true);
+    if (hot.thread && hot.thread->depth > 0)
+        report_scope();
+}
+
+void report_scope(void)
+{
+    if (begun && !wiped.expected && !wiped.reported)
+        report_expect(true);
 }
 
 void report_expect(bool expected)
 {
+    if (!fixed.config.attended || !fixed.config.rank_listed || !is_own_memory() ||
+        __atomic_exchange_n(&wiped.expected, expected, __ATOMIC_RELAXED) == expected)
+        return;
     int saved_errno = errno;
-    if (is_awaited())
-        output_announce(expected);
+    output_announce(expected);
     errno = saved_errno;
 }
 

@@ -17,8 +17,11 @@ void report_enable(void);
 /* When start is over, and in a fork child: this process is one that is to report. */
 void report_begin(void);
 
-/* Whether the command that waits for this process's statistics may expect any: not of the program
- * that it is about to become. */
+/* Where it may begin its first scope: a command that waits for statistics knows then that there are
+ * some, and misses them where a process ends without. */
+void report_scope(void);
+
+/* The same, or, before the process becomes another program, that there will be none of this one. */
 void report_expect(bool expected);
 
 /* Writes the report that ARENASHIM_STATS asks for, to stderr or ARENASHIM_STATS_FILE, once. One

@@ -37,6 +37,8 @@ void process_look(void)
 {
     if (UNLIKELY(modules_generation() == 0) && modules_first_generation())
         process_begin();
+    if (UNLIKELY(fixed.scope != NULL))
+        fixed.scope();
     struct thread *own = hot.thread;
     if (own && UNLIKELY(own->epoch != sites_epoch))
         begin_statistics(own);

@@ -45,8 +45,8 @@ enum debug_switch {
  * or `arenashim check` waits for them. */
 #define STATS_ATTENDED "%b"
 
-/* Then, behind the name, that of a file that holds the program's name, and is there from the start
- * of a process that routes calls to its statistics or to another program in its place. */
+/* Then, behind the name, that of a file that holds the program's name, and is there from the first
+ * scope of a process to its statistics, or to another program in its place. */
 #define STATS_BEGUN ".begun"
 
 struct config {

@@ -108,7 +108,7 @@ is 'a program that ends by the system call alone' "$status:$err" "99:arenashim: 
 './budget' itself, or some that cannot be read: it was not in the path, or the program did not exit"
 
 # missed CASE...: the run is not judged, since a child has left nothing
-missed='process [0-9]+ \(budget\) has begun and left no statistics: '
+missed='process [0-9]+ \(budget\) has had scopes and left no statistics: '
 for case in killed system_call setuid; do
     if [ $case = setuid ] && [ "$(id -u)" -ne 0 ]; then
         skip "a child of another user" 'only root can make one'
@@ -126,6 +126,8 @@ for case in becomes becomes_by_list fails_to_become; do
     gate "$(in_all '"scopes": 9')" 5 child $case
     is "a child that $case another program is none of them" "$status:$err" 0:
 done
+capture "$arenashim" run --budget=budget.json -- sh -c 'yes | head -n 1; exec ./budget 9'
+is '... nor is one that a signal ends before it has had a scope' "$status:$err" 0:
 if unshare -pf true 2>/dev/null; then
     gate "$(in_all '"scopes": 9')" 1 status 0
     capture "$arenashim" run --budget=budget.json -- bash -c \
