@@ -134,8 +134,9 @@ static noreturn void run_script(char *script, const struct memcheck_options *opt
     attend_forget(&attended);
     struct gate_run run = {"arenashim check", program[0], attended_status(&attended)};
     gate_lost(gate, &run, lost);
-    if (judged)
-        gate_judge(gate, &run, sum, measured);
+    if (!judged)
+        attend_exit(attended.status);
+    gate_judge(gate, &run, sum, measured);
     exit(run.status);
 }
 
