@@ -261,8 +261,9 @@ char **attended_lost(const struct attended *attended)
             (attended->by_script && !is_watched(attended, process)))
             continue;
         char *name = first_line(files[i]);
-        files[kept++] = need_text("process %d (%s) has had scopes and left no statistics: a signal "
-                                  "ended it, or its own system call, or it may not write them",
+        files[kept++] = need_text("process %d (%s) has had scopes and left no statistics: it was "
+                                  "ended by a signal, or by a system call of its own, or it may "
+                                  "not write them",
                                   (int)process, name);
         free(name);
     }
