@@ -204,9 +204,9 @@ void text_report(const json_t *sum, FILE *file)
     const json_t *processes = list_of(sum, "processes"), *nodes = list_of(sum, "nesting");
     json_t *command;
     size_t i;
-    fprintf(file, "arenashim: %zu process%s, %" PRIu64 " threads with an arena\n",
+    fprintf(file, "arenashim: %zu process%s, %" PRIu64 " thread%s with an arena\n",
             json_array_size(processes), json_array_size(processes) == 1 ? "" : "es",
-            number_of(sum, "threads"));
+            number_of(sum, "threads"), number_of(sum, "threads") == 1 ? "" : "s");
     print_pay(sum, file);
     print_capacity(sum, file);
     print_alive(sum, file);

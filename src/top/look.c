@@ -236,13 +236,22 @@ static void enter_counts(struct look *look, struct look_thread *thread, struct r
     }
 }
 
+/* The number here of a thread that takes `inside` for it. */
+static pid_t number_here(const struct process_number *numbers, size_t count, pid_t inside)
+{
+    for (size_t i = 0; i < count; i++)
+        if (numbers[i].inside == inside)
+            return numbers[i].here;
+    return inside;
+}
+
 static void enter_state(struct look *look, struct look_thread *thread,
                         const struct reading *reading, uintptr_t address, size_t sites,
-                        const uint16_t *first)
+                        const uint16_t *first, pid_t number)
 {
     const struct thread *record = &reading->record;
-    thread->number = record->owner;
-    process_name(look->pid, thread->number, thread->name);
+    thread->number = number;
+    process_name(look->pid, number, thread->name);
     thread->depth = 0;
     for (size_t i = 0; i < record->depth && i < SCOPE_DEPTH_MAX; i++) {
         const struct frame *frame = &record->frames[i];
@@ -266,6 +275,8 @@ static void read_threads(struct look *look, const struct records *records,
 {
     static struct reading reading;
     static uint16_t first[SITES_MAX];
+    static struct process_number numbers[REGION_SLOTS_MAX];
+    size_t count = process_numbers(look->pid, numbers, REGION_SLOTS_MAX);
     size_t sites = read_sites(look, records->sites, first);
     unsigned epoch = 0;
     process_read(look->pid, (uintptr_t)records->epoch, &epoch, sizeof epoch);
@@ -282,7 +293,8 @@ static void read_threads(struct look *look, const struct records *records,
         enter_counts(look, thread, &reading, address, sites, first);
         thread->owned = reading.record.owned;
         if (thread->owned)
-            enter_state(look, thread, &reading, address, sites, first);
+            enter_state(look, thread, &reading, address, sites, first,
+                        number_here(numbers, count, reading.record.owner));
     }
 }
 

@@ -1,5 +1,6 @@
 #include "top/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <link.h>
@@ -175,6 +176,43 @@ int process_find(pid_t pid, const char *symbol, uintptr_t *addresses, int most)
         return found;
     errno = refused != 0 ? refused : ESRCH; /* what has ended has no memory */
     return -1;
+}
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+/* What the thread takes for its number; the same where it is in no other namespace, or has ended.
+ */
+static pid_t number_inside(pid_t pid, pid_t thread)
+{
+    char path[64], *line = NULL;
+    size_t size = 0;
+    pid_t inside = thread;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/status", (int)pid, (int)thread);
+    FILE *status = fopen(path, "re");
+    while (status && getline(&line, &size, status) > 0)
+        if (strncmp(line, "NSpid:", 6) == 0)
+            inside = atoi(strrchr(line, '\t')); /* the outermost namespace comes first */
+    if (status)
+        fclose(status);
+    free(line);
+    return inside;
+}
+
+size_t process_numbers(pid_t pid, struct process_number *numbers, size_t most)
+{
+    char path[64];
+    size_t count = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *threads = number_inside(pid, pid) != pid ? opendir(path) : NULL;
+    struct dirent *entry;
+    while (threads && count < most && (entry = readdir(threads))) {
+        pid_t here = atoi(entry->d_name);
+        if (here > 0)
+            numbers[count++] = (struct process_number){number_inside(pid, here), here};
+    }
+    if (threads)
+        closedir(threads);
+    return count;
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */

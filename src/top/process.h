@@ -24,6 +24,14 @@ bool process_read_pieces(pid_t pid, const struct iovec *local, const struct iove
  * above. */
 int process_find(pid_t pid, const char *symbol, uintptr_t *addresses, int most);
 
+/* A thread in another PID namespace has two numbers: the one that it knows, and the one here. Fills
+ * in those of up to `most` threads of the process and returns how many; 0 when they are the same.
+ */
+struct process_number {
+    pid_t inside, here;
+};
+size_t process_numbers(pid_t pid, struct process_number *numbers, size_t most);
+
 /* Its name, or that of one of its threads, as ps(1) shows it; "" when it has none any more. */
 #define PROCESS_NAME_SIZE 32
 void process_name(pid_t pid, pid_t thread, char name[PROCESS_NAME_SIZE]);

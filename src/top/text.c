@@ -117,10 +117,11 @@ void text_print(FILE *out, const struct look *look, enum order order, unsigned l
             site_count = room - thread_count;
     }
     fprintf(out,
-            "%s, pid %d, libarenashim %s: %u threads with an arena, %u open scopes, %s calls/s, "
+            "%s, pid %d, libarenashim %s: %u thread%s with an arena, %u open scope%s, %s calls/s, "
             "%s bytes/s\n\n",
-            look->name, (int)look->pid, look->version, look->owners, look->open,
-            COUNTED(look->calls_rate), BYTES(look->bytes_rate));
+            look->name, (int)look->pid, look->version, look->owners, look->owners == 1 ? "" : "s",
+            look->open, look->open == 1 ? "" : "s", COUNTED(look->calls_rate),
+            BYTES(look->bytes_rate));
     fputs("  thread  name              calls/s   bytes/s     arena  retained      peak  "
           "open scopes\n",
           out);

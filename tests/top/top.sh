@@ -8,11 +8,13 @@
 
 need watched -g -O1 watched.c
 
+container=()
+
 # start [VARIABLE=VALUE...] WHAT: runs the program, with `preloaded` or the shim, until finish; sets pid and
 # answer, its first line
 start() {
     local what=${!#}
-    coproc program { exec env LD_PRELOAD="${preloaded-$shim}" ARENASHIM_STATS=json \
+    coproc program { exec "${container[@]}" env LD_PRELOAD="${preloaded-$shim}" ARENASHIM_STATS=json \
         ARENASHIM_STATS_FILE="$tmp/stats" "${@:1:$#-1}" "$tmp/watched" "$what"; }
     pid=$program_PID
     answer=none
@@ -91,7 +93,7 @@ if have python3; then
     (sleep 1 && kill "$pid") &
     terminal 24 '   '
     is 'the process ends: status' "$status" 125
-    like 'the process ends: one line' "$out" "\|arenashim: process $pid has ended.?$"
+    like 'the process ends: one line' "$out" "\|arenashim: (process $pid has ended|there is no process $pid, or it has ended).?$"
     wait "$pid"
 else
     skip 'on a terminal' 'python3 is not installed'
@@ -135,6 +137,21 @@ top --json --interval=0.1 "$answer"
 is 'a child: its own thread, counts, and scope' \
     "$(shown '[.threads[] | [.thread, .routed_calls, .open_scopes[].label]]')" "[[$answer,1,\"forked\"]]"
 finish
+
+container=(unshare --pid --fork --kill-child)
+if [ "$(id -u)" -eq 0 ] && "${container[@]}" true 2>/dev/null && have pgrep; then
+    start still
+    child=$(pgrep -P "$pid")
+    top --json --interval=0.1 "$child"
+    is 'in a PID namespace: the numbers and names of threads here' \
+        "$(shown '[.threads[] | [(.thread >= .pid), .name]] | sort')" \
+        "$(shown '[[true,"over?[31m?"],[true,"watched"],[true,"watched"]]')"
+    is '... that of the process' "$(shown '[.threads[].thread] | min')" "$child"
+    finish
+else
+    skip 'in a PID namespace' 'it takes root, unshare and pgrep'
+fi
+container=()
 
 cp "$shim" "$tmp/stripped.so"
 if have strip && strip -s "$tmp/stripped.so"; then
