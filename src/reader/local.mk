@@ -18,12 +18,13 @@ src_reader_libreader_a_SOURCES = \
 	src/reader/html.h \
 	src/reader/pictures.c \
 	src/reader/pictures.h \
+	src/reader/page_texts.S \
 	src/reader/page.c \
 	src/reader/page.h
 
 page_texts = src/reader/page.css src/reader/page.js
 EXTRA_DIST += $(page_texts)
-src/reader/libreader_a-page.$(OBJEXT): $(page_texts)
+src/reader/libreader_a-page_texts.$(OBJEXT): $(page_texts)
 
 src_reader_libreader_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(coverage_flags)
-src_reader_libreader_a_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE -DREADER_DIRECTORY='"$(abs_top_srcdir)/src/reader"'
+src_reader_libreader_a_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE

@@ -22,13 +22,9 @@
 #define PROCESSES_MOST 100
 #define SIZES_MOST 300 /* lines with the numbers of bars */
 
-/* The texts of two files beside this one. */
-#define TEXT_OF(name, file)                                                                        \
-    extern const char name[] __attribute__((visibility("hidden")));                                \
-    __asm__(".pushsection .rodata\n" #name ":\n.incbin \"" READER_DIRECTORY "/" file               \
-            "\"\n.byte 0\n.popsection")
-TEXT_OF(page_css, "page.css");
-TEXT_OF(page_js, "page.js");
+/* page_texts.S */
+extern const char page_css[] __attribute__((visibility("hidden")));
+extern const char page_js[] __attribute__((visibility("hidden")));
 
 /* ---- figures --------------------------------------------------------------------------------- */
 
