@@ -10,18 +10,19 @@ import os
 import gdb
 
 LIBRARY = "libarenashim.so"
-LAYOUT = 1  # of what is named here; see src/thread/records.h
+LAYOUT = 2  # of what is named here; see src/thread/records.h
 HEADER = 8
 ALIGNMENT = 16
 
 # In the header of a block that is dropped; see src/engine/header.h.
 FREED = 1
-FLAGS = 3
+FLAGS = 7
 
 # In the header of a block that is retained; see src/engine/retain.h.
 TAG_SHIFT = 58
 TAG = 0x3F
 REMOTE = 2
+NOTED = 1 << 31  # in the serial number
 BYTES = 0xFFF0
 LARGE = 0xFFF0
 
@@ -234,7 +235,7 @@ class Heap:
 
     def _scope(self, serial):
         for scope in self.slot.scopes:
-            if scope.retains and scope.serial == serial:
+            if scope.retains and (scope.serial ^ serial) & ~NOTED == 0:
                 return scope.title()
         return "of a scope that has ended"
 

@@ -9,6 +9,7 @@
 #include "base/track.h"
 #include "engine/debug.h"
 #include "engine/drop.h"
+#include "engine/trace.h"
 #include "memory/region.h"
 
 /* Where a request would lie if it were served now. */
@@ -49,7 +50,10 @@ static bool fits(const struct thread *thread, const struct place *place, uintptr
 
 static bool is_committed(struct thread *thread, const struct place *place)
 {
-    return place->end <= thread->committed || thread_commit(thread, place->end);
+    if (place->end <= thread->committed)
+        return true;
+    trace_refill(thread);
+    return thread_commit(thread, place->end);
 }
 
 static void enter_checked(struct thread *thread, const struct request *request,

@@ -55,16 +55,21 @@ static void free_own(struct thread *thread, void *block)
         return;
     }
     struct header header = header_read(block);
-    bool freed = header.end & BLOCK_FREED;
     if ((uintptr_t)block % ALIGN_MIN != 0 ||
-        !drop_is_intact((uintptr_t)block - BLOCK_HEADER, header.end & ~BLOCK_FREED,
+        !drop_is_intact((uintptr_t)block - BLOCK_HEADER, header.end & ~(BLOCK_FREED | BLOCK_NOTED),
                         drop_top(thread))) {
         say_no_block(thread, block);
         return;
     }
-    if (freed) {
+    if (header.end & BLOCK_FREED) {
         misuse_report(MISUSE_DOUBLE_FREE, block);
         return;
+    }
+    if (header.end & BLOCK_NOTED) {
+        header.end &= ~BLOCK_NOTED;
+        header_write(block, header);
+        if (drop_release_slowly(block))
+            return;
     }
     if (fixed.checked)
         debug_freed(block, &header);
@@ -168,6 +173,6 @@ bool drop_resize(struct thread *thread, void *block, size_t size)
     else
         thread_note_peak(thread, hot.cursor);
     hot.cursor = end;
-    header_write(block, (struct header){.end = end | (header.end & BLOCK_AFTER_FREED)});
+    header_write(block, (struct header){.end = end | (header.end & BLOCK_FLAGS)});
     return true;
 }

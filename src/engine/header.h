@@ -20,10 +20,12 @@
 #include "next/fixed.h"
 
 /* In the low bits of the address, which are 0 otherwise: the block has been freed, or is the gap
- * before a block of a larger alignment; the room in front of it is free (drop.h). */
+ * before a block of a larger alignment; the room in front of it is free (drop.h); the block is
+ * noted (trace.h), so that no fast path knows its header. */
 #define BLOCK_FREED ((uintptr_t)1)
 #define BLOCK_AFTER_FREED ((uintptr_t)2)
-#define BLOCK_FLAGS (BLOCK_FREED | BLOCK_AFTER_FREED)
+#define BLOCK_NOTED ((uintptr_t)4)
+#define BLOCK_FLAGS (BLOCK_FREED | BLOCK_AFTER_FREED | BLOCK_NOTED)
 
 struct header {
     uintptr_t previous; /* long form: the block before this one in the chain, or 0 */

@@ -77,7 +77,7 @@ static uint64_t gap_before(uint64_t look)
     return doublings < 9 ? (UINT64_C(1) << doublings) * 2 - 1 : LOOKS_GAP;
 }
 
-COLD void looks_note(struct thread *thread, const struct frame *frame, uint64_t bytes)
+COLD void looks_note(struct thread *thread, struct frame *frame, uint64_t bytes)
 {
     struct site_stats *stats = frame->stats;
     uint64_t weight = gap_before(stats->looks) - (uint64_t)stats->ends_cut;
@@ -87,7 +87,10 @@ COLD void looks_note(struct thread *thread, const struct frame *frame, uint64_t 
         add(&sizes[stats - thread->sites][size_of(bytes)], weight);
     add(&nodes[node_of(thread, frame)].scopes, weight);
     trace_end(thread, frame);
-    if (frame->live > 0 && (stats->looks & (stats->looks - 1)) == 0)
+    if ((stats->looks & (stats->looks - 1)) != 0)
+        return;
+    trace_around(thread, frame);
+    if (frame->live > 0)
         trace_next(thread, stats);
 }
 

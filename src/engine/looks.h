@@ -30,10 +30,9 @@ struct look_node {
 };
 
 /* The innermost scope, which came to that many bytes, has been used and ends. */
-void looks_note(struct thread *thread, const struct frame *frame, uint64_t bytes);
+void looks_note(struct thread *thread, struct frame *frame, uint64_t bytes);
 
-static ALWAYS_INLINE void looks_count(struct thread *thread, const struct frame *frame,
-                                      uint64_t bytes)
+static ALWAYS_INLINE void looks_count(struct thread *thread, struct frame *frame, uint64_t bytes)
 {
     if (UNLIKELY(--frame->stats->ends_left < 0))
         looks_note(thread, frame, bytes);

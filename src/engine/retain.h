@@ -13,8 +13,9 @@
  *
  *     |  0 | address of the next                     | bytes / 16 | FREED  |
  *
- * The bytes lead to the next header. What is large lies in pages of its own, and what is aligned to
- * more than usual inside a larger block; their "bytes" say so.
+ * A block that is noted (trace.h) has another serial number, RETAIN_NOTED apart from its scope's,
+ * so that no fast path frees it. The bytes lead to the next header. What is large lies in pages of
+ * its own, and what is aligned to more than usual inside a larger block; their "bytes" say so.
  *
  * Who frees: on the fast path the owner, in the scope that drew the block, which one compare of the
  * header with hot.mark tells. The owner in another scope takes the slow path. Others, signal
@@ -38,6 +39,7 @@
 #define RETAIN_TAG ((uint64_t)0x3f << 58)
 #define RETAIN_FREED ((uint64_t)1)
 #define RETAIN_REMOTE ((uint64_t)2) /* freed, and not yet taken from the remote stack */
+#define RETAIN_NOTED ((uint64_t)1 << 47)
 #define RETAIN_BYTES ((uint64_t)0xfff0)
 #define RETAIN_LARGE ((uint64_t)0xfff0)   /* a block in pages of its own */
 #define RETAIN_ALIGNED ((uint64_t)0xffe0) /* in a larger block, so many bytes before: see below */

@@ -10,6 +10,7 @@
 #include "base/probe.h"
 #include "engine/debug.h"
 #include "engine/retain_heap.h"
+#include "engine/trace.h"
 #include "memory/region.h"
 
 /* ---- bumping --------------------------------------------------------------------------------- */
@@ -199,6 +200,7 @@ static bool refill(struct thread *thread, const struct request *request, size_t 
     if (first == PAGES_NONE)
         return false;
     heap->shared_pages += length;
+    trace_refill(thread);
     PROBE(refill, thread->slot, heap->pages.used * PAGE_BYTES);
     uintptr_t start = pages_address(&heap->pages, first);
     bump_in(heap, block_base(start, fixed.config.align), start + length * PAGE_BYTES - BLOCK_HEADER,

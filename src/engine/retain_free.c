@@ -110,7 +110,8 @@ static struct frame *frame_of(struct thread *thread, uint64_t header)
 {
     for (uint64_t depth = thread->depth; depth > 0; depth--) {
         struct frame *frame = &thread->frames[depth - 1];
-        if (frame->retains && ((header >> 16 ^ frame->token >> 32) & UINT32_MAX) == 0)
+        uint64_t differs = header ^ retain_mark(thread, frame->token);
+        if (frame->retains && (differs & ~RETAIN_NOTED) <= UINT16_MAX)
             return frame;
     }
     return NULL;

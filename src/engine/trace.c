@@ -5,58 +5,117 @@
 #include "base/numbers.h"
 #include "engine/drop.h"
 #include "engine/retain.h"
+#include "thread/gate.h"
+
+/* Slow paths by which blocks are noted. */
+#define STEPS_AT_BEGIN 128
+#define STEPS_AT_REFILL 8
+
+/* Notes that are looked at for one whose block is gone. */
+#define TRACE_PLACES 4
 
 static struct trace_caller callers[TRACE_CALLERS];
 
-COLD void trace_begin(struct thread *thread)
+/* ---- when blocks are noted ------------------------------------------------------------------- */
+
+/* What the scope draws next is noted, and its end looked at. */
+static void note_next(struct thread *thread, const struct frame *frame, unsigned steps)
 {
-    struct frame *frame = thread_innermost(thread);
     if (fixed.checked)
         return;
-    if (trace_goes_on(thread)) {
-        thread->trace.denied = frame->stats;
-        return;
-    }
-    frame->stats->trace_after = UINT64_MAX;
-    frame->stats->ends_cut = frame->stats->ends_left;
-    frame->stats->ends_left = 0; /* so that its end is looked at */
-    thread->trace.token = frame->token;
-    thread->trace.draws = true;
-    thread->trace.steps = thread->trace.count = 0;
-    thread->trace.denied = NULL;
+    frame->stats->ends_cut += frame->stats->ends_left;
+    frame->stats->ends_left = 0;
+    thread->trace.draws = (unsigned)higher(thread->trace.draws, steps);
     signal_fence();
     if (!frame->retains)
         hot.module_size = 0;
-    else if (hot.small != 0)
+}
+
+COLD void trace_begin(struct thread *thread)
+{
+    const struct frame *frame = thread_innermost(thread);
+    frame->stats->trace_after = UINT64_MAX;
+    thread->trace.beyond = 0;
+    note_next(thread, frame, STEPS_AT_BEGIN);
+    if (frame->retains && hot.small != 0)
         hot.small = TRACE_GATE;
 }
 
-static bool is_alive(const struct thread *thread, const struct frame *frame, uintptr_t block)
+COLD void trace_refill(struct thread *thread)
 {
-    if (frame->retains)
-        return block < thread->heap.pages.end &&
-               (*retain_header(block) ^ retain_mark(thread, frame->token)) <= UINT16_MAX;
-    uintptr_t header = block - BLOCK_HEADER;
-    return header >= frame->start && header < drop_top(thread) &&
-           !(*(uintptr_t *)header & BLOCK_FREED);
+    note_next(thread, thread_innermost(thread), STEPS_AT_REFILL); /* gate_open sees to `small` */
 }
 
-static struct trace_note *note(struct thread *thread, unsigned number)
+void trace_around(struct thread *thread, struct frame *frame)
+{
+    if (frame == thread->frames)
+        return;
+    note_next(thread, frame - 1, STEPS_AT_BEGIN);
+    frame->outer_module_size = 0;
+    if (frame->outer_small != 0)
+        frame->outer_small = TRACE_GATE;
+}
+
+void trace_next(struct thread *thread, struct site_stats *stats)
+{
+    stats->trace_after = 0;
+    for (size_t i = 0; i < SITE_CACHE_SIZE; i++)
+        if (thread->site_cache[i].stats == stats)
+            thread->site_cache[i].stats = NULL; /* so that the next begin is slow, of a mark */
+    thread->modules.generation = modules_generation() - 1; /* of a function */
+}
+
+/* ---- notes ----------------------------------------------------------------------------------- */
+
+/* Marks the block's header so that only a slow path frees it. */
+static void mark(uintptr_t block)
+{
+    if (retain_holds((void *)block))
+        *retain_header(block) ^= RETAIN_NOTED;
+    else
+        *(uintptr_t *)(block - BLOCK_HEADER) |= BLOCK_NOTED;
+}
+
+static bool is_alive(const struct thread *thread, const struct trace_note *note)
+{
+    uintptr_t header = note->block - BLOCK_HEADER;
+    if (!gate_scope_is_open(thread, note->token))
+        return false;
+    if (retain_holds((void *)note->block))
+        return note->block < thread->heap.pages.end &&
+               (*(uint64_t *)header ^ retain_mark(thread, note->token) ^ RETAIN_NOTED) <=
+                   UINT16_MAX;
+    return header < drop_top(thread) &&
+           drop_is_intact(header, *(uintptr_t *)header ^ BLOCK_NOTED, drop_top(thread));
+}
+
+/* They are filled from the end, which lies in a page that is used anyway. */
+static struct trace_note *note_at(struct thread *thread, unsigned number)
 {
     return &thread->notes[TRACE_NOTES - 1 - number];
 }
 
-/* Only what is alive stays, and does not lie where the block does that has just been drawn. */
-static void compact(struct thread *thread, uintptr_t block, size_t size)
+/* A place for the note of a block that has just been drawn. NULL: there is none. When there is no
+ * more room each block has the same chance to take another's, of a caller that is known besides. */
+static struct trace_note *find_place(struct thread *thread, uintptr_t block)
 {
     struct trace *trace = &thread->trace;
-    const struct frame *frame = thread_innermost(thread);
-    unsigned kept = 0;
+    uint32_t hash = (uint32_t)(block * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+    struct trace_note *first = NULL;
+    bool twin = false;
     for (unsigned i = 0; i < trace->count; i++)
-        if (note(thread, i)->block - block >= size &&
-            is_alive(thread, frame, note(thread, i)->block))
-            *note(thread, kept++) = *note(thread, i);
-    trace->count = kept;
+        if (note_at(thread, i)->block == block) /* of one that was there before */
+            return note_at(thread, i);
+    for (unsigned i = 0; i < TRACE_PLACES && i < trace->count; i++) {
+        struct trace_note *note = note_at(thread, (hash + i) % trace->count);
+        if (!is_alive(thread, note))
+            return note;
+        twin = twin || (first && note->caller == first->caller);
+        first = first ? first : note;
+    }
+    if (trace->count < TRACE_NOTES)
+        return note_at(thread, trace->count++);
+    return hash % (TRACE_NOTES + ++trace->beyond) < TRACE_NOTES && twin ? first : NULL;
 }
 
 /* The module is looked up here and not at the end, which may be that of a wrapped call: the C
@@ -64,15 +123,19 @@ static void compact(struct thread *thread, uintptr_t block, size_t size)
  * call's result. */
 COLD void trace_drawn(struct thread *thread, uintptr_t block, const struct request *request)
 {
-    struct trace *trace = &thread->trace;
-    if (thread_innermost(thread)->token != trace->token || thread_of_address(block) != thread)
+    if (thread_of_address(block) != thread) /* it is the next allocator's */
         return;
     const struct module *module = modules_find(&thread->modules, request->caller);
-    compact(thread, block, request->size + BLOCK_HEADER);
-    if (module)
-        *note(thread, trace->count++) =
-            (struct trace_note){block, request->caller, request->size, module->path};
+    struct trace_note *note = module ? find_place(thread, block) : NULL;
+    if (!note)
+        return;
+    thread->trace.latest = thread_innermost(thread)->token;
+    *note = (struct trace_note){thread->trace.latest, block, request->caller, request->size,
+                                module->path};
+    mark(block);
 }
+
+/* ---- what is known in the end ---------------------------------------------------------------- */
 
 /* Its entry; NULL when there is no room for it. */
 static struct trace_caller *find_caller(size_t site, uintptr_t address)
@@ -90,34 +153,21 @@ static struct trace_caller *find_caller(size_t site, uintptr_t address)
 
 void trace_end(struct thread *thread, const struct frame *frame)
 {
-    struct trace *trace = &thread->trace;
-    if (LIKELY(frame->token != trace->token))
+    if (LIKELY(frame->token > thread->trace.latest))
         return;
-    for (unsigned i = 0; i < trace->count; i++) {
-        const struct trace_note *noted = note(thread, i);
+    for (unsigned i = 0; i < thread->trace.count; i++) {
+        struct trace_note *note = note_at(thread, i);
+        if (note->token != frame->token || !is_alive(thread, note))
+            continue;
         struct trace_caller *caller =
-            is_alive(thread, frame, noted->block)
-                ? find_caller((size_t)(frame->stats - thread->sites), noted->caller)
-                : NULL;
+            find_caller((size_t)(frame->stats - thread->sites), note->caller);
+        note->token = 0; /* its block keeps the mark: some slow path frees it */
         if (!caller)
             continue;
-        __atomic_store_n(&caller->path, noted->path, __ATOMIC_RELAXED);
+        __atomic_store_n(&caller->path, note->path, __ATOMIC_RELAXED);
         __atomic_fetch_add(&caller->blocks, 1, __ATOMIC_RELAXED);
-        __atomic_fetch_add(&caller->bytes, noted->size, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&caller->bytes, note->size, __ATOMIC_RELAXED);
     }
-    trace->token = 0;
-    trace->draws = false;
-    if (trace->denied)
-        trace_next(thread, trace->denied);
-}
-
-void trace_next(struct thread *thread, struct site_stats *stats)
-{
-    stats->trace_after = 0;
-    for (size_t i = 0; i < SITE_CACHE_SIZE; i++)
-        if (thread->site_cache[i].stats == stats)
-            thread->site_cache[i].stats = NULL; /* so that the next begin is slow, of a mark */
-    thread->modules.generation = modules_generation() - 1; /* of a function */
 }
 
 struct trace_caller trace_caller(unsigned index)

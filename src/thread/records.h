@@ -12,7 +12,7 @@
 
 /* Goes up when what these readers know of the records changes: this structure, the fields and
  * constants that src/top and scripts/libarenashim.so-gdb.py name. */
-#define RECORDS_LAYOUT 1
+#define RECORDS_LAYOUT 2
 
 /* Tells a change of the structures that nobody has given a new number. */
 #define RECORDS_BYTES (sizeof(struct thread) + sizeof(struct hot) + sizeof(struct site))

@@ -36,19 +36,19 @@ struct quarantined {
     size_t site;
 };
 
-/* The scope that is traced: see engine/trace.h. */
+/* Blocks whose callers are noted: see engine/trace.h. */
 #define TRACE_NOTES 128
 struct trace_note {
+    uint64_t token; /* of the scope that drew it; 0: there is no note here */
     uintptr_t block, caller;
     size_t size;
     uint64_t path; /* of the caller's module: modules_file */
 };
 struct trace {
-    uint64_t token;            /* 0: none is */
-    bool draws;                /* what it draws is noted: by slow paths alone */
-    struct site_stats *denied; /* of a site whose scope was not traced, being inside; or NULL */
-    unsigned steps;            /* of slow paths since it began, in nested scopes, too */
-    unsigned count;            /* of the record's notes */
+    unsigned draws;  /* so many slow paths to come, and no fast ones, note what they draw */
+    unsigned count;  /* of the record's notes */
+    unsigned beyond; /* blocks that found no free place */
+    uint64_t latest; /* the token of the last note */
 };
 
 struct thread {

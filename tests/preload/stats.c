@@ -154,12 +154,52 @@ static void alive(void)
     }
 }
 
-/* One scope that draws much: the first blocks are looked at. */
+static __attribute__((noinline)) void *draws_late(size_t size)
+{
+    return opaque(opaque(malloc(size))); /* line of what comes late */
+}
+
+/* One scope that draws much. */
 static void alive_in_one(void)
 {
-    ARENA_SCOPE("one")
+    ARENA_SCOPE("one") {
         for (int i = 0; i < 10000; i++)
             draws_what_stays(i % 100 + 1U);
+        for (int i = 0; i < 50000; i++)
+            draws_late(i % 100 + 1U);
+    }
+}
+
+/* A scope around all others, which draw more than it does. */
+static void alive_around(void)
+{
+    ARENA_SCOPE("around") {
+        draws_what_stays(100);
+        for (int i = 0; i < 1000; i++) {
+            ARENA_SCOPE("first")
+                for (int k = 0; k < 20; k++)
+                    draws_what_is_freed();
+            ARENA_SCOPE("second")
+                draws_what_is_freed();
+            draws_late(100);
+        }
+    }
+}
+
+/* Where a block was that is freed when nobody looks any more lies another one of its size. */
+static void alive_in_its_place(void)
+{
+    ARENA_SCOPE("place") {
+        void *freed[50];
+        for (int i = 0; i < 50; i++)
+            freed[i] = opaque(malloc(100));
+        for (int i = 0; i < 50; i++)
+            draws_what_is_freed();
+        for (int i = 50; i-- > 0;)
+            free(freed[i]);
+        for (int i = 0; i < 50; i++)
+            draws_late(100);
+    }
 }
 
 static void print_stats(void)
@@ -229,6 +269,8 @@ int main(int argc, char **argv)
         {"deep_nesting", deep_nesting},
         {"alive", alive},
         {"alive_in_one", alive_in_one},
+        {"alive_around", alive_around},
+        {"alive_in_its_place", alive_in_its_place},
         {"many_scopes", many_scopes},
         {"recursion", recursion},
         {"fork_between", fork_between},

@@ -103,11 +103,23 @@ for end in '' reset retain; do
         "alive:$(line calloc) in inner, 30 bytes
 draws_what_stays:$(line 'what stays') in outer, 100 bytes"
 done
-under "$tmp/cases" alive_in_one
-routed 'one scope with many blocks alive'
-is 'one scope with many blocks alive: the first ones' "$(callers | cut -d, -f1)" \
-    "draws_what_stays:$(line 'what stays') in one"
-is 'and no more' "$(stat '.sites[0].callers[0].blocks')" 127
+for end in reset retain; do
+    under ARENASHIM_END=$end "$tmp/cases" alive_in_one
+    routed "one scope with many blocks alive, $end"
+    is "one scope with many blocks alive, $end: early ones and late ones" "$(callers | cut -d, -f1)" \
+        "draws_late:$(line 'what comes late') in one
+draws_what_stays:$(line 'what stays') in one"
+    check 'and not many of them' test "$(stat '[.sites[0].callers[].blocks] | add')" -le 128
+    under ARENASHIM_END=$end "$tmp/cases" alive_around
+    routed "a scope around others, $end"
+    is "a scope around others, $end: early ones and late ones" "$(callers)" \
+        "draws_late:$(line 'what comes late') in around, 100 bytes
+draws_what_stays:$(line 'what stays') in around, 100 bytes"
+    under ARENASHIM_END=$end "$tmp/cases" alive_in_its_place
+    routed "a block in the place of another, $end"
+    stat_is "a block in the place of another, $end: is not taken for it" \
+        '.sites[0] | "\(.live_at_end + .survivors) \(.callers | length)"' '50 0'
+done
 
 under "$tmp/cases" many_scopes
 routed 'many scopes'
