@@ -91,23 +91,24 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
 }
 
 /* Where scopes may retain, blocks are checked or the cursor is in a gap: after the looks of the
- * fast path, and one at calls that a jump has left. */
+ * fast path, and one at calls that a jump has left. No module is in use where scopes retain: but
+ * that of a site which the thread knows has its mark. */
 static OUT_OF_LINE arena_scope_token begin_elsewhere(const arena_scope_site *site, uintptr_t caller)
 {
     static const arena_scope_site unmarked = {NULL, NULL, 0, 0};
     struct thread *thread = hot.thread;
     if (!site)
         site = &unmarked;
-    bool retains = asks_to_retain(site);
+    bool retains = asks_to_retain(site) || fixed.config.end == END_RETAIN;
     if (UNLIKELY(!thread ||
-                 (retains ? !thread->retains : caller - hot.module_start >= hot.module_size) ||
+                 (retains ? !thread->retains || !cached_stats(thread, site)
+                          : caller - hot.module_start >= hot.module_size) ||
                  thread->modules.generation != modules_generation() ||
                  thread->depth >= SCOPE_DEPTH_MAX || gate_is_busy(thread) ||
                  (thread->depth == 0 && fixed.config.scopes != SCOPES_NONE) ||
                  thread->call <= (uintptr_t)__builtin_frame_address(0)))
         return begin_slowly(site, caller);
-    return scope_open(thread, stats_of(thread, site), retains || fixed.config.end == END_RETAIN,
-                      NULL);
+    return scope_open(thread, stats_of(thread, site), retains, NULL);
 }
 
 static OUT_OF_LINE arena_scope_token open_and_begin(const arena_scope_site *site, uintptr_t caller,
