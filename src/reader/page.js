@@ -7,6 +7,7 @@ const compare = (a, b) => typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0)
 for (const table of document.querySelectorAll('table.s')) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
+    if (!head.textContent) return;
     const button = document.createElement('button');
     button.textContent = head.textContent;
     head.replaceChildren(button);

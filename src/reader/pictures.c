@@ -43,7 +43,7 @@ static void draw_node(const struct icicle *icicle, const json_t *node, unsigned 
 {
     FILE *file = icicle->file;
     char *name = site_name(node);
-    fputs("<g tabindex=0><title>", file);
+    fputs("<g tabindex=0 role=img><title>", file);
     html_text(file, name, NAME_MOST);
     fputs(": ", file);
     html_number(file, number_of(node, "scopes"));
@@ -105,7 +105,7 @@ void picture_icicle(const json_t *nodes, FILE *file)
         deepest = 0;
     }
     fprintf(file,
-            "<svg id=icicle viewBox=\"0 0 %.0f %u\" role=img aria-label=\"Nesting of scopes\">\n",
+            "<svg id=icicle viewBox=\"0 0 %.0f %u\" role=group aria-label=\"Nesting of scopes\">\n",
             WIDTH, (deepest + 1) * ROW);
     draw_nodes_in(&icicle, 0, 0, 0);
     fputs("</svg>\n", file);

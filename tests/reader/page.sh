@@ -75,7 +75,9 @@ shown.up = cells('sites', 1);
 shown.sorted = document.querySelectorAll('#sites th')[1].getAttribute('aria-sort');
 button('sites', 0).click();
 shown.names = cells('sites', 0);
-shown.focusable = [...document.querySelectorAll('button, summary, svg g[tabindex]')].every(e => e.tabIndex >= 0);
+const controls = [...document.querySelectorAll('button, summary, svg g[tabindex]')];
+shown.focusable = controls.every(e => e.tabIndex >= 0);
+shown.named = controls.every(e => e.textContent.trim() && !e.parentElement.closest('[role=img]'));
 document.body.innerHTML = '<pre id=shown></pre>';
 document.getElementById('shown').textContent = JSON.stringify(shown);
 </script></body></html>
@@ -110,6 +112,7 @@ shows 'a second one, by the keyboard, least first' '.up | map(tonumber)' '[.site
 is 'and says so' "$(jq -r .sorted shown.json)" ascending
 is 'names are sorted as text' "$(jq '.names == (.names | sort)' shown.json)" true
 is 'all that can be clicked can be reached by the keyboard' "$(jq .focusable shown.json)" true
+is '... and has a name there' "$(jq .named shown.json)" true
 is 'the page is not wider than the window' "$(jq .wide shown.json)" true
 light=$(jq -r .back shown.json)
 browse probe.html --dump-dom --blink-settings=preferredColorScheme=0
