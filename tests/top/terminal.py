@@ -32,7 +32,7 @@ def main():
             os.write(1, data)
         if keys and time.monotonic() >= due:
             if keys[0] == "r":
-                set_size(terminal, 10, 30)
+                set_size(terminal, 10, 20)
             else:
                 os.write(terminal, keys[0].encode())
             keys = keys[1:]

@@ -74,10 +74,10 @@ is 'as text: by bytes' "$(sed -n '/  site$/,$s/.*  \([a-z]*\) .*watched.c.*/\1/p
 
 # ---- on a terminal -----------------------------------------------------------------------------
 
-# terminal ROWS KEYS [COMMAND...]: top on a terminal of so many rows, where the keys are typed, one
-# every half second, and then the command is run; sets status and out, what was written there
+# terminal ROWS KEYS: top on a terminal of so many rows, where the keys are typed, one every half second; sets
+# status and out, what was written there
 terminal() {
-    capture env TERM=xterm LC_ALL=C.UTF-8 python3 "$here/terminal.py" "$1" "$2" "$arenashim" top --interval=0.3 "$pid"
+    capture env TERM="${term-xterm}" LC_ALL=C.UTF-8 python3 "$here/terminal.py" "$1" "$2" "$arenashim" top --interval=0.3 "$pid"
     out=$(sed -E 's/\x1b(\[[0-9;?]*[a-zA-Z]|\([B0]|[=>])/|/g' <<<"$out")
 }
 if have python3; then
@@ -89,7 +89,11 @@ if have python3; then
     terminal 4 xq
     is 'on a small one' "$status:$err" 0:
     terminal 24 rq
-    is 'on one that changes its size' "$status:$err" 0:
+    is 'on one that becomes small' "$status:$err" 0:
+    term=unheard-of terminal 24 q
+    is 'on one that nobody knows: status' "$status" 125
+    like 'on one that nobody knows: one line' "$out" \
+        "^arenashim: there is no terminal that ncurses knows \(TERM is 'unheard-of'\); --once and --json need none.?\$"
     (sleep 1 && kill "$pid") &
     terminal 24 '   '
     is 'the process ends: status' "$status" 125
