@@ -55,14 +55,14 @@ protection=-fcf-protection=full
 for level in -O0 -O2 -O3; do
     classes "$cc $level" $level
 done
-classes "control-flow protection" -O2 $protection
+classes "control-flow protection" -O2 "$protection"
 classes "patchable entries, before the function, too" -O2 -fpatchable-function-entry=7,3
 classes "nops for fentry" -O2 -fno-pie -no-pie -pg -mfentry -mnop-mcount
 classes "no PIE, frame pointers, stack protector" \
     -O2 -fno-pie -no-pie -fno-omit-frame-pointer -fstack-protector-all
 gcc=$cc cc=clang
 if have clang; then
-    classes clang -O2 $protection
+    classes clang -O2 "$protection"
     classes "clang, patchable entries" -O2 -fpatchable-function-entry=8
 else
     skip clang 'it is not installed'

@@ -41,17 +41,19 @@ tests_wrap_check_unwind_CXXFLAGS = $(AM_CXXFLAGS) $(CHECK_CFLAGS) -pthread
 tests_wrap_check_unwind_LDADD = src/wrap/libthunk.la $(find_object_la) $(CHECK_LIBS)
 # FUZZ_FILES names further files to look at.
 if !SANITIZERS
-check_PROGRAMS += tests/wrap/run_patched
-TESTS += tests/wrap/run_patched.sh
-if WRAP_X86_64
-check_PROGRAMS += tests/wrap/fuzz_patch
-TESTS += tests/wrap/fuzz_patch.sh
-endif
+check_PROGRAMS += tests/wrap/fuzz_patch tests/wrap/run_patched
+TESTS += tests/wrap/fuzz_patch.sh tests/wrap/run_patched.sh
 endif
 EXTRA_DIST += tests/wrap/fuzz_patch.sh tests/wrap/run_patched.sh
 
 wrap_programs_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
-tests_wrap_fuzz_patch_SOURCES = tests/wrap/fuzz_patch.c tests/wrap/library.c tests/wrap/library.h
+tests_wrap_fuzz_patch_SOURCES = tests/wrap/copies.h tests/wrap/fuzz_patch.c tests/wrap/library.c tests/wrap/library.h
+if WRAP_X86_64
+tests_wrap_fuzz_patch_SOURCES += tests/wrap/x86_64/copies.c
+endif
+if WRAP_AARCH64
+tests_wrap_fuzz_patch_SOURCES += tests/wrap/aarch64/copies.c
+endif
 tests_wrap_fuzz_patch_CPPFLAGS = $(wrap_programs_cppflags)
 tests_wrap_fuzz_patch_LDADD = src/wrap/libwrap.la
 

@@ -510,7 +510,7 @@ finish call_stack
 begin far_return
         mov %edi, %eax
         push %rax
-        lret
+        lretl
         nop
 finish far_return
 
