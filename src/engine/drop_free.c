@@ -65,15 +65,9 @@ static void free_own(struct thread *thread, void *block)
         misuse_report(MISUSE_DOUBLE_FREE, block);
         return;
     }
-    if (header.end & BLOCK_NOTED) {
-        header.end &= ~BLOCK_NOTED;
-        header_write(block, header);
-        if (drop_release_slowly(block))
-            return;
-    }
     if (fixed.checked)
         debug_freed(block, &header);
-    header.end |= BLOCK_FREED;
+    header.end = (header.end & ~BLOCK_NOTED) | BLOCK_FREED;
     header_write(block, header);
     struct frame *frame = frame_of(thread, block);
     if (frame == thread_innermost(thread)) {

@@ -15,7 +15,7 @@
 #define SLOT_OVERHEAD (REGION_RECORD_BYTES + 2 * page_size)
 
 /* Of 2^47 bytes of user addresses on x86-64; the host program needs its own. */
-#define BYTES_MAX ((size_t)1 << 45)
+#define BYTES_MAX ((size_t)1 << 44)
 
 /* Slots for the full limit are fewer where they are large, but not fewer than these. */
 #define SLOTS_WANTED 4
