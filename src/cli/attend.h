@@ -33,8 +33,8 @@ char **attended_files(const struct attended *attended, const char *pattern, size
 /* Whether the program's own process is among those that left statistics. */
 bool attended_itself(const struct attended *attended);
 
-/* For each process that has had scopes and has left none, but for the program's own and those that are
- * still at work, a line that says so. The last is NULL. */
+/* For each process that has had scopes and has left none, but for the program's own and those that
+ * are still at work, a line that says so. The last is NULL. */
 char **attended_lost(const struct attended *attended);
 
 /* How the program ended, as a shell has it: its status, or 128 and the number of the signal. */

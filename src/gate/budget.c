@@ -72,8 +72,7 @@ static void check_limits(const struct spot *spot, json_t *object, const char *co
     json_t *value;
     if (!json_is_object(object))
         errx(GATE_FAILED, "'%s' is no budget: %s is no object", spot->file, spot->name);
-    json_object_foreach(object, key, value)
-    {
+    json_object_foreach(object, key, value) {
         if (is_site && (strcmp(key, "label") == 0 || strcmp(key, "file") == 0)) {
             if (!json_is_string(value))
                 errx(GATE_FAILED, "'%s' is no budget: %s of %s is no text", spot->file, key,
@@ -107,8 +106,9 @@ json_t *budget_read(const char *file)
     fclose(stream);
     if (!budget)
         errx(GATE_FAILED, "'%s' is no budget: line %d: %s", file, error.line, error.text);
-    json_object_foreach(budget, key, value) if (!is_among(key, keys, COUNT(keys)))
-        refuse_key(&spot, key, keys, COUNT(keys), "");
+    json_object_foreach(budget, key, value)
+        if (!is_among(key, keys, COUNT(keys)))
+            refuse_key(&spot, key, keys, COUNT(keys), "");
     if (json_integer_value(json_object_get(budget, "format")) != BUDGET_FORMAT)
         errx(GATE_FAILED, "'%s' is no budget: its format is not %d", file, BUDGET_FORMAT);
     strcpy(spot.name, "total");
@@ -166,8 +166,7 @@ static json_t *sum_of(const json_t *entry, const json_t *statistics)
 {
     json_t *sum = NULL, *site;
     size_t i;
-    json_array_foreach(list_of(statistics, "sites"), i, site)
-    {
+    json_array_foreach(list_of(statistics, "sites"), i, site) {
         if (!is_meant(entry, site))
             continue;
         if (!sum) {
@@ -198,8 +197,7 @@ static void judge(const json_t *limits, const json_t *found, const char *name, c
 {
     const char *key;
     json_t *limit;
-    json_object_foreach((json_t *)limits, key, limit)
-    {
+    json_object_foreach((json_t *)limits, key, limit) {
         if (!is_among(key, in_all, COUNT(in_all)) && !is_among(key, by_site, COUNT(by_site)))
             continue;
         const json_t *high = most(limit);
@@ -223,8 +221,7 @@ void budget_judge(const json_t *budget, const char *file, const json_t *statisti
     json_t *entry;
     size_t i;
     judge(json_object_get(budget, "total"), statistics, "in all", file, findings);
-    json_array_foreach(list_of(budget, "sites"), i, entry)
-    {
+    json_array_foreach(list_of(budget, "sites"), i, entry) {
         json_t *sum = sum_of(entry, statistics);
         char *name = name_of(sum ? sum : entry);
         if (sum)
@@ -284,7 +281,8 @@ static json_t *new_entry(const json_t *site, const json_t *statistics)
     const char *file = text_of(site, "file"), *slash = strrchr(file, '/');
     if (*file != '\0')
         json_object_set_new(entry, "file", json_string(slash ? slash + 1 : file));
-    json_array_foreach(list_of(statistics, "sites"), i, other) meant += is_meant(entry, other);
+    json_array_foreach(list_of(statistics, "sites"), i, other)
+        meant += is_meant(entry, other);
     if (meant > 1)
         json_object_set(entry, "line", json_object_get(site, "line"));
     return entry;
@@ -296,8 +294,7 @@ static json_t *kept_entries(const json_t *budget, const json_t *statistics, unsi
     static const char *const keys[] = {"label", "file", "line"};
     json_t *entries = need(json_array()), *old;
     size_t i;
-    json_array_foreach(list_of(budget, "sites"), i, old)
-    {
+    json_array_foreach(list_of(budget, "sites"), i, old) {
         json_t *sum = sum_of(old, statistics);
         if (!sum)
             continue;
@@ -332,10 +329,10 @@ void budget_update(const json_t *budget, const char *file, const json_t *statist
     json_t *entries = kept_entries(budget, statistics, slack);
     set_limits(json_object_get(updated, "total"), json_object_get(budget, "total"), statistics,
                in_all, COUNT(in_all), slack);
-    json_array_foreach(list_of(statistics, "sites"), i, site)
-    {
+    json_array_foreach(list_of(statistics, "sites"), i, site) {
         bool known = false;
-        json_array_foreach(entries, k, entry) known = known || is_meant(entry, site);
+        json_array_foreach(entries, k, entry)
+            known = known || is_meant(entry, site);
         if (known)
             continue;
         entry = appended(entries, new_entry(site, statistics));

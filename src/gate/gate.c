@@ -62,8 +62,7 @@ static void find_left_open(struct findings *findings, const json_t *sum)
 {
     json_t *site;
     size_t i;
-    json_array_foreach(list_of(sum, "sites"), i, site)
-    {
+    json_array_foreach(list_of(sum, "sites"), i, site) {
         unsigned long scopes = number_of(site, "left_open");
         if (scopes == 0)
             continue;

@@ -20,9 +20,9 @@ static const char *module_worth_routing(const json_t *sum)
 {
     json_t *module;
     size_t i;
-    json_array_foreach(list_of(json_object_get(sum, "passed_in_scope"), "modules"), i,
-                       module) if (!is_runtime(text_of(module, "name"))) return text_of(module,
-                                                                                        "name");
+    json_array_foreach(list_of(json_object_get(sum, "passed_in_scope"), "modules"), i, module)
+        if (!is_runtime(text_of(module, "name")))
+            return text_of(module, "name");
     return NULL;
 }
 

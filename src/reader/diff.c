@@ -88,7 +88,8 @@ static json_t *index_sites(const json_t *sum)
 {
     json_t *index = json_object(), *site;
     size_t i;
-    json_array_foreach(list_of(sum, "sites"), i, site) enter_site(index, site, site);
+    json_array_foreach(list_of(sum, "sites"), i, site)
+        enter_site(index, site, site);
     return index;
 }
 
@@ -98,8 +99,7 @@ static json_t *index_lost(const json_t *sum, const json_t *of_other)
 {
     json_t *index = json_object(), *site;
     size_t i;
-    json_array_foreach(list_of(sum, "sites"), i, site)
-    {
+    json_array_foreach(list_of(sum, "sites"), i, site) {
         const char *file = text_of(site, "file"), *slash = strrchr(file, '/');
         if (*text_of(site, "label") == '\0' || other_site(of_other, site))
             continue;
@@ -120,8 +120,7 @@ static void match_moved(const json_t *before, const json_t *after, json_t *of_be
 {
     json_t *lost = index_lost(before, of_after), *found = index_lost(after, of_before), *site;
     const char *name;
-    json_object_foreach(lost, name, site)
-    {
+    json_object_foreach(lost, name, site) {
         json_t *now = json_object_get(found, name);
         if (!json_is_object(site) || !json_is_object(now))
             continue;
@@ -165,8 +164,7 @@ static void print_sites(struct diff *diff, const char *title, const json_t *from
     bool begun = false;
     json_t *site;
     size_t i;
-    json_array_foreach(list_of(from, "sites"), i, site)
-    {
+    json_array_foreach(list_of(from, "sites"), i, site) {
         const json_t *other = other_site(index, site);
         bool moved = other && has_moved(site, other);
         if (kind_of(site, other) != kind || (kind == SAME && !moved))

@@ -63,8 +63,7 @@ static void sites_with(FILE *file, const json_t *sum, const char *id, const stru
     size_t rows = 0, i, k;
     for (k = 0; k < count; k++)
         headings[1 + k] = list[k].name;
-    json_array_foreach(list_of(sum, "sites"), i, site)
-    {
+    json_array_foreach(list_of(sum, "sites"), i, site) {
         if (number_of(site, list[0].key) == 0 || rows++ >= ROWS_MOST)
             continue;
         if (rows == 1)
@@ -115,8 +114,7 @@ static void write_pay(const json_t *sum, FILE *file)
     if (json_array_size(list_of(passed, "modules")) == 0)
         return;
     html_table(file, "modules", headings, COUNT(headings));
-    json_array_foreach(list_of(passed, "modules"), i, module)
-    {
+    json_array_foreach(list_of(passed, "modules"), i, module) {
         if (i == ROWS_MOST)
             break;
         fputs("<tr>", file);
@@ -151,17 +149,15 @@ static void write_callers(const json_t *sum, FILE *file)
     static const char *const headings[] = {"Site", "Blocks", "Bytes", "Function", "Where"};
     json_t *site, *caller;
     size_t i, k, rows = 0;
-    json_array_foreach(list_of(sum, "sites"), i, site) rows +=
-        json_array_size(list_of(site, "callers"));
+    json_array_foreach(list_of(sum, "sites"), i, site)
+        rows += json_array_size(list_of(site, "callers"));
     if (rows == 0)
         return;
     rows = 0;
     html_table(file, "callers", headings, COUNT(headings));
-    json_array_foreach(list_of(sum, "sites"), i, site)
-    {
+    json_array_foreach(list_of(sum, "sites"), i, site) {
         char *name = site_name(site);
-        json_array_foreach(list_of(site, "callers"), k, caller)
-        {
+        json_array_foreach(list_of(site, "callers"), k, caller) {
             if (rows++ >= ROWS_MOST)
                 continue;
             const char *source = text_of(caller, "file");
@@ -222,8 +218,7 @@ static void write_nesting(const json_t *sum, FILE *file)
     picture_icicle(nodes, file);
     fputs("<details><summary>As a table</summary>\n", file);
     html_table(file, "nesting", headings, COUNT(headings));
-    json_array_foreach(nodes, i, node)
-    {
+    json_array_foreach(nodes, i, node) {
         if (i == NODES_MOST)
             break;
         const json_t *around = json_array_get(nodes, number_of(node, "in") - 1);
@@ -247,8 +242,7 @@ static size_t write_sizes(const json_t *site, FILE *file)
 {
     json_t *scopes;
     size_t i, lines = 0;
-    json_array_foreach(list_of(site, "histogram"), i, scopes)
-    {
+    json_array_foreach(list_of(site, "histogram"), i, scopes) {
         if (count_of(scopes) == 0)
             continue;
         html_number(file, UINT64_C(1) << i);
@@ -296,8 +290,7 @@ static void write_sites(const json_t *sum, FILE *file)
         "something, and how many of a sample came to each power of two, or, with many, to some of "
         "them. The first rows open to the numbers.");
     html_table(file, "sites", headings, COUNT(headings));
-    json_array_foreach(list_of(sum, "sites"), i, site)
-    {
+    json_array_foreach(list_of(sum, "sites"), i, site) {
         if (i == SITES_MOST)
             break;
         write_site(site, &lines, file);
@@ -321,8 +314,7 @@ static void write_processes(const json_t *sum, FILE *file)
     picture_strip(processes, "routed_bytes", "routed bytes", file);
     picture_strip(processes, "high_water_bytes", "largest arena", file);
     html_table(file, "processes", headings, COUNT(headings));
-    json_array_foreach(processes, i, process)
-    {
+    json_array_foreach(processes, i, process) {
         bool out = json_array_size(list_of(process, "outliers")) > 0;
         if (rows >= (out ? 2 * PROCESSES_MOST : PROCESSES_MOST))
             continue;
@@ -347,8 +339,7 @@ static void write_commands(const json_t *sum, FILE *file)
     json_t *command;
     size_t i;
     html_heading(file, "What to run next", "");
-    json_array_foreach(list_of(sum, "commands"), i, command)
-    {
+    json_array_foreach(list_of(sum, "commands"), i, command) {
         fputs("<p>", file);
         html_text(file, text_of(command, "why"), 0);
         fputs(":</p>\n<pre>", file);

@@ -64,8 +64,7 @@ static void draw_nodes_in(const struct icicle *icicle, uint64_t around, unsigned
 {
     json_t *node;
     size_t i;
-    json_array_foreach(icicle->nodes, i, node)
-    {
+    json_array_foreach(icicle->nodes, i, node) {
         double width = (double)number_of(node, "bytes") * icicle->scale;
         if (number_of(node, "in") != around || width < icicle->narrowest)
             continue;
@@ -80,8 +79,7 @@ static size_t count_drawn(const struct icicle *icicle, unsigned *deepest)
 {
     size_t drawn = 0, i;
     json_t *node;
-    json_array_foreach(icicle->nodes, i, node)
-    {
+    json_array_foreach(icicle->nodes, i, node) {
         if ((double)number_of(node, "bytes") * icicle->scale < icicle->narrowest)
             continue;
         drawn++;
@@ -97,8 +95,9 @@ void picture_icicle(const json_t *nodes, FILE *file)
     double bytes = 0;
     size_t drawn, i;
     json_t *node;
-    json_array_foreach(nodes, i, node) if (number_of(node, "in") == 0) bytes +=
-        (double)number_of(node, "bytes");
+    json_array_foreach(nodes, i, node)
+        if (number_of(node, "in") == 0)
+            bytes += (double)number_of(node, "bytes");
     icicle.scale = bytes > 0 ? WIDTH / bytes : 0;
     while ((drawn = count_drawn(&icicle, &deepest)) > NODES_MOST) {
         icicle.narrowest *= 1.1;
@@ -142,14 +141,13 @@ void picture_strip(const json_t *processes, const char *key, const char *title, 
     json_t *process;
     uint64_t most = 1;
     size_t i;
-    json_array_foreach(processes, i, process) most =
-        number_of(process, key) > most ? number_of(process, key) : most;
+    json_array_foreach(processes, i, process)
+        most = number_of(process, key) > most ? number_of(process, key) : most;
     fprintf(file,
             "<svg class=strip viewBox=\"0 0 1000 34\" role=img aria-label=\"%s by process\">"
             "<text x=0 y=20>%s</text><line x1=150 x2=980 y1=16 y2=16 />\n",
             title, title);
-    json_array_foreach(processes, i, process)
-    {
+    json_array_foreach(processes, i, process) {
         const char *rank = text_of(process, "rank");
         double x = 830 * (double)number_of(process, key) / (double)most;
         bool out = process_is_outlier(process, key), *place = &taken[out][(size_t)x / DOT];

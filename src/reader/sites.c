@@ -38,8 +38,7 @@ static void add_histogram(json_t *sum, const json_t *site)
     json_t *sizes = made_list(sum, "histogram");
     size_t i;
     json_t *scopes;
-    json_array_foreach(list_of(site, "histogram"), i, scopes)
-    {
+    json_array_foreach(list_of(site, "histogram"), i, scopes) {
         if (i == SIZES_MOST)
             break;
         uint64_t before = count_of(json_array_get(sizes, i));
@@ -105,9 +104,9 @@ int site_quantile(const json_t *site, double share)
     double all = 0, below = 0;
     size_t i;
     json_t *scopes;
-    json_array_foreach(list_of(site, "histogram"), i, scopes) all += (double)count_of(scopes);
     json_array_foreach(list_of(site, "histogram"), i, scopes)
-    {
+        all += (double)count_of(scopes);
+    json_array_foreach(list_of(site, "histogram"), i, scopes) {
         below += (double)count_of(scopes);
         if (below > 0 && below >= share * all)
             return (int)i;
@@ -168,15 +167,13 @@ void sites_add_nesting(json_t *sum, const json_t *file)
 {
     json_t *nodes = json_object(), *node;
     size_t i;
-    json_array_foreach(list_of(file, "nesting"), i, node)
-    {
+    json_array_foreach(list_of(file, "nesting"), i, node) {
         json_object_del(node, NOTED);
         char *name = need_text("%" PRIu64, number_of(node, "node"));
         json_object_set(nodes, name, node);
         free(name);
     }
-    json_array_foreach(list_of(file, "nesting"), i, node)
-    {
+    json_array_foreach(list_of(file, "nesting"), i, node) {
         static const char *const counts[] = {"scopes"};
         uint64_t number = node_in_sum(sum, nodes, number_of(node, "node"), 0);
         if (number > 0)
@@ -191,8 +188,7 @@ void sites_weigh_nesting(json_t *sum)
     json_t *index = json_object_get(sum, SITES_INDEX), *all = json_object();
     json_t *nodes = list_of(sum, "nesting"), *node;
     size_t i;
-    json_array_foreach(nodes, i, node)
-    {
+    json_array_foreach(nodes, i, node) {
         char *key = site_key(node, 0);
         if (!json_object_get(all, key))
             json_object_set_new(all, key, json_object());

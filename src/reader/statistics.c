@@ -47,11 +47,11 @@ static void add_passed(json_t *sum, const json_t *file)
     static const char *const counts[] = {"calls"};
     size_t i, k;
     add_members(passed, of_file, reasons, COUNT(reasons));
-    json_array_foreach(list_of(of_file, "modules"), i, module)
-    {
+    json_array_foreach(list_of(of_file, "modules"), i, module) {
         json_t *modules = list_of(passed, "modules");
-        json_array_foreach(modules, k, other) if (strcmp(text_of(other, "name"),
-                                                         text_of(module, "name")) == 0) break;
+        json_array_foreach(modules, k, other)
+            if (strcmp(text_of(other, "name"), text_of(module, "name")) == 0)
+                break;
         if (k == json_array_size(modules))
             other = appended(modules, json_pack("{s:s}", "name", text_of(module, "name")));
         add_members(other, module, counts, 1);
@@ -98,8 +98,10 @@ static json_t *printable(json_t *value)
         json_string_set(value, text);
         free(text);
     }
-    json_array_foreach(value, i, item) printable(item);
-    json_object_foreach(value, key, item) printable(item);
+    json_array_foreach(value, i, item)
+        printable(item);
+    json_object_foreach(value, key, item)
+        printable(item);
     return value;
 }
 
@@ -144,11 +146,13 @@ static bool add_file(json_t *sum, const char *name)
     add_members(sum, file, added, COUNT(added));
     raise_members(sum, file, highest, COUNT(highest));
     add_passed(sum, file);
-    json_array_foreach(list_of(file, "sites"), i, item) sites_add(sum, item);
+    json_array_foreach(list_of(file, "sites"), i, item)
+        sites_add(sum, item);
     sites_add_nesting(sum, file);
     if (!json_is_array(list_of(file, "processes")))
         add_process(sum, file);
-    json_array_foreach(list_of(file, "processes"), i, item) add_process(sum, item);
+    json_array_foreach(list_of(file, "processes"), i, item)
+        add_process(sum, item);
     json_decref(file);
     return true;
 }
@@ -164,8 +168,9 @@ bool process_is_outlier(const json_t *process, const char *key)
 {
     json_t *name;
     size_t i;
-    json_array_foreach(list_of(process, "outliers"), i,
-                       name) if (strcmp(json_string_value(name), key) == 0) return true;
+    json_array_foreach(list_of(process, "outliers"), i, name)
+        if (strcmp(json_string_value(name), key) == 0)
+            return true;
     return false;
 }
 
@@ -194,7 +199,8 @@ static void sort(json_t *list, int (*compare)(const void *, const void *))
 {
     size_t count = json_array_size(list), i;
     json_t **items = need(calloc(count + 1, sizeof *items)), *item;
-    json_array_foreach(list, i, item) items[i] = json_incref(item);
+    json_array_foreach(list, i, item)
+        items[i] = json_incref(item);
     qsort(items, count, sizeof *items, compare);
     json_array_clear(list);
     for (i = 0; i < count; i++)
@@ -219,13 +225,13 @@ static void find_outliers(json_t *processes, const char *key)
     size_t count = json_array_size(processes), i;
     double *values = need(calloc(count, sizeof *values)), middle, usual;
     json_t *process;
-    json_array_foreach(processes, i, process) values[i] = (double)number_of(process, key);
+    json_array_foreach(processes, i, process)
+        values[i] = (double)number_of(process, key);
     middle = median(values, count);
     for (i = 0; i < count; i++)
         values[i] = fabs(values[i] - middle);
     usual = median(values, count) * NORMAL_DEVIATION;
-    json_array_foreach(processes, i, process)
-    {
+    json_array_foreach(processes, i, process) {
         double away = fabs((double)number_of(process, key) - middle);
         if (away > OUTLIER_DEVIATIONS * usual && away > OUTLIER_PART * middle)
             json_array_append_new(made_list(process, "outliers"), json_string(key));
@@ -250,7 +256,8 @@ static void finish(json_t *sum)
         find_outliers(processes, compared[i]);
     sort_by(list_of(json_object_get(sum, "passed_in_scope"), "modules"), "calls");
     sort_by(list_of(sum, "sites"), "routed_bytes");
-    json_array_foreach(list_of(sum, "sites"), i, site) sort_by(list_of(site, "callers"), "blocks");
+    json_array_foreach(list_of(sum, "sites"), i, site)
+        sort_by(list_of(site, "callers"), "blocks");
     commands_find(sum);
 }
 

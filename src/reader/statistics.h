@@ -19,9 +19,10 @@
 #define STATISTICS_FORMAT 2
 
 /* The sum of what the files say, each of which may be such a sum itself, or a folder of files whose
- * names end in .json. One that cannot be read,
- * is cut short, of a newer version or no such file is left out: *left_out is set, and there is one
- * line on stderr. NULL when there is no process in any. */
+ * names end in .json. One that cannot be read, is cut short, of a newer version or no such file is
+ * left out: *left_out is set, and there is one line on stderr. NULL when there is no process in
+ * any.
+ */
 json_t *statistics_read(char **files, size_t count, bool *left_out);
 
 /* The calls that were made in scopes, routed or not. */

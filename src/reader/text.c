@@ -29,8 +29,9 @@ static void print_passed(const json_t *sum, FILE *file)
     for (i = 0; i < COUNT(reasons); i++)
         if (number_of(passed, reasons[i].key) > 0)
             row(file, reasons[i].name, number_of(passed, reasons[i].key), "");
-    json_array_foreach(list_of(passed, "modules"), i, module) fprintf(
-        file, "      %20" PRIu64 "  %s\n", number_of(module, "calls"), text_of(module, "name"));
+    json_array_foreach(list_of(passed, "modules"), i, module)
+        fprintf(file, "      %20" PRIu64 "  %s\n", number_of(module, "calls"),
+                text_of(module, "name"));
 }
 
 static void print_pay(const json_t *sum, FILE *file)
@@ -68,8 +69,7 @@ static void print_callers(const json_t *site, FILE *file)
 {
     json_t *caller;
     size_t i;
-    json_array_foreach(list_of(site, "callers"), i, caller)
-    {
+    json_array_foreach(list_of(site, "callers"), i, caller) {
         fprintf(file, "    %14" PRIu64 "  %s", number_of(caller, "blocks"),
                 text_of(caller, "function"));
         if (*text_of(caller, "file") != '\0')
@@ -87,8 +87,7 @@ static void print_alive(const json_t *sum, FILE *file)
     fputs("\nWhat is alive at the end of scopes, and which calls drew it, from a sample?\n", file);
     row(file, "dropped alive", number_of(sum, "live_at_end"), " blocks");
     row(file, "survivors", number_of(sum, "survivors"), " blocks");
-    json_array_foreach(list_of(sum, "sites"), i, site)
-    {
+    json_array_foreach(list_of(sum, "sites"), i, site) {
         print_count(file, number_of(site, "live_at_end") + number_of(site, "survivors"), site);
         print_callers(site, file);
     }
@@ -113,8 +112,7 @@ static void print_nodes(const json_t *nodes, uint64_t around, int depth, FILE *f
 {
     json_t *node;
     size_t i;
-    json_array_foreach(nodes, i, node)
-    {
+    json_array_foreach(nodes, i, node) {
         if (number_of(node, "in") != around)
             continue;
         char *name = site_name(node);
@@ -133,8 +131,7 @@ static void print_sites(const json_t *sum, FILE *file)
           "          scopes         calls          bytes     peak bytes  overflows  live at end"
           "  survivors         half  site\n",
           file);
-    json_array_foreach(list_of(sum, "sites"), i, site)
-    {
+    json_array_foreach(list_of(sum, "sites"), i, site) {
         int half = site_quantile(site, 0.5);
         char *name = site_name(site);
         fprintf(file,
@@ -155,8 +152,7 @@ static void print_spread(const json_t *processes, const char *name, const char *
     double sum = 0;
     json_t *process;
     size_t i;
-    json_array_foreach(processes, i, process)
-    {
+    json_array_foreach(processes, i, process) {
         uint64_t number = number_of(process, key);
         sum += (double)number;
         least = number < least ? number : least;
@@ -186,8 +182,7 @@ static void print_processes(const json_t *processes, FILE *file)
     print_spread(processes, "largest arena", "high_water_bytes", file);
     fputs("    rank           calls           bytes          passed   largest arena  process\n",
           file);
-    json_array_foreach(processes, i, process)
-    {
+    json_array_foreach(processes, i, process) {
         const char *rank = text_of(process, "rank");
         fprintf(file,
                 "%8s%16" PRIu64 "%16" PRIu64 "%16" PRIu64 "%16" PRIu64 "  %s %" PRIu64 " on %s",

@@ -27,8 +27,8 @@ void output_note(void);
  * the host has buffered is written before. */
 void output_open(struct output *output, bool flush);
 
-/* Makes or removes the file of an attended process that has had scopes and left no statistics yet, which
- * output_close removes, too. */
+/* Makes or removes the file of an attended process that has had scopes and left no statistics yet,
+ * which output_close removes, too. */
 void output_announce(bool expected);
 
 /* Closes it. One line on stderr when something has failed. */
