@@ -216,6 +216,17 @@ wait "$pid"
 top --once "$pid"
 refused 'no such process' "there is no process $pid, or it has ended"
 
+coproc program { exec env LD_PRELOAD="$shim" sh -c 'echo ready; read -r _; exec env -u LD_PRELOAD sleep 60'; }
+pid=$program_PID
+read -r -t 20 _ <&"${program[0]}"
+exec {input}>&"${program[1]}" # which a subshell does not have
+(sleep 0.3 && echo >&"$input") &
+top --once --interval=1 "$pid"
+refused 'it becomes a program without the shim' "process $pid \((sleep|env)\) does not have libarenashim\.so"
+kill "$pid"
+exec {input}>&-
+wait "$pid"
+
 top --once "$$" "$$"
 refused 'two of them' 'takes the PID of one process, and 2 were given'
 for operand in x 0 -1 12x 99999999999; do
