@@ -8,6 +8,7 @@
 #include "engine/debug.h"
 #include "engine/frees.h"
 #include "engine/retain_heap.h"
+#include "engine/trace.h"
 #include "memory/region.h"
 #include "thread/gate.h"
 #include "thread/misuse.h"
@@ -203,5 +204,6 @@ OUT_OF_LINE void retain_free(void *block)
     }
     uintptr_t open = gate_close(thread);
     free_own(thread, &found);
+    trace_goes_on(thread); /* not for long where nothing is drawn */
     gate_open(thread, open);
 }
