@@ -10,10 +10,6 @@
 #include "reader/members.h"
 #include "reader/sites.h"
 
-struct figure {
-    const char *name, *key;
-};
-
 /* The first that differs decides whether a site has grown. */
 static const struct figure figures[] = {
     {"routed bytes", "routed_bytes"}, {"routed calls", "routed_calls"},

@@ -8,6 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What people call the number under a key. */
+struct figure {
+    const char *name, *key;
+};
+
 /* What a value says, or an object's member; 0, "" and an empty list (which may be NULL) where there
  * is none of the kind. */
 uint64_t count_of(const json_t *value);

@@ -28,10 +28,6 @@ extern const char page_js[] __attribute__((visibility("hidden")));
 
 /* ---- figures --------------------------------------------------------------------------------- */
 
-struct figure {
-    const char *name, *key;
-};
-
 /* A table of two columns; those that are 0 and not `all` are left out. */
 static void figures(FILE *file, const json_t *object, const char *id, const struct figure *list,
                     size_t count, bool all)

@@ -16,13 +16,11 @@ static void row(FILE *file, const char *name, uint64_t number, const char *unit)
 
 static void print_passed(const json_t *sum, FILE *file)
 {
-    static const struct {
-        const char *key, *name;
-    } reasons[] = {{"paused", "    paused"},
-                   {"interrupted", "    in signal handlers"},
-                   {"overflow", "    overflow"},
-                   {"unknown_caller", "    unknown caller"},
-                   {"not_participating", "    not participating"}};
+    static const struct figure reasons[] = {{"    paused", "paused"},
+                                            {"    in signal handlers", "interrupted"},
+                                            {"    overflow", "overflow"},
+                                            {"    unknown caller", "unknown_caller"},
+                                            {"    not participating", "not_participating"}};
     const json_t *passed = json_object_get(sum, "passed_in_scope");
     json_t *module;
     size_t i;
