@@ -40,7 +40,7 @@ size_t places_frames(const char *module, uint64_t function, uint64_t offset, str
                      size_t most);
 
 /* The call that returns to `offset`: function, or module and offset where no symbol table names it,
- * file and line. */
+ * file and line; to be freed by places_free. */
 void places_call(const char *module, uint64_t offset, struct place *place);
 
 /* How a spec names the function, and no other, of the files that are loaded under that base name:

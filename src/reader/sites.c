@@ -50,18 +50,22 @@ static void add_histogram(json_t *sum, const json_t *site)
     }
 }
 
-/* A call by file and line, as far as the object file is at hand. */
+/* A call by function, file and line: those that it has, or as far as its object file is at hand. */
 static json_t *new_caller(const json_t *caller)
 {
     const char *module = text_of(caller, "module"), *slash = strrchr(module, '/');
     struct place place = {.name = (char *)text_of(caller, "function"),
                           .file = (char *)text_of(caller, "file"),
                           .line = (unsigned)number_of(caller, "line")};
-    if (*place.name == '\0')
+    bool known = *place.name != '\0';
+    if (!known)
         places_call(is_regular_file(module) ? module : "", number_of(caller, "offset"), &place);
-    return need(json_pack("{s:s, s:s, s:s, s:I}", "module", slash ? slash + 1 : module, "function",
-                          place.name, "file", place.file ? place.file : "", "line",
-                          (json_int_t)place.line));
+    json_t *made = need(json_pack("{s:s, s:s, s:s, s:I}", "module", slash ? slash + 1 : module,
+                                  "function", place.name, "file", place.file ? place.file : "",
+                                  "line", (json_int_t)place.line));
+    if (!known)
+        places_free(&place);
+    return made;
 }
 
 static void add_caller(json_t *index, json_t *list, const char *site, const json_t *caller)
