@@ -3,8 +3,40 @@
 #
 #   make_root SUITE ARCH DIRECTORY    a minimal system in DIRECTORY, which is new
 #   in_root DIRECTORY COMMAND...      runs COMMAND in it, as root; what it leaves running ends with it
+#   is_emulated ARCH                  whether programs of ARCH run by an emulator here
+#
+# There gcc and g++ are this system's cross compilers, which lie in /opt/host (cross_cc): an emulated one
+# takes ten times as long. EMULATOR=FILE names another emulator than Debian's; before QEMU 8.1 it goes on with
+# old code when code changes, which functions that are wrapped after they have run show.
 #
 # Nothing stays mounted: rm -rf --one-file-system DIRECTORY takes a root away.
+
+is_emulated() {
+    [ "$1" = arm64 ] && [ "$(dpkg --print-architecture)" = amd64 ]
+}
+
+# shellcheck disable=SC2034 # used by scripts that source this
+cross_cc=/opt/host/bin/aarch64-linux-gnu-gcc
+# shellcheck disable=SC2034
+cross_cxx=/opt/host/bin/aarch64-linux-gnu-g++
+
+# The kernel starts the emulator, which it opens once, here.
+start_emulator() {
+    local formats=/proc/sys/fs/binfmt_misc
+    need_packages qemu-user-static gcc-aarch64-linux-gnu g++-aarch64-linux-gnu
+    [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats
+    [ -e $formats/qemu-aarch64 ] ||
+        sed "s,:/[^:]*:,:$(realpath "${EMULATOR:-/usr/bin/qemu-aarch64-static}"):," \
+            /usr/lib/binfmt.d/qemu-aarch64.conf >$formats/register
+}
+
+# Where this system's programs look for theirs in another root.
+link_host() {
+    mkdir -p "$1/opt/host"
+    ln -sfn opt/host/lib64 "$1/lib64"
+    ln -sfn /opt/host/lib/x86_64-linux-gnu "$1/usr/lib/x86_64-linux-gnu"
+    ln -sfn /opt/host/aarch64-linux-gnu "$1/usr/aarch64-linux-gnu"
+}
 
 make_root() {
     local suite=$1 arch=$2 root=$3 mirror
@@ -12,6 +44,7 @@ make_root() {
         printf '%s: root is needed to make a root of %s\n' "$0" "$suite" >&2
         exit 1
     fi
+    ! is_emulated "$arch" || start_emulator
     # shellcheck disable=SC2016 # expanded by apt-get
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' |
         head -n 1)
@@ -22,6 +55,7 @@ make_root() {
         exit 1
     fi
     rm "$root.log"
+    ! is_emulated "$arch" || link_host "$root"
     # No daemon is started by its installation.
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
     chmod 755 "$root/usr/sbin/policy-rc.d"
@@ -36,5 +70,6 @@ in_root() {
             mount -t sysfs -o ro sys "$0/sys"
             mount -t tmpfs shm "$0/dev/shm"
             mount -t devpts -o newinstance,ptmxmode=666 devpts "$0/dev/pts"
+            [ ! -d "$0/opt/host" ] || mount --bind /usr "$0/opt/host"
             exec chroot "$0" "$@"' "$@"
 }

@@ -6,9 +6,11 @@
 # usage: scripts/test-in.sh SUITE [ARCH [VARIABLE=VALUE...]]     (default: this machine's architecture)
 #        scripts/test-in.sh trixie
 #        scripts/test-in.sh bullseye amd64 TESTS=tests/preload/routing.sh CONFIGURE=--enable-debug
+#        scripts/test-in.sh bookworm arm64 TESTS='tests/wrap/check_patch tests/shim/check_named'
 #
 # Variables go to make check, but CONFIGURE, whose words go to configure. With ROOT=DIRECTORY in the
-# environment the root lies there, is used again when it is there already, and stays.
+# environment the root lies there, is used again when it is there already, and stays. Another architecture
+# runs by an emulator (scripts/root.sh), with the packages alone that every test needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/packages.sh
@@ -36,6 +38,15 @@ for variable; do
     esac
 done
 
+# shellcheck disable=SC2016 # expanded inside
+packages='"${build_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}"'
+if is_emulated "$arch"; then
+    # shellcheck disable=SC2016
+    packages='"${build_packages[@]}" binutils jq procps'
+    configure+=("CC=$cross_cc --sysroot=/" "CXX=$cross_cxx --sysroot=/")
+    variables+=(EMULATED=10)
+fi
+
 if [ -z "${ROOT-}" ]; then
     directory=$(mktemp -d)/$suite-$arch
     trap 'rm -rf --one-file-system "${directory%/*}"' EXIT
@@ -59,8 +70,7 @@ inside() {
     in_root "$directory" bash -c 'cd /source && eval "$0"' "$@"
 }
 
-# shellcheck disable=SC2016 # expanded inside
-inside '. scripts/packages.sh && need_packages "${build_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}"'
+inside ". scripts/packages.sh && need_packages $packages"
 # shellcheck disable=SC2016
 inside 'dpkg-query -W -f "\${db:Status-Abbrev} \${Package} \${Version}\n" libc6 gcc g++ clang binutils \
     valgrind libdw-dev libzydis-dev check 2>/dev/null | sed -n "s/^ii *//p"'

@@ -49,6 +49,8 @@ static const struct {
     {"frame_dummy", "the compiler made it, to start the module", true},
     {"*register_tm_clones", "the compiler made it, to start the module", true},
     {"__do_global_dtors_aux", "the compiler made it, to end the module", true},
+    {"call_weak_fn", "the compiler made it, to start the module", true},
+    {"__aarch64_*", "the compiler made it, for an atomic instruction", true},
     {"__libc_start_*", "the program is started by it", false},
     {"__libc_csu_*", "the program is started by it", true},
     {"setjmp", "it returns more than once", false},
