@@ -1,4 +1,4 @@
-EXTRA_DIST += scripts/coverage.sh scripts/demo.sh scripts/test.sh scripts/valgrind-check.sh scripts/packages.sh scripts/root.sh scripts/test-in.sh
+EXTRA_DIST += scripts/coverage.sh scripts/emulated.c scripts/demo.sh scripts/test.sh scripts/valgrind-check.sh scripts/packages.sh scripts/root.sh scripts/test-in.sh
 
 if COMMAND
 pkglibexec_SCRIPTS = valgrind-check

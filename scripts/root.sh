@@ -30,12 +30,14 @@ start_emulator() {
             /usr/lib/binfmt.d/qemu-aarch64.conf >$formats/register
 }
 
-# Where this system's programs look for theirs in another root.
+# Where this system's programs look for theirs in another root; and what hides an emulator's thread.
 link_host() {
     mkdir -p "$1/opt/host"
     ln -sfn opt/host/lib64 "$1/lib64"
     ln -sfn /opt/host/lib/x86_64-linux-gnu "$1/usr/lib/x86_64-linux-gnu"
     ln -sfn /opt/host/aarch64-linux-gnu "$1/usr/aarch64-linux-gnu"
+    aarch64-linux-gnu-gcc -O2 -shared -fPIC -o "$1/opt/emulated.so" scripts/emulated.c
+    echo /opt/emulated.so >"$1/etc/ld.so.preload"
 }
 
 make_root() {

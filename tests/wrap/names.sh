@@ -88,13 +88,8 @@ test_linking 'no PLT' -fno-plt
 test_linking 'immediate binding, RELRO' -Wl,-z,now -Wl,-z,relro
 named=$tmp/named
 
-own_threads='an emulator has threads of its own, which may be in the first instructions'
-if [ -n "${EMULATED-}" ]; then
-    skip 'a function that is not exported' "$own_threads"
-else
-    wrapped 'libnamed.so!hidden' "$named" calls
-    counted 'a function that is not exported' '1 libnamed.so!hidden retain 256'
-fi
+wrapped 'libnamed.so!hidden' "$named" calls
+counted 'a function that is not exported' '1 libnamed.so!hidden retain 256'
 wrapped 'main!main' "$named" calls
 counted 'main of the program' '1 named!main retain 256'
 wrapped 'named!main' "$named" calls
