@@ -2,8 +2,13 @@
 TESTS += \
 	tests/languages/cmake.sh \
 	tests/languages/coroutines.sh
+# Other languages' linkers do not know the library that counts lines.
+if !COVERAGE
+TESTS += tests/languages/rust.sh
+endif
 
 EXTRA_DIST += \
 	tests/languages/cmake.sh \
 	tests/languages/coroutines.cc \
-	tests/languages/coroutines.sh
+	tests/languages/coroutines.sh \
+	tests/languages/rust.sh

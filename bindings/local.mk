@@ -1,0 +1,8 @@
+# Bindings for other languages, installed as sources: compilers of Rust, Fortran and Zig read no other's
+# output.
+rustdir = $(pkgdatadir)/rust
+rustsrcdir = $(rustdir)/src
+rusttestsdir = $(rustdir)/tests
+dist_rust_DATA = bindings/rust/Cargo.toml bindings/rust/README.md bindings/rust/build.rs
+dist_rustsrc_DATA = bindings/rust/src/arena.rs bindings/rust/src/lib.rs
+dist_rusttests_DATA = bindings/rust/tests/arena.rs bindings/rust/tests/scopes.rs
