@@ -3,6 +3,8 @@
 rustdir = $(pkgdatadir)/rust
 rustsrcdir = $(rustdir)/src
 rusttestsdir = $(rustdir)/tests
+fortrandir = $(pkgdatadir)/fortran
 dist_rust_DATA = bindings/rust/Cargo.toml bindings/rust/README.md bindings/rust/build.rs
 dist_rustsrc_DATA = bindings/rust/src/arena.rs bindings/rust/src/lib.rs
 dist_rusttests_DATA = bindings/rust/tests/arena.rs bindings/rust/tests/scopes.rs
+dist_fortran_DATA = bindings/fortran/arenashim.f90

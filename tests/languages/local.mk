@@ -1,7 +1,8 @@
 # Bindings of other languages, build systems, and what C++ makes of marks.
 TESTS += \
 	tests/languages/cmake.sh \
-	tests/languages/coroutines.sh
+	tests/languages/coroutines.sh \
+	tests/languages/fortran.sh
 # Other languages' linkers do not know the library that counts lines.
 if !COVERAGE
 TESTS += tests/languages/rust.sh
@@ -11,4 +12,6 @@ EXTRA_DIST += \
 	tests/languages/cmake.sh \
 	tests/languages/coroutines.cc \
 	tests/languages/coroutines.sh \
+	tests/languages/fortran.f90 \
+	tests/languages/fortran.sh \
 	tests/languages/rust.sh
