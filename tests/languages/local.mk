@@ -2,7 +2,8 @@
 TESTS += \
 	tests/languages/cmake.sh \
 	tests/languages/coroutines.sh \
-	tests/languages/fortran.sh
+	tests/languages/fortran.sh \
+	tests/languages/python.sh
 # Other languages' linkers do not know the library that counts lines.
 if !COVERAGE
 TESTS += tests/languages/rust.sh
@@ -14,4 +15,6 @@ EXTRA_DIST += \
 	tests/languages/coroutines.sh \
 	tests/languages/fortran.f90 \
 	tests/languages/fortran.sh \
+	tests/languages/python.py \
+	tests/languages/python.sh \
 	tests/languages/rust.sh
