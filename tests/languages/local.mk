@@ -3,7 +3,8 @@ TESTS += \
 	tests/languages/cmake.sh \
 	tests/languages/coroutines.sh \
 	tests/languages/fortran.sh \
-	tests/languages/python.sh
+	tests/languages/python.sh \
+	tests/languages/zig.sh
 # Other languages' linkers do not know the library that counts lines.
 if !COVERAGE
 TESTS += tests/languages/rust.sh
@@ -17,4 +18,6 @@ EXTRA_DIST += \
 	tests/languages/fortran.sh \
 	tests/languages/python.py \
 	tests/languages/python.sh \
-	tests/languages/rust.sh
+	tests/languages/rust.sh \
+	tests/languages/zig.sh \
+	tests/languages/zig.zig
