@@ -3,11 +3,10 @@ TESTS += \
 	tests/languages/cmake.sh \
 	tests/languages/coroutines.sh \
 	tests/languages/fortran.sh \
-	tests/languages/python.sh \
-	tests/languages/zig.sh
+	tests/languages/python.sh
 # Other languages' linkers do not know the library that counts lines.
 if !COVERAGE
-TESTS += tests/languages/rust.sh
+TESTS += tests/languages/rust.sh tests/languages/zig.sh
 endif
 
 EXTRA_DIST += \
