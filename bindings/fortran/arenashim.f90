@@ -94,14 +94,14 @@ module arenashim
 
 contains
 
-    ! The shim's function of that name; null without the shim.
+    ! The shim's function of that name, which ends with a NUL; null without the shim.
     function found(name, address) result(pointer)
         character(*), intent(in) :: name
         integer(c_intptr_t), intent(inout) :: address
         type(c_funptr) :: pointer
         type(c_ptr) :: noted
         if (address == not_looked_up) then
-            pointer = dlsym(c_null_ptr, name//c_null_char)
+            pointer = dlsym(c_null_ptr, name)
             if (.not. c_associated(pointer)) noted = dlerror() ! it is not the program's
             address = transfer(pointer, address)
         else
@@ -127,7 +127,7 @@ contains
         type(c_funptr) :: pointer
         type(c_token) :: token
         call self%end()
-        pointer = found('arena_scope_begin', begin_address)
+        pointer = found('arena_scope_begin'//c_null_char, begin_address)
         if (.not. c_associated(pointer)) return
         call terminate(site%label)
         call c_f_procpointer(pointer, begin)
@@ -140,7 +140,7 @@ contains
         class(arena_scope), intent(inout) :: self
         procedure(c_end), pointer :: end
         if (self%id == 0) return
-        call c_f_procpointer(found('arena_scope_end', end_address), end)
+        call c_f_procpointer(found('arena_scope_end'//c_null_char, end_address), end)
         call end(c_token(self%id))
         self%id = 0
     end subroutine scope_end
@@ -155,7 +155,7 @@ contains
         logical :: active
         procedure(c_active), pointer :: ask
         type(c_funptr) :: pointer
-        pointer = found('arena_scope_active', active_address)
+        pointer = found('arena_scope_active'//c_null_char, active_address)
         active = c_associated(pointer)
         if (.not. active) return
         call c_f_procpointer(pointer, ask)
