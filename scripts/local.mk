@@ -1,4 +1,13 @@
-EXTRA_DIST += scripts/coverage.sh scripts/emulated.c scripts/demo.sh scripts/test.sh scripts/valgrind-check.sh scripts/packages.sh scripts/root.sh scripts/test-in.sh
+EXTRA_DIST += \
+	scripts/coverage.sh \
+	scripts/demo.sh \
+	scripts/emulated.c \
+	scripts/packages.sh \
+	scripts/root.sh \
+	scripts/test-in.sh \
+	scripts/test-musl.sh \
+	scripts/test.sh \
+	scripts/valgrind-check.sh
 
 if COMMAND
 pkglibexec_SCRIPTS = valgrind-check

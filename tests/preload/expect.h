@@ -13,6 +13,11 @@
 
 #include <arenashim/scope.h>
 
+#ifndef __GLIBC__ /* the shim has them, and musl has not */
+__attribute__((weak)) int malloc_trim(size_t pad);
+__attribute__((weak)) void *pvalloc(size_t size);
+#endif
+
 static int expect_failures;
 
 #define EXPECT(condition)                                                                          \

@@ -192,7 +192,7 @@ if unshare -m true 2>/dev/null; then
         ARENASHIM_STATS_FILE="$2/mounted" "$1" result' "$shim" "$tmp/cases" "$tmp"
     is 'a file that cannot be replaced: status' "$status:$out" 3:result
     one_line 'a file that cannot be replaced: one line' \
-        "cannot be written to '$tmp/mounted': Device or resource busy; they are in '$tmp/.arenashim-.*'\$"
+        "cannot be written to '$tmp/mounted': (Device or r|R)esource busy; they are in '$tmp/.arenashim-.*'\$"
     is 'a file that cannot be replaced: nothing is lost' "$(grep -c '^  misuses ' .arenashim-*)" 1
     rm .arenashim-*
 else
