@@ -148,13 +148,13 @@ static int trims_nothing(size_t pad)
 static void *find(const char *name)
 {
     void *function = dlsym(RTLD_NEXT, name);
+    /* Not every C library has it, and no block depends on it. */
+    if (!function && strcmp(name, "malloc_trim") == 0)
+        return (void *)trims_nothing;
     /* Behind the C library in the search order nobody calls us, but we must not stop the program.
      */
     if (!function)
         function = dlsym(RTLD_DEFAULT, name);
-    /* Not every C library has it, and no block depends on it. */
-    if (!function && strcmp(name, "malloc_trim") == 0)
-        return (void *)trims_nothing;
     if (!function) {
         struct text line;
         text_message(&line);

@@ -13,9 +13,13 @@
 
 #include <arenashim/scope.h>
 
-#ifndef __GLIBC__ /* the shim has them, and musl has not */
-__attribute__((weak)) int malloc_trim(size_t pad);
-__attribute__((weak)) void *pvalloc(size_t size);
+#ifndef __GLIBC__ /* the shim has it, and musl has not */
+#include <dlfcn.h>
+static inline int malloc_trim(size_t pad)
+{
+    int (*shims)(size_t) = (int (*)(size_t))dlsym(RTLD_DEFAULT, "malloc_trim");
+    return shims ? shims(pad) : 0;
+}
 #endif
 
 static int expect_failures;
