@@ -2,6 +2,7 @@ EXTRA_DIST += \
 	scripts/coverage.sh \
 	scripts/demo.sh \
 	scripts/emulated.c \
+	scripts/package.sh \
 	scripts/packages.sh \
 	scripts/root.sh \
 	scripts/test-in.sh \
@@ -23,3 +24,5 @@ coverage:
 # GDB finds the script by the path and name of the library.
 gdbdir = $(datadir)/gdb/auto-load$(preloadexecdir)
 dist_gdb_DATA = scripts/libarenashim.so-gdb.py
+
+EXTRA_DIST += packaging/arenashim.spec packaging/rpmlint.toml
