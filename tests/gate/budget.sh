@@ -101,7 +101,7 @@ for way in _exit _Exit quick_exit handler; do
     gate "$(in_all '"scopes": {"min": 6, "max": 6}')" 5 fork $way
     is "a program that ends by $way is judged" "$status:$err" 0:
 done
-gate "$(in_all '"scopes": 9')" 5 vfork
+gate "$(in_all '"scopes": {"min": 6, "max": 6}')" 5 vfork other
 is 'a child of vfork that ends by _exit writes nothing' "$status:$out:$err" 0:done:
 gate "$(in_all '"scopes": 9')" 5 fork system_call
 is 'a program that ends by the system call alone' "$status:$err" "99:arenashim: the shim wrote no statistics of \
