@@ -5,6 +5,7 @@ EXTRA_DIST += \
 	scripts/package.sh \
 	scripts/packages.sh \
 	scripts/root.sh \
+	scripts/test-builds.sh \
 	scripts/test-in.sh \
 	scripts/test-musl.sh \
 	scripts/test.sh \
