@@ -9,8 +9,8 @@
 
 #include "advise/need.h"
 #include "base/compiler.h"
-#include "gate/whole.h"
 #include "reader/members.h"
+#include "reader/whole.h"
 
 /* The figures of the statistics that can be limited; the peak of sites is the highest of them, the
  * others are added. */

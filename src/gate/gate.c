@@ -8,8 +8,8 @@
 #include "base/parse.h"
 #include "gate/budget.h"
 #include "gate/memcheck.h"
-#include "gate/whole.h"
 #include "reader/members.h"
+#include "reader/whole.h"
 
 bool gate_prepare(struct gate *gate)
 {

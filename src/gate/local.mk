@@ -5,8 +5,6 @@ src_gate_libgate_a_SOURCES = \
 	src/gate/findings.h \
 	src/gate/memcheck.c \
 	src/gate/memcheck.h \
-	src/gate/whole.c \
-	src/gate/whole.h \
 	src/gate/budget.c \
 	src/gate/budget.h \
 	src/gate/formats.c \

@@ -4,6 +4,8 @@ src_reader_libreader_a_SOURCES = \
 	src/reader/members.c \
 	src/reader/members.h \
 	src/reader/regular.h \
+	src/reader/whole.c \
+	src/reader/whole.h \
 	src/reader/sites.c \
 	src/reader/sites.h \
 	src/reader/commands.c \

@@ -4,8 +4,6 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "advise/need.h"
 #include "base/compiler.h"
@@ -14,6 +12,7 @@
 #include "reader/pictures.h"
 #include "reader/sites.h"
 #include "reader/statistics.h"
+#include "reader/whole.h"
 
 /* So many rows: the page stays below 200 KB for 500 sites. */
 #define SITES_MOST 500
@@ -367,29 +366,15 @@ static void write_page(const json_t *sum, FILE *file)
     fprintf(file, "<script>\n%s</script></body></html>\n", page_js);
 }
 
-static bool write_to(const json_t *sum, FILE *file)
-{
-    if (!file)
-        return false;
-    write_page(sum, file);
-    bool failed = ferror(file) != 0;
-    return fclose(file) == 0 && !failed;
-}
-
-/* A page that is there stays until the new one is whole. What is no plain file is written to. */
 bool page_write(const json_t *sum, const char *name)
 {
-    struct stat old;
-    bool there = lstat(name, &old) == 0;
-    char *whole = need_text("%s.%d", name, (int)getpid());
-    bool renamed = !there || S_ISREG(old.st_mode);
-    bool written = write_to(sum, fopen(renamed ? whole : name, "w"));
-    if (written && renamed)
-        written = (!there || chmod(whole, old.st_mode & 07777) == 0) && rename(whole, name) == 0;
+    struct whole file;
+    bool written = whole_open(&file, name);
+    if (written) {
+        write_page(sum, file.stream);
+        written = whole_close(&file);
+    }
     if (!written)
         warn("'%s' cannot be written", name);
-    if (!written && renamed)
-        unlink(whole);
-    free(whole);
     return written;
 }

@@ -3,8 +3,8 @@
  * their names, and renamed when they are whole. They keep their mode, and links to them stay. What
  * is no regular file, or lies in a folder in which no other can be made, is written to.
  */
-#ifndef GATE_WHOLE_H
-#define GATE_WHOLE_H
+#ifndef READER_WHOLE_H
+#define READER_WHOLE_H
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "gate/whole.h"
+#include "reader/whole.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -33,6 +33,11 @@ bool whole_open(struct whole *file, const char *name)
         free(file->beside);
         file->beside = NULL;
         file->stream = fopen(file->place, "we");
+    }
+    if (!file->stream) {
+        int error = errno;
+        free(file->place);
+        errno = error;
     }
     return file->stream != NULL;
 }
