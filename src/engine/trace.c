@@ -7,8 +7,10 @@
 #include "engine/retain.h"
 #include "thread/gate.h"
 
-/* Slow paths by which blocks are noted. */
-#define STEPS_AT_BEGIN 128
+/* Slow paths by which blocks are noted: from the first begin of a site, and behind a scope; from a
+ * later one, all that a scope takes as a rule; when memory has been refilled. */
+#define STEPS_AT_FIRST 128
+#define STEPS_AT_BEGIN 16384
 #define STEPS_AT_REFILL 8
 
 /* Notes that are looked at for one whose block is gone. */
@@ -36,7 +38,8 @@ COLD void trace_begin(struct thread *thread)
     const struct frame *frame = thread_innermost(thread);
     frame->stats->trace_after = UINT64_MAX;
     thread->trace.beyond = 0;
-    note_next(thread, frame, STEPS_AT_BEGIN);
+    thread->trace.until = thread->trace.latest = frame->token;
+    note_next(thread, frame, frame->stats->looks == 0 ? STEPS_AT_FIRST : STEPS_AT_BEGIN);
     if (frame->retains && hot.small != 0)
         hot.small = TRACE_GATE;
 }
@@ -50,7 +53,7 @@ void trace_around(struct thread *thread, struct frame *frame)
 {
     if (frame == thread->frames)
         return;
-    note_next(thread, frame - 1, STEPS_AT_BEGIN);
+    note_next(thread, frame - 1, STEPS_AT_FIRST);
     frame->outer_module_size = 0;
     if (frame->outer_small != 0)
         frame->outer_small = TRACE_GATE;
@@ -155,6 +158,8 @@ void trace_end(struct thread *thread, const struct frame *frame)
 {
     if (LIKELY(frame->token > thread->trace.latest))
         return;
+    if (frame->token == thread->trace.until)
+        thread->trace.draws = 0;
     for (unsigned i = 0; i < thread->trace.count; i++) {
         struct trace_note *note = note_at(thread, i);
         if (note->token != frame->token || !is_alive(thread, note))

@@ -48,7 +48,8 @@ struct trace {
     unsigned draws;  /* so many slow paths to come, and no fast ones, note what they draw */
     unsigned count;  /* of the record's notes */
     unsigned beyond; /* blocks that found no free place */
-    uint64_t latest; /* the token of the last note */
+    uint64_t until;  /* the token of a scope with whose end that is over */
+    uint64_t latest; /* no scope begun later has notes */
 };
 
 struct thread {

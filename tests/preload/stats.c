@@ -186,6 +186,17 @@ static void alive_around(void)
     }
 }
 
+/* What stays is drawn after much that does not. */
+static void alive_late(void)
+{
+    for (int i = 0; i < 40; i++)
+        ARENA_SCOPE("late") {
+            for (int k = 0; k < 100; k++)
+                draws_what_is_freed();
+            draws_late(70);
+        }
+}
+
 /* Where a block was that is freed when nobody looks any more lies another one of its size. */
 static void alive_in_its_place(void)
 {
@@ -270,6 +281,7 @@ int main(int argc, char **argv)
         {"alive", alive},
         {"alive_in_one", alive_in_one},
         {"alive_around", alive_around},
+        {"alive_late", alive_late},
         {"alive_in_its_place", alive_in_its_place},
         {"many_scopes", many_scopes},
         {"recursion", recursion},

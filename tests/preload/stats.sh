@@ -115,6 +115,9 @@ draws_what_stays:$(line 'what stays') in one"
     is "a scope around others, $end: early ones and late ones" "$(callers)" \
         "draws_late:$(line 'what comes late') in around, 100 bytes
 draws_what_stays:$(line 'what stays') in around, 100 bytes"
+    under ARENASHIM_END=$end "$tmp/cases" alive_late
+    routed "what stays is drawn late, $end"
+    is "what stays is drawn late, $end" "$(callers)" "draws_late:$(line 'what comes late') in late, 70 bytes"
     under ARENASHIM_END=$end "$tmp/cases" alive_in_its_place
     routed "a block in the place of another, $end"
     stat_is "a block in the place of another, $end: is not taken for it" \
