@@ -67,7 +67,7 @@ git ls-files -z | tar --null -T - -c | tar -x -C "$directory/source"
 # inside SCRIPT [WORD...]: bash there, in the tree
 inside() {
     # shellcheck disable=SC2016 # expanded there
-    in_root "$directory" bash -c 'cd /source && eval "$0"' "$@"
+    in_root "$directory" bash -c 'cd /source && script=$1 && shift && eval "$script"' scripts/test-in.sh "$@"
 }
 
 inside ". scripts/packages.sh && need_packages $packages"
