@@ -34,6 +34,7 @@ static const struct peer {
     {"tcmalloc", "libtcmalloc_minimal.so.4"},
     {"jemalloc", "libjemalloc.so.2"},
     {"mimalloc", "libmimalloc.so.2"},
+    {"mimalloc", "libmimalloc.so.3"},
 };
 
 static void add_peer(struct advice *advice, const struct peer *peer)

@@ -1,5 +1,6 @@
 #include "scope/process.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "engine/frees.h"
@@ -17,7 +18,7 @@ static void begin_statistics(struct thread *own)
         own->frames[i].live = 0;
     thread_clear_statistics(own);
     own->threads = 1;
-    own->owner = gettid(); /* the parent's thread has another */
+    own->owner = (pid_t)syscall(SYS_gettid); /* the parent's thread has another */
 }
 
 /* Statistics of other threads are of another epoch from now on. */

@@ -274,7 +274,7 @@ static void adopt(int slot)
     int saved_errno = errno;
     if (pthread_setspecific(exit_key, thread) == 0) {
         thread->words = &hot;
-        thread->owner = gettid();
+        thread->owner = (pid_t)syscall(SYS_gettid);
         __atomic_store_n(&thread->owned, true, __ATOMIC_RELEASE);
         thread->stack_start = thread->stack_size = 0;
         track_take_over(thread);

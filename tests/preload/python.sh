@@ -15,7 +15,7 @@
 python=/usr/bin/python3
 [ -x "$python" ] || plan_skip "$python is not there"
 "$python" -c 'import test.libregrtest, test.test_dict' 2>/dev/null ||
-    plan_skip "python's own test suite is not installed (libpython3.11-testsuite)"
+    plan_skip "python's own test suite is not installed (libpython3.11-testsuite in Debian 12)"
 
 quick=(test_array test_asyncgen test_context test_copy test_coroutines test_ctypes test_dict
     test_fork1 test_frame test_functools test_generators test_json test_list test_memoryview

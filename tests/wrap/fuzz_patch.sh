@@ -23,10 +23,10 @@ fuzz_file() {
 searched=$("${CC:-cc}" -print-search-dirs 2>/dev/null | sed -n 's/^libraries: =//p' | tr : '\n')
 found=0
 for name in libc.so.6 libm.so.6 libstdc++.so.6 libz.so.1 libcrypto.so.3 libsqlite3.so.0 \
-    libpython3.11.so.1.0 libperl.so.5.36; do
+    'libpython3.*.so.1.0' 'libperl.so.5.??'; do
     file=$(while read -r folder; do
-        [ ! -f "$folder/$name" ] || realpath "$folder/$name"
-    done <<<"$searched" | head -n 1)
+        compgen -G "$folder/$name"
+    done <<<"$searched" | sed -n 1p | xargs -r realpath)
     if [ -z "$file" ]; then
         skip "$name" 'is not installed'
         continue
