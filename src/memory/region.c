@@ -14,6 +14,11 @@
 
 #define SLOT_OVERHEAD (REGION_RECORD_BYTES + 2 * page_size)
 
+/* The C library names it since glibc 2.32; Linux before 5.7 refuses it. */
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
 /* Of 2^47 bytes of user addresses on x86-64; the host program needs its own. */
 #define BYTES_MAX ((size_t)1 << 44)
 
@@ -288,7 +293,6 @@ bool region_discard(uintptr_t start, uintptr_t end)
     return done;
 }
 
-#ifdef MREMAP_DONTUNMAP
 /* How much of [start, start + size), from its start on, is one mapping: the kernel moves no more at
  * once. Asked to make that longer, it does, where nothing is behind, or says that it cannot, and of
  * several mappings that they are. 0 when it says neither. */
@@ -358,23 +362,6 @@ bool region_renew(uintptr_t start, uintptr_t end)
     errno = saved_errno;
     return done;
 }
-#else
-size_t region_move(uintptr_t from, uintptr_t to, size_t size)
-{
-    (void)from, (void)to, (void)size;
-    return 0;
-}
-
-void region_forget_move(void)
-{
-}
-
-bool region_renew(uintptr_t start, uintptr_t end)
-{
-    (void)start, (void)end;
-    return false;
-}
-#endif
 
 bool region_replace(uintptr_t start, uintptr_t end)
 {
