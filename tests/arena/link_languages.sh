@@ -29,12 +29,12 @@ build_rust() {
     # rustc takes one word for the linker; CC may be several.
     printf '#!/bin/sh\nexec %s "$@"\n' "${CC:-cc}" >"$tmp/cc"
     chmod +x "$tmp/cc"
-    timeout 120 rustc --edition 2021 -D warnings -C linker="$tmp/cc" -C link-arg="$library" \
+    timeout 120 rustc --edition 2018 -D warnings -C linker="$tmp/cc" -C link-arg="$library" -C link-arg=-pthread \
         -o "$tmp/rust" "$sources/link_arena.rs"
 }
 
 build_fortran() {
-    timeout 120 gfortran -Wall -Wextra -Werror -o "$tmp/fortran" "$sources/link_arena.f90" "$library"
+    timeout 120 gfortran -Wall -Wextra -Werror -pthread -o "$tmp/fortran" "$sources/link_arena.f90" "$library"
 }
 
 # language NAME COMPILER: builds with build_NAME and runs what it built.
