@@ -36,8 +36,14 @@ link_host() {
     ln -sfn opt/host/lib64 "$1/lib64"
     ln -sfn /opt/host/lib/x86_64-linux-gnu "$1/usr/lib/x86_64-linux-gnu"
     ln -sfn /opt/host/aarch64-linux-gnu "$1/usr/aarch64-linux-gnu"
-    aarch64-linux-gnu-gcc -O2 -shared -fPIC -o "$1/opt/emulated.so" scripts/emulated.c
-    echo /opt/emulated.so >"$1/etc/ld.so.preload"
+    # The compilers are programs of this system, which read this file, too.
+    local machine
+    for machine in aarch64 x86_64; do
+        mkdir -p "$1/opt/lib/$machine-linux-gnu"
+        $machine-linux-gnu-gcc -O2 -shared -fPIC -o "$1/opt/lib/$machine-linux-gnu/emulated.so" scripts/emulated.c
+    done
+    # shellcheck disable=SC2016 # expanded by the dynamic linker
+    echo '/opt/$LIB/emulated.so' >"$1/etc/ld.so.preload"
 }
 
 make_root() {

@@ -29,7 +29,7 @@ work() {
     tap_comment "$(<"$tmp/counts")"
 }
 
-work math 500 5000
+work math 450 5000
 work zlib 50 500
 work libc 1500 20000
 work sqlite 200 100000
