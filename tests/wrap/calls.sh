@@ -234,6 +234,33 @@ else
     not_ok 'C++ compiles' "$err"
 fi
 
+# Pages into which an indirect call goes to a landing pad alone, and return addresses that are signed.
+if [ "$(uname -m)" = aarch64 ]; then
+    cat >"$tmp/guarded.c" <<'EOF'
+#include <stdlib.h>
+#ifdef LIBRARY
+void *kept;
+int g_leaf(int a) { return a + 1; }
+int g_draws(int a) { kept = malloc(50); free(kept); return a; }
+#else
+int g_leaf(int), g_draws(int);
+int main(void)
+{
+    int (*volatile leaf)(int) = g_leaf, (*volatile draws)(int) = g_draws, sum = 0;
+    for (int i = 0; i < 10; i++)
+        sum += leaf(i) + draws(i);
+    return sum != 100;
+}
+#endif
+EOF
+    need libguarded.so -O2 -mbranch-protection=standard -fPIC -shared -nostartfiles -DLIBRARY "$tmp/guarded.c" \
+        -Wl,-z,force-bti
+    check 'guarded pages: compiles' "${cc%% *}" -o "$tmp/guarded" "$tmp/guarded.c" "$tmp/libguarded.so"
+    under ARENASHIM_SCOPES='libguarded.so!g_*' "$tmp/guarded"
+    routed 'guarded pages'
+    scopes 'guarded pages' '^libguarded.so!g_' 20
+fi
+
 # Copied instructions have tables for unwinders.
 if build faults -O2 -fnon-call-exceptions faults.cc; then
     for kind in retain reset; do
@@ -276,7 +303,7 @@ fi
 for kind in retain reset; do
     need tail -O2 tail.c
     under ARENASHIM_SCOPES="$kind:tail!w_*" "$tmp/tail"
-    if objdump -d "$tmp/tail" 2>/dev/null | grep -A6 '<w_tail>:' | grep 'jmp .*malloc@plt' >/dev/null; then
+    if objdump -d "$tmp/tail" 2>/dev/null | grep -A6 '<w_tail>:' | grep -E '\<(jmp|b)\>.*malloc@plt' >/dev/null; then
         is "$kind: a function that ends in a jump to malloc: works" "$status:$out:$err" 0:works:
         stat_is "$kind: a function that ends in a jump to malloc is the caller" \
             '"\(.routed_calls) \(.passed_in_scope.total)"' '100 0'

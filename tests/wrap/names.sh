@@ -252,9 +252,10 @@ inside=$(printf '0x%x' $((hidden + 4)))
 wrapped "libnamed.so!+$inside" "$named" calls
 says 'an offset inside of a function' "$scopes: 'libnamed.so!+$inside': cannot wrap +$inside: it \
 is inside of a function, not at its start"
-wrapped 'libnamed.so!+0x10' "$named" calls
+data=$(offset _DYNAMIC)
+wrapped "libnamed.so!+$data" "$named" calls
 says 'an offset outside of the code' \
-    "$scopes: 'libnamed.so!+0x10': cannot wrap +0x10: there is no code"
+    "$scopes: 'libnamed.so!+$data': cannot wrap +$data: there is no code"
 wrapped "libnamed.so!+$looped" "$named" calls
 counted 'an exported function by its offset' '2 libnamed.so!k_looped retain 256'
 
