@@ -9,9 +9,10 @@
  *     0        x29 and x30 of the caller
  *    sp        the copied arguments
  *
- * enter and leave are C functions that use general registers alone (named_host.h): what of these they
- * may overwrite lies in the frame. They are called before the arguments are copied and after these
- * are given up, so that they find the stack almost as the caller left it.
+ * No compiler can be told to keep all registers here (named_host.h): those that C functions may
+ * overwrite lie in the frame, or are kept while one is called, in enter and leave, too. These are called
+ * before the arguments are copied and after these are given up, so that they find the stack almost as the
+ * caller left it.
  *
  * The code is cut into pieces, each with unwind information of its own: those in which a scope may
  * be open have the personality routine.
@@ -119,7 +120,7 @@ wrap_thunk:
 	note_state
 	stp x17, xzr, [x29, FUNCTION]
 	host_function HOST_ENTER
-	blr x16
+	bl call_keeping_vectors
 	tbz w0, 0, .Lenter_slowly
 	open_piece
 .Lentered:
@@ -152,7 +153,7 @@ wrap_thunk:
 	note_state
 	mov sp, x29
 	host_function HOST_LEAVE
-	blr x16
+	bl call_keeping_vectors
 	piece
 	tbz w0, 0, .Lleave_slowly
 .Lleft:
@@ -165,7 +166,7 @@ wrap_thunk:
 	adrp x16, wrap_host
 	ldr x16, [x16, :lo12:wrap_host]
 	ldr x16, [x16, HOST_STACK_BYTES]
-	blr x16
+	bl call_keeping_vectors
 	mov x2, x0
 	add x1, x29, FRAME
 	b .Lcounted
@@ -190,7 +191,8 @@ wrap_thunk:
 	.cfi_endproc
 	.size wrap_thunk, . - wrap_thunk
 
-/* Calls x16 with x0; vector registers, predicates, and the control words stay. */
+/* Calls x16 with x0 and x1, and returns its result; vector registers, predicates, and the control words
+ * stay. */
 	.type call_keeping_vectors, @function
 call_keeping_vectors:
 	.cfi_startproc
@@ -200,12 +202,12 @@ call_keeping_vectors:
 	.cfi_offset x30, -24
 	mov x29, sp
 	.cfi_def_cfa_register x29
-	mrs x1, fpcr
-	mrs x2, fpsr
-	stp x1, x2, [x29, 16]
-	adrp x1, wrap_state_sve
-	ldrb w1, [x1, :lo12:wrap_state_sve]
-	cbnz w1, 1f
+	mrs x9, fpcr
+	mrs x10, fpsr
+	stp x9, x10, [x29, 16]
+	adrp x9, wrap_state_sve
+	ldrb w9, [x9, :lo12:wrap_state_sve]
+	cbnz w9, 1f
 	sub sp, sp, 512
 	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
 	str q\n, [sp, 16 * \n]
@@ -232,9 +234,9 @@ call_keeping_vectors:
 	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
 	ldr z\n, [sp, \n, mul vl]
 	.endr
-2:	ldp x1, x2, [x29, 16]
-	msr fpcr, x1
-	msr fpsr, x2
+2:	ldp x9, x10, [x29, 16]
+	msr fpcr, x9
+	msr fpsr, x10
 	mov sp, x29
 	ldp x29, x30, [sp], 32
 	.cfi_def_cfa sp, 0
