@@ -49,6 +49,13 @@ static void add_peer(struct advice *advice, const struct peer *peer)
     };
 }
 
+/* As ldconfig names it. */
+#ifdef __aarch64__
+#define LISTED_MACHINE "AArch64"
+#else
+#define LISTED_MACHINE "x86-64"
+#endif
+
 void measure_add_peers(struct advice *advice)
 {
     size_t before = advice->contender_count;
@@ -57,7 +64,7 @@ void measure_add_peers(struct advice *advice)
     char line[4096], start[64];
     while (list && fgets(line, sizeof line, list))
         for (size_t i = 0; i < COUNT(peers); i++) {
-            snprintf(start, sizeof start, "\t%s (libc6,x86-64", peers[i].library);
+            snprintf(start, sizeof start, "\t%s (libc6," LISTED_MACHINE, peers[i].library);
             if (strncmp(line, start, strlen(start)) == 0)
                 add_peer(advice, &peers[i]);
         }
