@@ -63,8 +63,8 @@ for flags in -O0 -Os -O2 '-O2 -fcf-protection' '-O2 -fpatchable-function-entry=5
     report=$("$fuzz" "$tmp/some.so" 2>&1)
     is "compiled with $flags: checked" "$?" 0
     like "compiled with $flags: the linker's stubs at most are refused" "$report" ', [01] refused$'
-    case $flags in
-    *function-entry=[58]* | *nop-mcount) like 'by their nops' "$report" '\(6 of nops\)' ;;
+    case $(uname -m)$flags in
+    x86_64*function-entry=[58]* | x86_64*nop-mcount) like 'by their nops' "$report" '\(6 of nops\)' ;;
     *) like 'by their first instructions' "$report" '\(0 of nops\)' ;;
     esac
 done
