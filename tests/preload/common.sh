@@ -51,6 +51,7 @@ capture() {
     if [ "$(type -t "$1")" = function ]; then
         "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
     else
+        # EMULATED: how much longer programs take, where scripts/test-in.sh runs them by an emulator.
         timeout -k 5 $((${limit:-30} * ${EMULATED:-1})) "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
     fi
     out=$(tr -d '\0' <"$tmp/out")
