@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	scripts/emulated.c \
 	scripts/package.sh \
 	scripts/packages.sh \
+	scripts/release.sh \
 	scripts/root.sh \
 	scripts/test-builds.sh \
 	scripts/test-in.sh \
@@ -26,4 +27,4 @@ coverage:
 gdbdir = $(datadir)/gdb/auto-load$(preloadexecdir)
 dist_gdb_DATA = scripts/libarenashim.so-gdb.py
 
-EXTRA_DIST += packaging/arenashim.spec packaging/rpmlint.toml
+EXTRA_DIST += packaging/arenashim.spec packaging/released packaging/rpmlint.toml
