@@ -306,7 +306,7 @@ void output_open(struct output *output, bool flush)
         open_descriptor(output);
     else
         open_file(output);
-    if (output->fd == STDOUT_FILENO && flush)
+    if (output->fd == STDOUT_FILENO && !output->is_own && flush)
         let_host_write();
 }
 

@@ -81,6 +81,12 @@ is 'descriptor 3 becomes a data file: its data are its own' "$status:$(<data):$(
 one_line 'descriptor 3 becomes a data file: one line' \
     "the statistics cannot be written to '/dev/fd/3': it is closed, or another file by now\$"
 
+# The file gets the number of one that was closed, and holds nothing that stdio has kept for that.
+no_output() {
+    env LD_PRELOAD="$shim" ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$tmp/alone" "$tmp/cases" result <&- >&-
+}
+capture no_output
+is 'stdin and stdout closed: the statistics are whole' "$(jq -r '.routed_calls > 0' alone)" true
 # Names that processes share get no ending, which would make files beside them.
 children() {
     # shellcheck disable=SC2016
