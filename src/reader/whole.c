@@ -1,6 +1,7 @@
 #include "reader/whole.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -24,10 +25,13 @@ bool whole_open(struct whole *file, const char *name)
     bool is_there = stat(name, &status) == 0;
     *file = (struct whole){.place = place ? place : need_text("%s", name)};
     if (!is_there || S_ISREG(status.st_mode)) {
-        file->beside = need_text("%s.%d", file->place, (int)getpid());
-        file->stream = fopen(file->beside, "we");
-        if (file->stream && is_there)
-            fchmod(fileno(file->stream), status.st_mode & 07777);
+        mode_t mask = umask(0);
+        umask(mask);
+        file->beside = need_text("%s.XXXXXX", file->place); /* other hosts may write it, too */
+        int opened = mkostemp(file->beside, O_CLOEXEC);
+        file->stream = opened >= 0 ? fdopen(opened, "w") : NULL;
+        if (file->stream)
+            fchmod(opened, is_there ? status.st_mode & 07777 : 0666 & ~mask);
     }
     if (!file->stream) {
         free(file->beside);
