@@ -261,10 +261,14 @@ static void finish(json_t *sum)
     commands_find(sum);
 }
 
+/* NAME.json, or NAME.json.PID of what its process has started. */
 static int is_json(const struct dirent *entry)
 {
-    const char *ending = strrchr(entry->d_name, '.');
-    return *entry->d_name != '.' && ending && strcmp(ending, ".json") == 0;
+    const char *name = entry->d_name, *last = strrchr(name, '.');
+    size_t length = strlen(name);
+    if (last && last[1] != '\0' && last[1 + strspn(last + 1, "0123456789")] == '\0')
+        length = (size_t)(last - name);
+    return *name != '.' && length > 5 && strncmp(name + length - 5, ".json", 5) == 0;
 }
 
 /* False when a file is left out. */

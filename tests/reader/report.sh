@@ -50,8 +50,8 @@ report --json older.json a.json
 is 'the format before is read, too' "$status:$(jq -c '[.routed_calls, .format]' "$tmp/out")" '0:[18,2]'
 
 mkdir folder
-cp a.json b.json folder
-cp a.json folder/other.txt
+cp a.json folder && cp b.json folder/a.json.123
+cp a.json folder/other.txt && cp a.json folder/a.jsonx && cp a.json folder/a.json.x1
 report --json folder
 is 'a folder stands for its .json files' "$status:$(jq -S . "$tmp/out")" "0:$(jq -S . sum.json)"
 
