@@ -34,8 +34,18 @@ struct finding *findings_add(struct findings *findings, enum verdict verdict, co
     return finding;
 }
 
+/* A name that is relative to the folder in which the program was compiled, beside this one. */
+static const char *from_here(const char *file)
+{
+    const char *inner = file;
+    while (strncmp(inner, "../", 3) == 0)
+        inner += 3;
+    return access(file, F_OK) != 0 && access(inner, F_OK) == 0 ? inner : file;
+}
+
 void finding_set_place(struct finding *finding, const char *file, unsigned long line)
 {
+    file = from_here(file);
     char *directory = getcwd(NULL, 0); /* NULL: removed, or out of sight */
     size_t length = directory ? strlen(directory) : 0;
     if (directory && strncmp(file, directory, length) == 0 && file[length] == '/')

@@ -153,10 +153,18 @@ static void print_sarif(FILE *stream, const struct gate_run *run, const struct f
 
 /* ---- workflow commands of GitHub ------------------------------------------------------------- */
 
+/* The last line of what the program has written to standard error may have no end. */
+static void begin_line(FILE *stream, const struct findings *findings)
+{
+    if (stream == stderr && findings->count > 0)
+        fputs("\n", stream);
+}
+
 static void print_github(FILE *stream, const struct gate_run *run, const struct findings *findings)
 {
     static const char *const escapes[] = {"%25", "%0A", "%0D", "%3A", "%2C"};
     (void)run;
+    begin_line(stream, findings);
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *finding = &findings->list[i];
         fputs("::error ", stream);
@@ -188,6 +196,7 @@ static void print_comment(FILE *stream, const char *lines)
 static void print_tap(FILE *stream, const struct gate_run *run, const struct findings *findings)
 {
     static const char *const escapes[] = {"\\#", "\\\\"};
+    begin_line(stream, findings);
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *finding = &findings->list[i];
         fprintf(stream, "not ok %zu - %s: ", i + 1, finding->rule);
