@@ -52,21 +52,34 @@ struct memcheck_options {
 static char **script_words(char *script, const char *folder, bool judged,
                            const struct memcheck_options *options, char **program)
 {
-    size_t count = 0, length = 0;
+    size_t count = 0, length = 0, files = 0;
+    char *list = options->suppressions ? need_text("%s", options->suppressions) : NULL, *file;
     while (program[length])
         length++;
-    char **words = need(calloc(length + 7, sizeof *words));
+    for (const char *at = options->suppressions; at; at = strchr(at + 1, '\n'))
+        files++;
+    char **words = need(calloc(length + files + 6, sizeof *words));
     words[count++] = script;
     words[count++] = need_text("--folder=%s", folder);
     if (judged)
         words[count++] = need_text("--results");
-    if (options->suppressions)
-        words[count++] = need_text("--suppressions=%s", options->suppressions);
+    while ((file = strsep(&list, "\n")))
+        words[count++] = need_text("--suppressions=%s", file);
     if (options->gen_suppressions)
         words[count++] = need_text("--gen-suppressions");
     words[count++] = need_text("--");
     memcpy(words + count, program, length * sizeof *words);
     return words;
+}
+
+/* Each of them must be readable. */
+static void check_files(const char *suppressions)
+{
+    char *list = suppressions ? need_text("%s", suppressions) : NULL, *file;
+    while ((file = strsep(&list, "\n")))
+        if (access(file, R_OK) != 0)
+            errx(EXIT_CANCELED, "--suppressions='%s' is not accepted; it takes a readable file",
+                 file);
 }
 
 /* ---- where the run is judged here ------------------------------------------------------------ */
@@ -148,9 +161,9 @@ void check_command(int argc, char **argv)
     static struct memcheck_options options;
     static const struct own_option own[] = {
         GATE_OPTIONS(gate),
-        {"suppressions", "a readable file", NULL, &options.suppressions},
-        {"gen-suppressions", "all", "all", &options.gen_suppressions},
-        {NULL, NULL, NULL, NULL},
+        {"suppressions", "a readable file", NULL, &options.suppressions, true},
+        {"gen-suppressions", "all", "all", &options.gen_suppressions, false},
+        {NULL, NULL, NULL, NULL, false},
     };
     char shim[PATH_MAX], script[PATH_MAX], path[PATH_MAX];
     const char *given = settings_options(argc, argv, "arenashim check", check_help, true, own);
@@ -160,9 +173,7 @@ void check_command(int argc, char **argv)
     gate.budget = job_name(gate.budget);
     gate.report_file = job_name(gate.report_file);
     gate_prepare(&gate);
-    if (options.suppressions && access(options.suppressions, R_OK) != 0)
-        errx(EXIT_CANCELED, "--suppressions='%s' is not accepted; it takes a readable file",
-             options.suppressions);
+    check_files(options.suppressions);
     locate_shim(given, shim);
     locate_check_script(script);
     if (access(script, X_OK) != 0)

@@ -8,11 +8,11 @@
 
 /* Elements of a list of struct own_option. */
 #define GATE_OPTIONS(gate)                                                                         \
-    {"budget", "a file", NULL, &(gate).budget},                                                    \
-        {"update", GATE_SLACK_ACCEPTED, "10", &(gate).update},                                     \
-        {"report-format", FORMATS_ACCEPTED, NULL, &(gate).report_format},                          \
+    {"budget", "a file", NULL, &(gate).budget, false},                                             \
+        {"update", GATE_SLACK_ACCEPTED, "10", &(gate).update, false},                              \
+        {"report-format", FORMATS_ACCEPTED, NULL, &(gate).report_format, false},                   \
     {                                                                                              \
-        "report-file", "a file that can be written", NULL, &(gate).report_file                     \
+        "report-file", "a file that can be written", NULL, &(gate).report_file, false              \
     }
 
 /* Their lines in a help. */

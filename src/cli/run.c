@@ -20,6 +20,7 @@
 #include "cli/settings.h"
 #include "reader/page.h"
 #include "reader/statistics.h"
+#include "reader/whole.h"
 
 void run_help(void)
 {
@@ -113,9 +114,9 @@ void run_command(int argc, char **argv)
     static const char *report;
     static struct gate gate;
     static const struct own_option own[] = {
-        {"report", "a file that can be written", NULL, &report},
+        {"report", "a file that can be written", NULL, &report, false},
         GATE_OPTIONS(gate),
-        {NULL, NULL, NULL, NULL},
+        {NULL, NULL, NULL, NULL, false},
     };
     char shim[PATH_MAX], path[PATH_MAX];
     const char *given = settings_options(argc, argv, "arenashim run", run_help, false, own);
@@ -126,6 +127,8 @@ void run_command(int argc, char **argv)
     report = job_name(report);
     gate.budget = job_name(gate.budget);
     gate.report_file = job_name(gate.report_file);
+    if (report && !whole_is_possible(report))
+        err(EXIT_CANCELED, "the report '%s' cannot be written", report);
     bool judged = gate_prepare(&gate);
     if ((report || judged) &&
         (setting_is_applied(SETTING_STATS) || setting_is_applied(SETTING_STATS_FILE)))
@@ -144,7 +147,7 @@ void run_command(int argc, char **argv)
 /* Whatever keeps the shim out would let main run, and is an error here. */
 void scopes_command(int argc, char **argv)
 {
-    static const struct own_option none[] = {{NULL, NULL, NULL, NULL}};
+    static const struct own_option none[] = {{NULL, NULL, NULL, NULL, false}};
     char shim[PATH_MAX], path[PATH_MAX];
     const char *given = settings_options(argc, argv, "arenashim scopes", scopes_help, false, none);
     settings_check();

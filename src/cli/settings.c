@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "advise/need.h"
 #include "base/compiler.h"
 #include "base/parse.h"
 #include "cli/cli.h"
@@ -190,6 +191,13 @@ static void list_options(struct option options[OPTIONS_MOST], bool for_check,
     *options = (struct option){NULL, 0, NULL, 0};
 }
 
+static void set_own(const struct own_option *own, const char *value)
+{
+    if (!value)
+        value = own->bare;
+    *own->value = own->repeats && *own->value ? need_text("%s\n%s", *own->value, value) : value;
+}
+
 const char *settings_options(int argc, char **argv, const char *command, void (*help)(void),
                              bool for_check, const struct own_option *own)
 {
@@ -216,8 +224,7 @@ const char *settings_options(int argc, char **argv, const char *command, void (*
             bad_option(command, argument);
         default:
             if (option >= OPTION_LISTED)
-                *own[option - OPTION_LISTED].value =
-                    optarg ? optarg : own[option - OPTION_LISTED].bare;
+                set_own(&own[option - OPTION_LISTED], optarg);
             else
                 setting_apply((enum setting_id)(option - OPTION_SETTING), optarg);
         }

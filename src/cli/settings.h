@@ -22,6 +22,7 @@ struct own_option {
     const char *accepted; /* completes "it takes ..." */
     const char *bare;     /* the value where none is given; NULL: it needs one */
     const char **value;
+    bool repeats; /* further values are appended, behind newlines */
 };
 #define OWN_OPTIONS_MOST 8
 

@@ -33,6 +33,8 @@ bool gate_prepare(struct gate *gate)
     gate->slack = (unsigned)slack;
     if (gate->budget && (!gate->update || access(gate->budget, F_OK) == 0))
         gate->limits = budget_read(gate->budget);
+    if (gate->update && !whole_is_possible(gate->budget))
+        err(GATE_FAILED, "the budget '%s' cannot be written", gate->budget);
     if (gate->report_file && !whole_is_possible(gate->report_file))
         err(GATE_FAILED, "the report '%s' cannot be written", gate->report_file);
     return true;

@@ -201,6 +201,7 @@ option --budget=budget.json --update=x "--update='x' is not accepted; it takes a
 option --budget=budget.json --update=1001 "--update='1001' is not accepted"
 option --report-format=xml "--report-format='xml' is not accepted; it takes text, junit, sarif, github or tap$"
 option --report-format=tap --stats '--report, --budget and --report-format take the place of --stats'
+option --budget=none/x --update "the budget 'none/x' cannot be written: No such file"
 option --report-format=tap --report-file=none/x "the report 'none/x' cannot be written: No such file"
 
 echo old >report.tap
@@ -208,6 +209,14 @@ capture "$arenashim" run --report-format=tap --report-file=report.tap -- sh -c '
 is 'a report stays until the new one is whole' "$status:$out:$(tail -n 1 report.tap)" $'0:old\ndone:1..1'
 capture "$arenashim" run --report-format=tap --report-file=report.tap -- ./nothing
 is '... and where nothing is run' "$status:$(tail -n 1 report.tap):$(echo report.tap*)" 127:1..1:report.tap
+
+capture "$arenashim" run --report-format=github -- sh -c 'printf "no end" >&2; exec ./budget 0'
+like 'the last line of the program may have no end' "$err" '^::error title=NotRouted::'
+mkdir -p tree/src tree/build
+cp "$here/budget.c" tree/src/open.c
+(cd tree/build && $cc -I"$source_dir/include" -o open ../src/open.c)
+capture env -C tree "$arenashim" run --report-format=github -- build/open 1 left_open
+like 'a place that is named from another folder' "$err" '^::error file=src/open.c,line='
 
 # ---- --update ----------------------------------------------------------------------------------
 

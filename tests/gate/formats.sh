@@ -256,6 +256,12 @@ is '--gen-suppressions: status' "$status" 99
 sed -n '/^{/,/^}/p' "$tmp/err" >leak.supp
 capture "$arenashim" check --suppressions=leak.supp -- ./leak
 is '--suppressions: what was printed silences it' "$status:$(wc -l <leak.supp)" 0:7
+echo '{ other
+   Memcheck:Cond
+   fun:none
+}' >other.supp
+capture "$arenashim" check --suppressions=leak.supp --suppressions=other.supp -- ./leak
+is '... among others' "$status" 0
 check_as tap gen.tap --gen-suppressions -- ./leak
 sed -n 's/^# \([ {}].*\)/\1/p' gen.tap | sed -n '/^{/,/^}/p' >gen.supp
 check 'with a format, too' cmp leak.supp gen.supp

@@ -82,10 +82,11 @@ one_line 'a program that is not there: one line' "cannot run './none': No such f
 report cat /dev/null
 is 'a program without scopes has a page, too' "$status:$(grep -c 'id=share>0.0' page.html)" 0:1
 capture "$arenashim" run --shim="$shim" --report="$tmp/none/page" -- ./cases counts
-is 'a page that cannot be written: status' "$status" 125
-one_line 'a page that cannot be written: one line' "'$tmp/none/page' cannot be written: No such"
-capture "$arenashim" run --shim="$shim" --report="$tmp/none/page" -- bash -c 'exit 3'
-is '... leaves that of a program that fails' "$status" 3
+is 'a page that cannot be written: status, and nothing is run' "$status:$out" 125:
+one_line 'a page that cannot be written: one line' "the report '$tmp/none/page' cannot be written: No such"
+mkdir gone
+capture "$arenashim" run --shim="$shim" --report="$tmp/gone/page" -- bash -c 'rmdir gone; exit 3'
+is '... one that no longer can leaves the status of a program that fails' "$status" 3
 for option in --stats --stats=json --stats-file=x; do
     capture "$arenashim" run $option --report=page.html -- true
     is "not with $option: status" "$status" 125
