@@ -2,32 +2,57 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <string.h>
 
-#define CELL_MOST 60 /* characters; the JSON has all of them */
+#define CELL_MOST 64 /* the JSON has all */
+
+static const char *escaped(const char *at)
+{
+    return *at == '&' ? "&amp;" : *at == '<' ? "&lt;" : *at == '>' ? "&gt;" : NULL;
+}
+
+static size_t length(const char *at)
+{
+    return escaped(at) ? strlen(escaped(at)) : 1;
+}
+
+static void write_part(FILE *file, const char *text, const char *end)
+{
+    for (; text < end; text++) {
+        if (escaped(text))
+            fputs(escaped(text), file);
+        else
+            putc((unsigned char)*text < ' ' ? ' ' : *text, file);
+    }
+}
+
+/* Whether a character of UTF-8 began before. */
+static bool goes_on(const char *at)
+{
+    return ((unsigned char)*at & 0xc0) == 0x80;
+}
 
 void html_text(FILE *file, const char *text, size_t most)
 {
-    size_t count = 0;
-    for (; *text != '\0'; text++) {
-        bool begins = ((unsigned char)*text & 0xc0) != 0x80; /* a character, in UTF-8 */
-        if (begins && most > 0 && count++ == most) {
-            fputs("&hellip;", file);
-            return;
-        }
-        switch (*text) {
-        case '&':
-            fputs("&amp;", file);
-            break;
-        case '<':
-            fputs("&lt;", file);
-            break;
-        case '>':
-            fputs("&gt;", file);
-            break;
-        default:
-            putc((unsigned char)*text < ' ' ? ' ' : *text, file);
-        }
+    const char *end = text + strlen(text), *head = text, *tail = end, *at;
+    size_t all = 0, used;
+    for (at = text; at < end; at++)
+        all += length(at);
+    if (most == 0 || all <= most) {
+        write_part(file, text, end);
+        return;
     }
+    for (used = length(head); used <= most / 2; used += length(head))
+        head++;
+    while (head > text && goes_on(head))
+        head--;
+    for (used = length(tail - 1); used <= most / 2; used += length(tail - 1))
+        tail--;
+    while (goes_on(tail))
+        tail++;
+    write_part(file, text, head);
+    fputs("\u2026", file);
+    write_part(file, tail, end);
 }
 
 void html_number(FILE *file, uint64_t number)

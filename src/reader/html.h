@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* At most `most` characters of the text; 0: all. */
+/* Of a text that takes more than `most` bytes on the page its beginning and its end; 0: all. */
 void html_text(FILE *file, const char *text, size_t most);
 void html_number(FILE *file, uint64_t number);
 

@@ -1,5 +1,8 @@
 #include "reader/members.h"
 
+#include <stdlib.h>
+
+#include "advise/need.h"
 #include "base/numbers.h"
 
 uint64_t count_of(const json_t *value)
@@ -57,4 +60,32 @@ json_t *appended(json_t *list, json_t *object)
 {
     json_array_append_new(list, object);
     return object;
+}
+
+void sort_list(json_t *list, int (*compare)(const void *, const void *))
+{
+    size_t count = json_array_size(list), i;
+    json_t **items = need(calloc(count + 1, sizeof *items)), *item;
+    json_array_foreach(list, i, item)
+        items[i] = json_incref(item);
+    qsort(items, count, sizeof *items, compare);
+    json_array_clear(list);
+    for (i = 0; i < count; i++)
+        json_array_append_new(list, items[i]);
+    free(items);
+}
+
+static const char *sort_key;
+
+static int compare_numbers(const void *left, const void *right)
+{
+    uint64_t a = number_of(*(json_t *const *)left, sort_key);
+    uint64_t b = number_of(*(json_t *const *)right, sort_key);
+    return a < b ? 1 : a > b ? -1 : 0;
+}
+
+void sort_by(json_t *list, const char *key)
+{
+    sort_key = key;
+    sort_list(list, compare_numbers);
 }

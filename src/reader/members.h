@@ -35,4 +35,8 @@ json_t *made_list(json_t *object, const char *key);
 /* Puts the object, which becomes the list's, at its end, and returns it. */
 json_t *appended(json_t *list, json_t *object);
 
+/* Sorts a list of objects; by their number under the key, the highest first. */
+void sort_list(json_t *list, int (*compare)(const void *, const void *));
+void sort_by(json_t *list, const char *key);
+
 #endif

@@ -49,16 +49,17 @@ static void further(FILE *file, size_t count)
         fprintf(file, "<p>%zu further ones: arenashim report --json</p>\n", count);
 }
 
-/* The sites whose number under the first key is not 0, if there are any. */
+/* The sites whose number under the first key is not 0, if there are any, the highest first. */
 static void sites_with(FILE *file, const json_t *sum, const char *id, const struct figure *list,
                        size_t count)
 {
     const char *headings[4] = {"Site"};
-    json_t *site;
+    json_t *sites = json_copy(list_of(sum, "sites")), *site;
     size_t rows = 0, i, k;
     for (k = 0; k < count; k++)
         headings[1 + k] = list[k].name;
-    json_array_foreach(list_of(sum, "sites"), i, site) {
+    sort_by(sites, list[0].key);
+    json_array_foreach(sites, i, site) {
         if (number_of(site, list[0].key) == 0 || rows++ >= ROWS_MOST)
             continue;
         if (rows == 1)
@@ -74,6 +75,7 @@ static void sites_with(FILE *file, const json_t *sum, const char *id, const stru
     if (rows > 0)
         html_table_end(file);
     further(file, rows > ROWS_MOST ? rows - ROWS_MOST : 0);
+    json_decref(sites);
 }
 
 /* ---- did the scopes pay? --------------------------------------------------------------------- */
@@ -139,37 +141,46 @@ static void write_capacity(const json_t *sum, FILE *file)
     sites_with(file, sum, "overflowing", of_sites, COUNT(of_sites));
 }
 
+/* The callers of all sites, each with its site's name, most blocks first. */
+static json_t *all_callers(const json_t *sum)
+{
+    json_t *all = json_array(), *site, *caller;
+    size_t i, k;
+    json_array_foreach(list_of(sum, "sites"), i, site) {
+        char *name = site_name(site);
+        json_array_foreach(list_of(site, "callers"), k, caller)
+            json_object_set_new(appended(all, json_copy(caller)), "site", json_string(name));
+        free(name);
+    }
+    sort_by(all, "blocks");
+    return all;
+}
+
 static void write_callers(const json_t *sum, FILE *file)
 {
     static const char *const headings[] = {"Site", "Blocks", "Bytes", "Function", "Where"};
-    json_t *site, *caller;
-    size_t i, k, rows = 0;
-    json_array_foreach(list_of(sum, "sites"), i, site)
-        rows += json_array_size(list_of(site, "callers"));
-    if (rows == 0)
-        return;
-    rows = 0;
-    html_table(file, "callers", headings, COUNT(headings));
-    json_array_foreach(list_of(sum, "sites"), i, site) {
-        char *name = site_name(site);
-        json_array_foreach(list_of(site, "callers"), k, caller) {
-            if (rows++ >= ROWS_MOST)
-                continue;
-            const char *source = text_of(caller, "file");
-            fputs("<tr>", file);
-            html_text_cell(file, name);
-            html_cell(file, number_of(caller, "blocks"));
-            html_cell(file, number_of(caller, "bytes"));
-            html_text_cell(file, text_of(caller, "function"));
-            html_text_cell(file, *source == '\0' ? text_of(caller, "module") : source);
-            if (*source != '\0')
-                fprintf(file, ":%" PRIu64, number_of(caller, "line"));
-            fputs("\n", file);
-        }
-        free(name);
+    json_t *all = all_callers(sum), *caller;
+    size_t i;
+    if (json_array_size(all) > 0)
+        html_table(file, "callers", headings, COUNT(headings));
+    json_array_foreach(all, i, caller) {
+        if (i == ROWS_MOST)
+            break;
+        const char *source = text_of(caller, "file");
+        fputs("<tr>", file);
+        html_text_cell(file, text_of(caller, "site"));
+        html_cell(file, number_of(caller, "blocks"));
+        html_cell(file, number_of(caller, "bytes"));
+        html_text_cell(file, text_of(caller, "function"));
+        html_text_cell(file, *source == '\0' ? text_of(caller, "module") : source);
+        if (*source != '\0')
+            fprintf(file, ":%" PRIu64, number_of(caller, "line"));
+        fputs("\n", file);
     }
-    html_table_end(file);
-    further(file, rows > ROWS_MOST ? rows - ROWS_MOST : 0);
+    if (json_array_size(all) > 0)
+        html_table_end(file);
+    further(file, json_array_size(all) - i);
+    json_decref(all);
 }
 
 static void write_alive(const json_t *sum, FILE *file)

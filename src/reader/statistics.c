@@ -176,15 +176,6 @@ bool process_is_outlier(const json_t *process, const char *key)
 
 /* ---- when all is there ----------------------------------------------------------------------- */
 
-static const char *sort_key;
-
-static int compare_numbers(const void *left, const void *right)
-{
-    uint64_t a = number_of(*(json_t *const *)left, sort_key);
-    uint64_t b = number_of(*(json_t *const *)right, sort_key);
-    return a < b ? 1 : a > b ? -1 : 0;
-}
-
 /* By rank, then by host and number. Ranks are numbers, as a rule. */
 static int compare_processes(const void *left, const void *right)
 {
@@ -193,19 +184,6 @@ static int compare_processes(const void *left, const void *right)
     if (order == 0)
         order = strcmp(text_of(a, "host"), text_of(b, "host"));
     return order != 0 ? order : number_of(a, "pid") < number_of(b, "pid") ? -1 : 1;
-}
-
-static void sort(json_t *list, int (*compare)(const void *, const void *))
-{
-    size_t count = json_array_size(list), i;
-    json_t **items = need(calloc(count + 1, sizeof *items)), *item;
-    json_array_foreach(list, i, item)
-        items[i] = json_incref(item);
-    qsort(items, count, sizeof *items, compare);
-    json_array_clear(list);
-    for (i = 0; i < count; i++)
-        json_array_append_new(list, items[i]);
-    free(items);
 }
 
 static int compare_doubles(const void *left, const void *right)
@@ -239,19 +217,13 @@ static void find_outliers(json_t *processes, const char *key)
     free(values);
 }
 
-static void sort_by(json_t *list, const char *key)
-{
-    sort_key = key;
-    sort(list, compare_numbers);
-}
-
 static void finish(json_t *sum)
 {
     json_t *processes = list_of(sum, "processes"), *site;
     size_t i;
     sites_weigh_nesting(sum);
     json_object_del(sum, SITES_INDEX);
-    sort(processes, compare_processes);
+    sort_list(processes, compare_processes);
     for (i = 0; i < COUNT(compared) && json_array_size(processes) >= OUTLIERS_AMONG; i++)
         find_outliers(processes, compared[i]);
     sort_by(list_of(json_object_get(sum, "passed_in_scope"), "modules"), "calls");

@@ -61,7 +61,12 @@ bool screen_show(pid_t pid, double seconds, enum order order, char error[LOOK_ER
     if (!look_take(&looks[0], NULL, pid, error)) /* before the screen is cleared */
         return false;
     setlocale(LC_CTYPE, "");
-    SCREEN *screen = isatty(STDIN_FILENO) ? newterm(NULL, stdout, stdin) : NULL;
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+        snprintf(error, LOOK_ERROR_SIZE, "standard %s is no terminal; --once and --json need none",
+                 isatty(STDIN_FILENO) ? "output" : "input");
+        return false;
+    }
+    SCREEN *screen = newterm(NULL, stdout, stdin);
     if (!screen) {
         snprintf(error, LOOK_ERROR_SIZE,
                  "there is no terminal that ncurses knows (TERM is '%s'); --once and --json need "

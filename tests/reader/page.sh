@@ -25,6 +25,20 @@ jq '.overflows = 500 | .sites |= [.[] | . as $site | .label = "a handler with a 
     .passed_in_scope.modules = [range(200) | {name: "libmodule\(.).so", calls: .}]' one.json >full.json
 capture "$arenashim" report --html=full.html full.json
 check 'and when all of them have all there is' test "$(wc -c <full.html)" -lt 200000
+for letter in '&' '\u6587'; do
+    jq ".sites |= [.[] | .label = \"$letter\" * 90]" full.json >wide.json
+    "$arenashim" report --html=wide.html wide.json
+    check "and when names are 90 of $letter" test "$(wc -c <wide.html)" -lt 200000
+    is "... of which both ends are there, $letter" \
+        "$(sed -n '/id=sites>/,/<\/table>/p' wide.html | grep -c '<tr><td class=l>[^<]*…[^<]*module_[0-9]*.cpp:[0-9]*<td>')" 500
+done
+jq '(.sites[] | select(.line == 103)) |= (.overflows = 2000000 | .callers = [{module: "worst.so", function: "f", blocks: 2000000}])' \
+    full.json >worst.json
+"$arenashim" report --html=worst.html worst.json
+for table in overflowing callers; do
+    is "the first rows are those of the highest numbers: $table" \
+        "$(sed -n "/id=$table>/,/<\/table>/p" worst.html | sed -n 2p | grep -c '2,000,000')" 1
+done
 is 'all sites are there' "$(sed -n '/id=sites>/,/<\/table>/p' full.html | grep -c '<tr><td')" 500
 is 'and what is left out is said' "$(grep -c '^<p>[0-9]* further ones: arenashim report --json</p>$' full.html):$(
     grep -c '^<p>Too narrow to be drawn: [0-9]*' full.html)" 4:1
@@ -102,7 +116,7 @@ is 'the routed share is' "$(jq -r .share shown.json)" \
 shows 'all figures of all sites are' '.sites' \
     '[.sites[] | "\(.label) \(.file | split("/")[-1]):\(.line)|\(.scopes) \(.routed_calls) \(
      .routed_bytes) \(.peak_bytes) \(.overflows) \(.live_at_end) \(.survivors)"]'
-shows 'blocks by caller are' '.callers | map(tonumber)' '[.sites[].callers // [] | .[].blocks]'
+shows 'blocks by caller are' '.callers | map(tonumber)' '[.sites[].callers // [] | .[].blocks] | sort | reverse'
 shows 'ranks are' .ranks '[.processes[].rank]'
 is 'the outlier is marked, in the table and in the strip' \
     "$(jq -r '"\(.outlier) \(.strip)"' shown.json)" '4,000,000 1'

@@ -198,11 +198,11 @@ done
 jq -c '.nesting = [range(4000) | {node: (. + 1), in: ((. + 1) % 4000 + 1), label: "l\(.)", scopes: 1}] |
     .sites[0] |= (.live_at_end = 1 | .callers = [range(20000) | {module: "m", function: "f\(.)", blocks: 1}]) |
     .sites += [range(20000) | {label: "s\(.)", routed_bytes: 1}]' a.json >much.json
-limit=10 report --json much.json
+limit=60 report --json much.json
 is 'much of all: no node is lost, callers and sites are all there' \
     "$(jq -c '[(.nesting | length), ([.sites[].callers // [] | length] | max), (.sites | length)]' "$tmp/out")" '[4000,20000,20002]'
 is 'a ring is cut into chains' \
     "$(jq '[foreach .nesting[] as $node ([0]; . + [.[$node.in] + 1]; .[-1])] | max' "$tmp/out")" 64
-limit=10 capture "$arenashim" diff much.json much.json
+limit=60 capture "$arenashim" diff much.json much.json
 is 'much of all is compared' "$status:$(wc -l <"$tmp/out")" 0:2
 done_testing

@@ -241,6 +241,6 @@ top "$$"
 refused 'a shell' "process $$ \(.*\) does not have libarenashim\.so"
 start still
 top "$pid"
-refused 'no terminal' 'there is no terminal .*--once and --json need none'
+refused 'no terminal' 'standard (input|output) is no terminal; --once and --json need none'
 finish
 done_testing
