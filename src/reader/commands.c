@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "advise/need.h"
 #include "advise/quote.h"
@@ -26,33 +27,90 @@ static const char *module_worth_routing(const json_t *sum)
     return NULL;
 }
 
+const json_t *commands_process(const json_t *sum)
+{
+    const json_t *most = NULL;
+    json_t *process;
+    size_t i;
+    json_array_foreach(list_of(sum, "processes"), i, process)
+        if (!most || number_of(process, "routed_calls") > number_of(most, "routed_calls"))
+            most = process;
+    return most;
+}
+
+static char *program_of(const json_t *process)
+{
+    const char *path = text_of(process, "executable"), *name = text_of(process, "program");
+    return *path != '\0'   ? quote_word(path)
+           : *name != '\0' ? quote_word(name)
+                           : need_text("PROGRAM");
+}
+
+/* Appends " --option=value", of a value with semicolons once for each item. */
+static char *with_option(char *command, const char *option, const char *values)
+{
+    size_t length;
+    for (; *values != '\0'; values += length + (values[length] == ';')) {
+        length = strcspn(values, ";");
+        if (length == 0)
+            continue;
+        char *value = need_text("%.*s", (int)length, values), *quoted = quote_word(value);
+        char *longer = need_text("%s --%s=%s", command, option, quoted);
+        free(quoted);
+        free(value);
+        free(command);
+        command = longer;
+    }
+    return command;
+}
+
+/* The command that was given, with another value of one option; NULL: of none. */
+static char *command_with(const json_t *process, const char *subcommand, const char *option,
+                          const char *value)
+{
+    char *command = need_text("arenashim %s", subcommand), *program = program_of(process), *all;
+    json_t *settings = json_object_get(process, "settings"), *set;
+    const char *key;
+    json_object_foreach(settings, key, set)
+        if (json_is_string(set) && (!option || strcmp(key, option) != 0))
+            command = with_option(command, key, json_string_value(set));
+    if (option)
+        command = with_option(command, option, value);
+    all = need_text("%s -- %s", command, program);
+    free(program);
+    free(command);
+    return all;
+}
+
 void commands_find(json_t *sum)
 {
     json_t *list = made_list(sum, "commands");
-    const char *name = text_of(json_array_get(list_of(sum, "processes"), 0), "program");
-    char *program = *name == '\0' ? need_text("PROGRAM") : quote_word(name);
+    const json_t *process = commands_process(sum);
     const char *module = module_worth_routing(sum);
-    if (number_of(sum, "overflows") > 0)
+    if (number_of(sum, "overflows") > 0) {
+        char *capacity = need_text("%" PRIu64, number_of(sum, "recommended_capacity_bytes"));
         add(list,
             need_text("%" PRIu64 " requests did not fit in the capacity",
                       number_of(sum, "overflows")),
-            need_text("arenashim run --capacity=%" PRIu64 " -- %s",
-                      number_of(sum, "recommended_capacity_bytes"), program));
+            command_with(process, "run", "capacity", capacity));
+        free(capacity);
+    }
     if (module) {
-        char *list_item = need_text("+%s", module), *quoted = quote_word(list_item);
+        const char *set = text_of(json_object_get(process, "settings"), "modules");
+        char *modules = need_text("%s%s+%s", set, *set == '\0' ? "" : ",", module);
         add(list, need_text("calls of %s are not routed", module),
-            need_text("arenashim run --modules=%s -- %s", quoted, program));
-        free(quoted);
-        free(list_item);
+            command_with(process, "run", "modules", modules));
+        free(modules);
     }
     if (number_of(sum, "live_at_end") > 0)
         add(list,
             need_text(
                 "blocks were alive when their scope dropped them: does a pointer outlive it?"),
-            need_text("arenashim check -- %s", program));
+            command_with(process, "check", NULL, NULL));
     if (number_of(sum, "left_open") + number_of(sum, "misuses") > 0)
         add(list, need_text("scopes were left open, or marks misused"),
-            need_text("arenashim check -- %s", program));
+            command_with(process, "check", NULL, NULL));
+    char *program = program_of(process);
     add(list, need_text("the functions that are worth a scope, measured"),
         need_text("arenashim advise -- %s", program));
     free(program);

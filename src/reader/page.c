@@ -7,6 +7,7 @@
 
 #include "advise/need.h"
 #include "base/compiler.h"
+#include "reader/commands.h"
 #include "reader/html.h"
 #include "reader/members.h"
 #include "reader/pictures.h"
@@ -363,7 +364,7 @@ static void write_page(const json_t *sum, FILE *file)
             "<title>arenashim report</title>\n<style>\n%s</style></head><body>\n"
             "<h1>arenashim report</h1>\n<p>",
             page_css);
-    html_text(file, text_of(json_array_get(processes, 0), "program"), 0);
+    html_text(file, text_of(commands_process(sum), "program"), 0);
     fprintf(file, ": %zu process%s</p>\n", json_array_size(processes),
             json_array_size(processes) == 1 ? "" : "es");
     write_pay(sum, file);

@@ -61,10 +61,10 @@ static void add_passed(json_t *sum, const json_t *file)
 /* The figures of one process, without its sites. */
 static void add_process(json_t *sum, const json_t *file)
 {
-    static const char *const names[] = {"host", "rank", "program"};
+    static const char *const names[] = {"host", "rank", "program", "executable", "settings"};
     json_t *process = appended(list_of(sum, "processes"), json_object());
     for (size_t i = 0; i < COUNT(names); i++)
-        if (json_is_string(json_object_get(file, names[i])))
+        if (json_object_get(file, names[i]))
             json_object_set(process, names[i], json_object_get(file, names[i]));
     set_number(process, "pid", number_of(file, "pid"));
     add_members(process, file, added, COUNT(added));

@@ -7,6 +7,7 @@
 #include "engine/trace.h"
 #include "next/fixed.h"
 #include "settings/rank.h"
+#include "settings/table.h"
 
 /* Goes up where a reader of an older format would misunderstand the JSON. 1 had no number. */
 #define JSON_FORMAT 2
@@ -152,6 +153,55 @@ static void json_sites(struct text *out, char path[PATH_MAX])
     text_str(out, "\n  ]");
 }
 
+/* A setting that is not the default's, by its option. */
+static void json_setting(struct text *out, const char **separator, enum setting_id setting,
+                         const char *value)
+{
+    string_member(out, *separator, settings[setting].option, value);
+    *separator = ", ";
+}
+
+static void json_size(struct text *out, const char **separator, enum setting_id setting,
+                      uint64_t value)
+{
+    char digits[TEXT_NUMBER_SIZE];
+    text_decimal(digits, value);
+    json_setting(out, separator, setting, digits);
+}
+
+/* Those that decide what is routed, and where to. */
+static void json_settings(struct text *out)
+{
+    static const char *const automatic[] = {"", "thread", "process"};
+    const struct config *config = &fixed.config;
+    const char *separator = "";
+    text_str(out, ",\n  \"settings\": {");
+    if (config->capacity_is_set)
+        json_size(out, &separator, SETTING_CAPACITY, config->capacity);
+    if (config->limit_is_set)
+        json_size(out, &separator, SETTING_LIMIT, config->limit);
+    if (config->overflow != OVERFLOW_GROW)
+        json_setting(out, &separator, SETTING_OVERFLOW,
+                     settings[SETTING_OVERFLOW].words[config->overflow]);
+    if (config->align != ALIGN_MIN)
+        json_size(out, &separator, SETTING_ALIGN, config->align);
+    if (*config->modules != '\0')
+        json_setting(out, &separator, SETTING_MODULES, config->modules);
+    if (config->end != END_DEFAULT)
+        json_setting(out, &separator, SETTING_END, settings[SETTING_END].words[config->end - 1]);
+    if (*config->scope_file != '\0')
+        json_setting(out, &separator, SETTING_SCOPE_FILE, config->scope_file);
+    if (config->scopes != SCOPES_NONE || *config->specs != '\0') {
+        text_str(out, separator);
+        text_str(out, "\"scope\": \"");
+        text_str(out, automatic[config->scopes]);
+        text_str(out, ";");
+        text_json(out, config->specs);
+        text_str(out, "\"");
+    }
+    text_str(out, "}");
+}
+
 void report_json(struct text *out, const struct stats *stats, char path[PATH_MAX])
 {
     char host[HOST_NAME_MAX + 1] = "";
@@ -160,6 +210,10 @@ void report_json(struct text *out, const struct stats *stats, char path[PATH_MAX
     string_member(out, ",\n  ", "version", PACKAGE_VERSION);
     string_member(out, ",\n  ", "host", host);
     string_member(out, ",\n  ", "program", program_invocation_short_name);
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    path[length > 0 ? length : 0] = '\0';
+    string_member(out, ",\n  ", "executable", path);
+    json_settings(out);
     member(out, ",\n  ", "pid", (uint64_t)getpid());
     if (fixed.config.rank != RANK_NONE) {
         char digits[TEXT_NUMBER_SIZE];

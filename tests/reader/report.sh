@@ -76,7 +76,21 @@ report a.json b.json
 like 'text: the routed share' "$out" '^  routed calls +18, 75\.0 % of those made in scopes$'
 like 'text: a site' "$out" '^ +6 +12 +1800 +432 +0 +6 +0 +256  outer stats\.c:[0-9]+$'
 like 'text: nesting' "$out" '^ +6 +600    inner stats\.c:[0-9]+$'
-like 'text: what to run' "$out" '^  arenashim check -- cases$'
+like 'text: what to run, by the whole name' "$out" "^  arenashim check -- $tmp/cases\$"
+under ARENASHIM_CAPACITY=64K ARENASHIM_OVERFLOW=fallback ARENASHIM_MODULES='+cases,+libone*' \
+    ARENASHIM_SCOPES='reset:opaque;main' ARENASHIM_END=retain "$tmp/cases" alive_in_one
+jq '.routed_calls = 0 | .pid = 1 | .program = "sh" | .executable = "/bin/sh"' "$tmp/stats" >launcher.json
+jq '.overflows = 3 | .left_open = 1 | .recommended_capacity_bytes = 70000 |
+    .passed_in_scope.modules = [{name: "libtwo.so", calls: 9}]' "$tmp/stats" >given.json
+report launcher.json given.json
+given="--overflow=fallback --modules='+cases,+libone*' --end=retain --scope=reset:opaque --scope=main"
+is 'commands repeat what was given, for the program behind a launcher' "$(sed -n 's/^  \(arenashim .*\)/\1/p' "$tmp/out")" \
+    "arenashim run ${given} --capacity=70000 -- $tmp/cases
+arenashim run --capacity=65536 ${given/ --modules=\'+cases,+libone\*\'/} --modules='+cases,+libone*,+libtwo.so' -- $tmp/cases
+arenashim check --capacity=65536 $given -- $tmp/cases
+arenashim advise -- $tmp/cases"
+report --html=given.html launcher.json given.json
+is 'the page is named for it' "$(grep -c '^<p>cases: 2 processes' given.html)" 1
 jq '.sites[1].left_open = 3 | .left_open = 3' a.json >left.json
 report left.json
 like 'text: what was left open, by site' "$out" "^ +3  $(jq -r '.sites[1].label' a.json) stats\.c:[0-9]+\$"
