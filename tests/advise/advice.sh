@@ -30,7 +30,7 @@ is 'and of the function around it, in which all die' \
 is 'most bytes alive at once' "$(of advice_request .proven.most_bytes)" \
     $((20 * 100 + 190))
 is 'survivors come from the call that draws them' \
-    "$(of advice_request '.survivors | [length, .[0].calls, (.[0].stack[:2] | map(.function))]')" \
+    "$(of advice_request '.survivors | [length, .[0].calls + 0, (.[0].stack[:2] | map(.function))]')" \
     "[1,$kept,[\"advice_draw\",\"advice_request\"]]"
 is 'file and line' "$(of advice_request '[(.file | sub(".*/"; "")), .line]')" \
     "[\"advice.c\",$(grep -n '^__.*advice_request' "$here/advice.c" | cut -d: -f1)]"

@@ -14,6 +14,7 @@ has() {
 for tool in cargo rustc; do
     has $tool || plan_skip "no $tool"
 done
+rustc --edition 2021 --print sysroot >/dev/null 2>&1 || plan_skip 'rustc does not know the edition of 2021'
 
 # cargo writes beside the sources.
 cp -r "$source_dir/bindings/rust" "$tmp/rust"
