@@ -51,7 +51,7 @@ check 'debug: routed' test "$(stat .routed_calls)" -gt 0
 unit() {
     local program=$BUILDDIR/tests/shim/check_$1
     if [ ! -x "$program" ]; then
-        skip "check_$1, $2" 'Check is not installed'
+        skip "check_$1, $2" 'it is not built'
         return
     fi
     : >"$PAGE_LOG"
