@@ -3,7 +3,7 @@
 # Prints for each what failed and what was skipped, and closes with a line "N builds passed, N failed".
 #
 # usage: scripts/test-builds.sh [NAME...] [VARIABLE=VALUE...]     (default: all; make check takes VARIABLEs)
-#        scripts/test-builds.sh clang gcc-11 TESTS=tests/shim/check_named
+#        scripts/test-builds.sh without-valgrind spaces TESTS='tests/shim/check_block tests/shim/check_stats'
 #
 #   without-valgrind    without Valgrind's headers
 #   without-libfuzzer   where clang is not installed
