@@ -115,11 +115,13 @@ static int take(struct dl_phdr_info *info, size_t size, void *unused)
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
+/* Where something has gone, that may be the last object. */
 static bool is_current(void)
 {
+    if (__atomic_load_n(&changed, __ATOMIC_RELAXED))
+        return false;
     const struct link_map *last = snapshots[version % 2].last;
-    return last && !__atomic_load_n(&last->l_next, __ATOMIC_ACQUIRE) &&
-           !__atomic_load_n(&changed, __ATOMIC_RELAXED);
+    return last && !__atomic_load_n(&last->l_next, __ATOMIC_ACQUIRE);
 }
 
 void objects_start(void)
