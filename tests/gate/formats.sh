@@ -256,7 +256,8 @@ is '--gen-suppressions: status' "$status" 99
 sed -n '/^{/,/^}/p' "$tmp/err" >leak.supp
 capture "$arenashim" check --suppressions=leak.supp -- ./leak
 is '--suppressions: what was printed silences it' "$status:$(wc -l <leak.supp)" 0:7
-echo '{ other
+echo '{
+   other
    Memcheck:Cond
    fun:none
 }' >other.supp
