@@ -1,7 +1,8 @@
 /*
  * Files that somebody may read meanwhile, or that a failure must leave as they were: written beside
- * their names, and renamed when they are whole. They keep their mode, and links to them stay. What
- * is no regular file, or lies in a folder in which no other can be made, is written to.
+ * their names, and renamed when they are whole. They keep their mode. Links stay, if they are the
+ * user's own or root's; others', which may have been laid to lead it astray, are replaced. What is
+ * no regular file, or lies in a folder in which no other can be made, is written to.
  */
 #ifndef READER_WHOLE_H
 #define READER_WHOLE_H

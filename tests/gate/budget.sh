@@ -210,6 +210,23 @@ is 'a report stays until the new one is whole' "$status:$out:$(tail -n 1 report.
 capture "$arenashim" run --report-format=tap --report-file=report.tap -- ./nothing
 is '... and where nothing is run' "$status:$(tail -n 1 report.tap):$(echo report.tap*)" 127:1..1:report.tap
 
+for name in /dev/stdout /proc/self/fd/1; do
+    capture "$arenashim" run --report-format=tap --report-file=$name -- ./budget 1
+    is "a report in $name comes behind the output" "$status:$out" $'0:done\nok 1 - ./budget\n1..1'
+done
+echo victim >victim
+ln -s victim report.link
+ln -s victim report.foreign
+capture "$arenashim" run --report-format=tap --report-file=report.link -- ./budget 1
+is 'a link of the user is followed' "$status:$(readlink report.link):$(tail -n 1 victim)" 0:victim:1..1
+if chown -h 65534 report.foreign 2>/dev/null; then
+    echo victim >victim
+    capture "$arenashim" run --report-format=tap --report-file=report.foreign -- ./budget 1
+    is "another's link is not" "$status:$(<victim):$(tail -n 1 report.foreign)" 0:victim:1..1
+else
+    skip "another's link is not" 'only root can make one'
+fi
+
 capture "$arenashim" run --report-format=github -- sh -c 'printf "no end" >&2; exec ./budget 0'
 like 'the last line of the program may have no end' "$err" '^::error title=NotRouted::'
 mkdir -p tree/src tree/build
