@@ -1,14 +1,15 @@
 #include "reader/sites.h"
 
+#include <err.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "advise/need.h"
 #include "advise/places.h"
 #include "base/compiler.h"
 #include "reader/members.h"
-#include "reader/regular.h"
 
 #define CHAIN_MOST 64 /* sites in one another; a file that says more is no tree */
 #define SIZES_MOST 64 /* powers of 2 */
@@ -50,6 +51,25 @@ static void add_histogram(json_t *sum, const json_t *site)
     }
 }
 
+/* Whether the module that a call is in is at hand: says so where it is another file by now. */
+static bool is_at_hand(const char *module, const json_t *caller)
+{
+    static json_t *said;
+    struct stat file;
+    if (stat(module, &file) != 0 || !S_ISREG(file.st_mode))
+        return false;
+    uint64_t time = (uint64_t)file.st_mtim.tv_sec * 1000000 + (uint64_t)file.st_mtim.tv_nsec / 1000;
+    if (!json_object_get(caller, "file_time") ||
+        (number_of(caller, "file_bytes") == (uint64_t)file.st_size &&
+         number_of(caller, "file_time") == time))
+        return true;
+    said = said ? said : json_object();
+    if (!json_object_get(said, module))
+        warnx("'%s' has changed: calls in it are shown by their offset", module);
+    json_object_set_new(said, module, json_true());
+    return false;
+}
+
 /* A call by function, file and line: those that it has, or as far as its object file is at hand. */
 static json_t *new_caller(const json_t *caller)
 {
@@ -59,7 +79,7 @@ static json_t *new_caller(const json_t *caller)
                           .line = (unsigned)number_of(caller, "line")};
     bool known = *place.name != '\0';
     if (!known)
-        places_call(is_regular_file(module) ? module : "", number_of(caller, "offset"), &place);
+        places_call(is_at_hand(module, caller) ? module : "", number_of(caller, "offset"), &place);
     json_t *made = need(json_pack("{s:s, s:s, s:s, s:I}", "module", slash ? slash + 1 : module,
                                   "function", place.name, "file", place.file ? place.file : "",
                                   "line", (json_int_t)place.line));

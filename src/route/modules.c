@@ -346,12 +346,16 @@ bool modules_file(uintptr_t address, uint64_t path, char name[PATH_MAX], uintptr
         hash(object.dlfo_link_map->l_name) != path)
         return false;
     *offset = address - object.dlfo_link_map->l_addr;
+    const char *loaded = object.dlfo_link_map->l_name;
     ssize_t length = 0;
     *name = '\0';
-    if (is_program(object.dlfo_link_map))
+    if (is_program(object.dlfo_link_map)) {
         length = readlink("/proc/self/exe", name, PATH_MAX - 1);
-    else
-        text_append(name, PATH_MAX, object.dlfo_link_map->l_name);
+    } else {
+        if (*loaded != '/' && getcwd(name, PATH_MAX))
+            text_append(name, PATH_MAX, "/");
+        text_append(name, PATH_MAX, loaded);
+    }
     if (length > 0)
         name[length] = '\0';
     return length >= 0;

@@ -6,7 +6,7 @@
 # shellcheck source=/dev/null
 . "${srcdir:-.}/tests/preload/common.sh"
 
-need cases -O2 "$source_dir/tests/preload/stats.c"
+need cases -O2 -g "$source_dir/tests/preload/stats.c"
 cd "$tmp" || exit 99
 for name in a b; do
     under "$tmp/cases" counts
@@ -96,6 +96,16 @@ report left.json
 like 'text: what was left open, by site' "$out" "^ +3  $(jq -r '.sites[1].label' a.json) stats\.c:[0-9]+\$"
 report --html=left.html left.json
 is 'page: what was left open, by site' "$(sed -n '/id=left>/,/<\/table>/p' left.html | grep -c '<tr><td')" 1
+cp cases changed
+under "$tmp/changed" alive
+report stats
+like 'text: a call by file and line' "$out" '^ +[0-9]+  draws_what_stays \(.*/stats\.c:[0-9]+\)$'
+echo >>changed
+report stats stats
+is 'an object file that has changed: by offset' \
+    "$status:$(grep -c 'stats\.c:' <<<"$(sed -n '/^What is alive/,/^What was/p' "$tmp/out" | grep ' (')"):$(
+        grep -cE '^ +[0-9]+  \+0x[0-9a-f]+ \(changed\)$' "$tmp/out")" 0:0:2
+one_line 'an object file that has changed: one line' "'$tmp/changed' has changed: calls in it are shown by their offset"
 jq -n --argjson sites 10 -f "$source_dir/tests/reader/sites.jq" >ten.json
 report ten.json
 like 'text: a module worth routing, and no run-time library' "$out" \
@@ -174,7 +184,7 @@ is 'HTML in names: status' "$status:$err" 0:
 check 'HTML in names: they are in the page' grep -q '&lt;script&gt;alert(1)&lt;/script&gt;&amp;' hostile.html
 is 'HTML in names: all of it is escaped' "$(grep -cE '<script>alert|&$|</svg></pre>' hostile.html)" 0
 
-jq 'walk(if type == "number" and . > 2 then "NUMBER" else . end) | .sites[].histogram = ([range(100)] | map("NUMBER")) |
+jq 'del(.sites[].callers[].file_time) | walk(if type == "number" and . > 2 then "NUMBER" else . end) | .sites[].histogram = ([range(100)] | map("NUMBER")) |
     .format = 2' a.json | sed 's/"NUMBER"/9223372036854775807/' >huge.json
 report --json huge.json huge.json huge.json
 is 'numbers as high as they can be: sums do not wrap' \
