@@ -13,6 +13,7 @@
 #include "scope/automatic.h"
 #include "scope/close.h"
 #include "scope/open.h"
+#include "scope/stack.h"
 #include "scope/token.h"
 #include "thread/gate.h"
 #include "thread/misuse.h"
@@ -67,6 +68,25 @@ static COLD void prepare_to_retain(struct thread *thread)
     hot.heap = thread->heap.pages.start;
 }
 
+/* A guard of C++ has its site in itself. One that lies neither on the thread's stack nor in a
+ * module is a coroutine's, or an object's: its end looks whether it comes in the same call. */
+static COLD void note_guard(struct thread *thread, const arena_scope_site *site)
+{
+    stack_find(thread);
+    bool lies_on_heap =
+        !stack_is_own(thread, (uintptr_t)site) && !modules_find(&thread->modules, (uintptr_t)site);
+    thread_innermost(thread)->guard = lies_on_heap ? (uintptr_t)__builtin_frame_address(0) : 0;
+}
+
+static arena_scope_token open_marked(struct thread *thread, const arena_scope_site *site,
+                                     bool retains, const struct module *module)
+{
+    arena_scope_token token = scope_open(thread, stats_of(thread, site), retains, module);
+    if (UNLIKELY(fixed.config.debug != 0))
+        note_guard(thread, site);
+    return token;
+}
+
 /* The first scope of a thread or of a module, the first that retains, or after a module was
  * unloaded or a trim asked for, and scopes nested too deeply to be told apart: these are part of
  * the innermost one that is. */
@@ -83,8 +103,7 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
     if (retains)
         prepare_to_retain(thread);
     if (thread->depth < SCOPE_DEPTH_MAX)
-        return scope_open(thread, stats_of(thread, site), retains || fixed.config.end == END_RETAIN,
-                          module);
+        return open_marked(thread, site, retains || fixed.config.end == END_RETAIN, module);
     settle_innermost(thread); /* its end must account for the deeper ones */
     thread->excess++;
     return (arena_scope_token){token_make(thread, TOKEN_EXCESS)};
@@ -108,7 +127,7 @@ static OUT_OF_LINE arena_scope_token begin_elsewhere(const arena_scope_site *sit
                  (thread->depth == 0 && fixed.config.scopes != SCOPES_NONE) ||
                  thread->call <= (uintptr_t)__builtin_frame_address(0)))
         return begin_slowly(site, caller);
-    return scope_open(thread, stats_of(thread, site), retains, NULL);
+    return open_marked(thread, site, retains, NULL);
 }
 
 static OUT_OF_LINE arena_scope_token open_and_begin(const arena_scope_site *site, uintptr_t caller,

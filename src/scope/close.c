@@ -172,11 +172,23 @@ void scope_close_innermost(struct thread *thread)
     thread->busy = busy;
 }
 
+/* How far from each other begin and end find the stack that one call of a function makes, by guards
+ * that are not inlined, too. */
+#define SAME_CALL ((uintptr_t)512)
+
+static OUT_OF_LINE void close_used_slowly(struct thread *thread, const struct frame *frame)
+{
+    uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
+    if (frame->guard != 0 && !frame->retains && stack - frame->guard + SAME_CALL > 2 * SAME_CALL)
+        misuse_report(MISUSE_HELD, NULL);
+    scope_close_innermost(thread);
+}
+
 OUT_OF_LINE void close_used(struct thread *thread)
 {
     struct frame *frame = thread_innermost(thread);
     if (UNLIKELY(thread->slow_ends != 0)) {
-        scope_close_innermost(thread);
+        close_used_slowly(thread, frame);
         return;
     }
     settle_dropping(thread, frame);

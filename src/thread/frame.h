@@ -36,6 +36,8 @@ struct frame {
     uintptr_t call;  /* where the record of the wrapped call lies that is the scope; 0: a mark */
     uintptr_t outer_call;        /* the thread's `call` at begin, of such a scope */
     const struct module *module; /* of the function, of such a scope */
+    uintptr_t guard;             /* with debug switches: where the stack was at the begin of a guard
+                                  * that does not lie on it; else 0 */
     unsigned unloads;            /* modules_unloads at begin, where scopes may retain */
     bool retains;
     bool shut; /* a signal handler began it that had interrupted a path of the heap */

@@ -15,6 +15,9 @@ static const char *const texts[MISUSE_KINDS] = {
     [MISUSE_OTHER_THREAD] = "arena_scope_end with a token of another thread",
     [MISUSE_ENDED_ALREADY] = "arena_scope_end of a scope that has ended already",
     [MISUSE_PAUSED] = "arena_scope_pause without arena_scope_resume before the scope's end",
+    [MISUSE_HELD] =
+        "a scope was held while its coroutine waited, or by an object: what others drew "
+        "meanwhile is gone with it",
     [MISUSE_RESUME] = "arena_scope_resume without arena_scope_pause",
     [MISUSE_DOUBLE_FREE] = "double free of scope memory at ",
     [MISUSE_NOT_A_BLOCK] = "free of a pointer into scope memory that is not a block, ",
@@ -32,8 +35,11 @@ void misuse_report(enum misuse kind, const void *detail)
     text_str(&line, texts[kind]);
     if (detail)
         text_address(&line, (uintptr_t)detail);
-    text_str(&line,
-             fatal ? " (ARENASHIM_DEBUG=verify)" : "; ignored (further ones are only counted)");
+    if (fatal)
+        text_str(&line, " (ARENASHIM_DEBUG=verify)");
+    else
+        text_str(&line, kind == MISUSE_HELD ? " (further ones are only counted)"
+                                            : "; ignored (further ones are only counted)");
     text_end(&line);
     if (fatal)
         check_abort();

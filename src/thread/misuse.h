@@ -13,6 +13,8 @@ enum misuse {
     MISUSE_ENDED_ALREADY,     /* arena_scope_end with a token whose scope is closed */
     MISUSE_RESUME,            /* arena_scope_resume without a pause */
     MISUSE_PAUSED,            /* arena_scope_end of a paused scope */
+    MISUSE_HELD,              /* arena_scope_end in another call than its begin, of a guard that
+                               * lies on the heap; with debug switches alone */
     MISUSE_DOUBLE_FREE,       /* detail: the block */
     MISUSE_NOT_A_BLOCK,       /* free of a pointer into the arena; detail: the pointer */
     MISUSE_KINDS

@@ -69,12 +69,24 @@ static task retains()
     co_await std::suspend_always{};
 }
 
+// As from a scheduler, whose calls lie elsewhere on the stack.
+__attribute__((noinline)) static task from_deep_down(const char *label)
+{
+    volatile char frame[4096];
+    frame[0] = 0;
+    return frame[0] == 0 ? holds_scope(label) : ends_before();
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "other_thread") == 0) {
         task one = holds_scope("one");
         std::thread([&] { one.handle.resume(); }).join();
+    } else if (strcmp(name, "held") == 0) {
+        task one = from_deep_down("one");
+        draw(2);
+        one.handle.resume();
     } else if (strcmp(name, "crossed") == 0) {
         task one = holds_scope("one");
         task two = holds_scope("two");

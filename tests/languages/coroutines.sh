@@ -20,6 +20,20 @@ one_line 'scopes that end in the order of their begins are told' \
     'arena_scope_end of a scope that has ended already'
 stat_is '... and counted' '"\(.misuses) \(.left_open)"' '1 1'
 
+# In the order of a stack the shim sees nothing wrong, but for debug switches, at the stack itself.
+under "$tmp/cases" held
+routed 'a scope that is held while others draw'
+stat_is '... is not seen' '"\(.misuses) \(.left_open)"' '0 0'
+under ARENASHIM_DEBUG=poison "$tmp/cases" held
+one_line '... but for ARENASHIM_DEBUG' 'a scope was held while its coroutine waited'
+stat_is '... which counts it' '"\(.misuses) \(.left_open)"' '1 0'
+need slow -std=c++20 -O0 -fno-builtin coroutines.cc
+for program in cases slow; do
+    under ARENASHIM_DEBUG=poison "$tmp/$program" ends_before
+    routed "scopes that end before the coroutine waits are right, $program"
+    stat_is '... with debug switches, too' .misuses 0
+done
+
 under "$tmp/cases" retains
 routed 'what others draw while a scope that retains waits'
 stat_is '... outlives it' '.misuses' 0
