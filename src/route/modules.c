@@ -7,6 +7,7 @@
 #include "base/compiler.h"
 #include "base/find_object.h"
 #include "base/glob.h"
+#include "base/numbers.h"
 #include "base/text.h"
 #include "base/track.h"
 #include "next/fixed.h"
@@ -208,12 +209,66 @@ static int entries(void)
     return __atomic_load_n(&used, __ATOMIC_ACQUIRE);
 }
 
+/* Files of modules that have been unloaded, for statistics; not of more, or with longer names. */
+#define GONE_MOST 16
+static struct gone {
+    uintptr_t start, size, base;
+    uint64_t path;
+    char file[512];
+} gone[GONE_MOST];
+static unsigned gone_count;
+
+static bool loaded_file(uintptr_t address, uint64_t path, char name[PATH_MAX], uintptr_t *offset)
+{
+    struct dl_find_object object;
+    if (_dl_find_object((void *)address, &object) != 0 ||
+        hash(object.dlfo_link_map->l_name) != path)
+        return false;
+    *offset = address - object.dlfo_link_map->l_addr;
+    const char *loaded = object.dlfo_link_map->l_name;
+    ssize_t length = 0;
+    *name = '\0';
+    if (is_program(object.dlfo_link_map)) {
+        length = readlink("/proc/self/exe", name, PATH_MAX - 1);
+    } else {
+        if (*loaded != '/' && getcwd(name, PATH_MAX))
+            text_append(name, PATH_MAX, "/");
+        text_append(name, PATH_MAX, loaded);
+    }
+    if (length > 0)
+        name[length] = '\0';
+    return length >= 0;
+}
+
+static void note_gone(const struct module *module)
+{
+    char name[PATH_MAX];
+    uintptr_t offset;
+    for (unsigned i = 0; i < lower(gone_count, GONE_MOST); i++)
+        if (gone[i].start == module->start && gone[i].path == module->path)
+            return;
+    if (!loaded_file(module->start, module->path, name, &offset) ||
+        strlen(name) >= sizeof gone->file)
+        return;
+    unsigned place = __atomic_fetch_add(&gone_count, 1, __ATOMIC_RELAXED);
+    if (place >= GONE_MOST)
+        return;
+    struct gone *entry = &gone[place];
+    strcpy(entry->file, name);
+    entry->base = module->start - offset;
+    entry->size = module->size;
+    entry->path = module->path;
+    __atomic_store_n(&entry->start, module->start, __ATOMIC_RELEASE);
+}
+
 /* The program itself is never unloaded, though it says that it is when it ends. */
 void modules_unload(uintptr_t address)
 {
     for (int i = 0; i < entries(); i++)
-        if (holds(&modules[i], address) && !modules[i].is_main)
+        if (holds(&modules[i], address) && !modules[i].is_main) {
+            note_gone(&modules[i]);
             give_back(&modules[i]);
+        }
     objects_changed();
     __atomic_fetch_add(&modules_unloads, 1, __ATOMIC_RELAXED);
     modules_next_generation();
@@ -341,22 +396,15 @@ void modules_describe(struct text *line, uintptr_t address)
 
 bool modules_file(uintptr_t address, uint64_t path, char name[PATH_MAX], uintptr_t *offset)
 {
-    struct dl_find_object object;
-    if (_dl_find_object((void *)address, &object) != 0 ||
-        hash(object.dlfo_link_map->l_name) != path)
-        return false;
-    *offset = address - object.dlfo_link_map->l_addr;
-    const char *loaded = object.dlfo_link_map->l_name;
-    ssize_t length = 0;
-    *name = '\0';
-    if (is_program(object.dlfo_link_map)) {
-        length = readlink("/proc/self/exe", name, PATH_MAX - 1);
-    } else {
-        if (*loaded != '/' && getcwd(name, PATH_MAX))
-            text_append(name, PATH_MAX, "/");
-        text_append(name, PATH_MAX, loaded);
+    if (loaded_file(address, path, name, offset))
+        return true;
+    for (unsigned i = 0; i < GONE_MOST; i++) {
+        uintptr_t start = __atomic_load_n(&gone[i].start, __ATOMIC_ACQUIRE);
+        if (start == 0 || address - start >= gone[i].size || gone[i].path != path)
+            continue;
+        strcpy(name, gone[i].file);
+        *offset = address - gone[i].base;
+        return true;
     }
-    if (length > 0)
-        name[length] = '\0';
-    return length >= 0;
+    return false;
 }

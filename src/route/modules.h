@@ -95,7 +95,7 @@ bool modules_participates(const struct module *module, bool all);
 void modules_describe(struct text *line, uintptr_t address);
 
 /* The file of the module that holds the address, in full, and the offset that addr2line takes;
- * `path` is the entry's. False when that module is not there any more. */
+ * `path` is the entry's. False when nothing is known of that module any more. */
 bool modules_file(uintptr_t address, uint64_t path, char name[PATH_MAX], uintptr_t *offset);
 
 /* The names of all modules that there have been, for statistics, which outlast them: 0 ..

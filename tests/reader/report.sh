@@ -106,6 +106,33 @@ is 'an object file that has changed: by offset' \
     "$status:$(grep -c 'stats\.c:' <<<"$(sed -n '/^What is alive/,/^What was/p' "$tmp/out" | grep ' (')"):$(
         grep -cE '^ +[0-9]+  \+0x[0-9a-f]+ \(changed\)$' "$tmp/out")" 0:0:2
 one_line 'an object file that has changed: one line' "'$tmp/changed' has changed: calls in it are shown by their offset"
+cat >plug.c <<'C'
+#include <stdlib.h>
+#include <arenashim/scope.h>
+void *volatile kept;
+void plug(void)
+{
+    ARENA_SCOPE("plug")
+        kept = malloc(33); /* line 7 */
+}
+C
+cat >plugged.c <<'C'
+#include <dlfcn.h>
+int main(void)
+{
+    void *handle = dlopen("./plug.so", RTLD_NOW);
+    ((void (*)(void))dlsym(handle, "plug"))();
+    return dlclose(handle);
+}
+C
+need plug.so -g -O1 -fPIC -shared ./plug.c
+need plugged ./plugged.c
+under "$tmp/plugged"
+routed 'a library that is unloaded'
+cd / || exit 99
+report "$tmp/stats"
+cd "$tmp" || exit 99
+like 'a library that was loaded by a relative name, and is unloaded: the call in it' "$out" '^ +1  plug \(.*/plug\.c:7\)$'
 jq -n --argjson sites 10 -f "$source_dir/tests/reader/sites.jq" >ten.json
 report ten.json
 like 'text: a module worth routing, and no run-time library' "$out" \
