@@ -1,13 +1,13 @@
 const value = cell => {
   const text = cell.textContent.trim();
-  return /^[\d,]+( |$)/.test(text) ? parseInt(text.replaceAll(',', ''), 10) : text;
+  return /^[\d,]+$/.test(text) ? parseInt(text.replaceAll(',', ''), 10) : text;
 };
 const compare = (a, b) => typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0)
   : typeof a === 'number' ? 1 : -1;
 for (const table of document.querySelectorAll('table.s')) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
-    if (!head.textContent) return;
+    if (!head.textContent || head.textContent === 'Bytes per scope') return; // bars have no order
     const button = document.createElement('button');
     button.textContent = head.textContent;
     head.replaceChildren(button);

@@ -87,7 +87,12 @@ button('sites', 1).focus();
 document.activeElement.click(); /* what Enter does on a button */
 shown.up = cells('sites', 1);
 shown.sorted = document.querySelectorAll('#sites th')[1].getAttribute('aria-sort');
+const first = document.querySelector('#sites tbody td');
+first.textContent = '3 wishes wish.c:1';
 button('sites', 0).click();
+shown.digits = document.querySelector('#sites tbody td') === first;
+shown.bars = document.querySelectorAll('#sites th:last-child button').length;
+first.textContent = cells('sites', 0)[1];
 shown.names = cells('sites', 0);
 const controls = [...document.querySelectorAll('button, summary, svg g[tabindex]')];
 shown.focusable = controls.every(e => e.tabIndex >= 0);
@@ -125,6 +130,7 @@ shows 'a click sorts, most first' '.down | map(tonumber)' '[.sites[].scopes] | s
 shows 'a second one, by the keyboard, least first' '.up | map(tonumber)' '[.sites[].scopes] | sort'
 is 'and says so' "$(jq -r .sorted shown.json)" ascending
 is 'names are sorted as text' "$(jq '.names == (.names | sort)' shown.json)" true
+is 'names that begin with digits are, too; and bars are not' "$(jq -c '[.digits, .bars]' shown.json)" '[true,0]'
 is 'all that can be clicked can be reached by the keyboard' "$(jq .focusable shown.json)" true
 is '... and has a name there' "$(jq .named shown.json)" true
 is 'the page is not wider than the window' "$(jq .wide shown.json)" true
