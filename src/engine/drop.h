@@ -174,8 +174,8 @@ static ALWAYS_INLINE bool drop_release_slowly(void *block)
     uintptr_t cursor = h->cursor;
     bool done = false;
     if (LIKELY(header >= h->start && header < cursor)) {
-        uintptr_t word = *(uintptr_t *)header & ~BLOCK_NOTED;
-        done = drop_is_intact(header, word, cursor);
+        uintptr_t word = *(uintptr_t *)header;
+        done = drop_is_intact(header, word & ~BLOCK_NOTED, cursor);
         if (LIKELY(done && gate != 0 && (word & ~BLOCK_FLAGS) == cursor))
             return drop_collapse(header, gate);
         if (done && gate != 0)
