@@ -75,17 +75,11 @@ void pages_zero(const struct pages *pages, uintptr_t start, size_t size)
  * as it will be; and what is in use is never longer than it is. */
 static void set_run(struct pages *pages, uint32_t first, uint32_t length, enum pages_kind kind)
 {
-    struct page *begin = &pages->table[first], *last = &pages->table[first + length - 1];
-    if (last != begin)
-        *last = (struct page){.length = length, .kind = kind};
-    signal_fence();
+    volatile struct page *begin = &pages->table[first], *last = begin + length - 1;
+    last->length = length, last->kind = kind;
     if (kind == PAGES_FREE)
         begin->kind = kind;
-    signal_fence();
-    begin->length = length;
-    signal_fence();
-    begin->kind = kind;
-    signal_fence();
+    begin->length = length, begin->kind = kind;
 }
 
 /* The bin of free runs of that length; bins are in the order of lengths. */

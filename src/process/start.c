@@ -276,7 +276,9 @@ static bool prepare(void)
     page_ask();
     trust_own_variables();
     next_resolve();
+#ifdef HAVE__FORK /* before glibc 2.34 a failing dlsym ends the process in other namespaces */
     fixed.fork = (pid_t(*)(void))dlsym(RTLD_NEXT, "_Fork");
+#endif
     fixed.leave._exit = (__typeof__(fixed.leave._exit))dlsym(RTLD_NEXT, "_exit");
     fixed.leave.execv = (__typeof__(fixed.leave.execv))dlsym(RTLD_NEXT, "execv");
     fixed.leave.execve = (__typeof__(fixed.leave.execve))dlsym(RTLD_NEXT, "execve");

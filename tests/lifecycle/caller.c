@@ -22,7 +22,7 @@ static size_t page;
 
 static const char *name_of(int error)
 {
-    const char *name = error == 4711 ? "kept" : error == 0 ? "0" : strerrorname_np(error);
+    const char *name = error == 4711 ? "kept" : error == 0 ? "0" : strerror(error);
     return name ? name : "?";
 }
 

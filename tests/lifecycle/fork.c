@@ -257,7 +257,7 @@ static void counts_fork(void)
 
 static void counts_of_Fork(void)
 {
-    child_counts(_Fork);
+    child_counts((pid_t(*)(void))dlsym(RTLD_DEFAULT, "_Fork"));
 }
 
 static void counts_raw(void)

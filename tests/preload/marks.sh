@@ -39,10 +39,10 @@ compile() {
     if [ "$kind" = library ]; then
         "$compiler" "${flags[@]}" -fPIC -shared -o "$library" "$here/$source" &&
             "$compiler" "${flags[@]}" -fPIE -pie -o "$program" -x "$language" \
-                "$here/marks_main.c" -x none "$library" -ldl
+                "$here/marks_main.c" -x none "$library" -Wl,--no-as-needed -ldl
     else
         "$compiler" "${flags[@]}" "${object[$kind]}" "${link[$kind]}" -o "$program" \
-            -x "$language" "$here/$source" "$here/marks_main.c" -x none -ldl
+            -x "$language" "$here/$source" "$here/marks_main.c" -Wl,--no-as-needed -ldl
     fi >"$tmp/log.$number" 2>&1 || echo "failed" >>"$tmp/log.$number"
 }
 

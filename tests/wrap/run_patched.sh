@@ -31,7 +31,7 @@ work() {
 
 work math 450 5000
 work zlib 50 500
-work libc 1500 20000
+work libc 1500 15000
 work sqlite 200 100000
 work crypto 3000 10000
 work python 1000 500000
