@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 
 #include "base/compiler.h"
 #include "base/numbers.h"
@@ -70,15 +71,16 @@ static int add(struct dl_phdr_info *info, size_t size, void *argument)
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
         uintptr_t start = info->dlpi_addr + segment->p_vaddr;
         if (segment->p_type == PT_LOAD) {
-            uintptr_t align = segment->p_align ? segment->p_align : 1;
-            object.start = lower(object.start, round_down(start, align));
+            object.start = lower(object.start, round_down(start, getauxval(AT_PAGESZ)));
             object.end = higher(object.end, start + segment->p_memsz);
         } else if (segment->p_type == PT_GNU_EH_FRAME) {
             object.eh_frame = start;
         }
     }
     size_t place = search(snapshot, object.start);
-    if (object.end == 0 || snapshot->count == OBJECTS_MAX)
+    /* The kernel's own has nothing but code, to which no pointer is kept. */
+    if (object.end == 0 || object.start == getauxval(AT_SYSINFO_EHDR) ||
+        snapshot->count == OBJECTS_MAX)
         return 0;
     for (size_t i = snapshot->count++; i > place; i--)
         snapshot->objects[i] = snapshot->objects[i - 1];

@@ -6,6 +6,7 @@
 #include "stepping.h"
 
 #include <link.h>
+#include <sys/auxv.h>
 
 #include "next/objects.h"
 
@@ -57,7 +58,7 @@ static int look_at_object(struct dl_phdr_info *info, size_t size, void *unused)
 {
     (void)size, (void)unused;
     objects++;
-    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+    for (size_t i = 0; info->dlpi_addr != getauxval(AT_SYSINFO_EHDR) && i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
         char *start = (char *)(uintptr_t)(info->dlpi_addr + segment->p_vaddr);
         if (segment->p_type != PT_LOAD || segment->p_memsz == 0)
