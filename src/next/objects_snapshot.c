@@ -25,6 +25,8 @@ struct object {
     uintptr_t start, end;
     struct link_map *map;
     uintptr_t eh_frame;
+    const ElfW(Phdr) * segments;
+    size_t segment_count;
 };
 
 static struct snapshot {
@@ -63,7 +65,10 @@ static int add(struct dl_phdr_info *info, size_t size, void *argument)
     (void)size;
     struct snapshot *snapshot = argument;
     struct link_map *map = snapshot->last ? snapshot->last->l_next : _r_debug.r_map;
-    struct object object = {.start = UINTPTR_MAX, .map = map};
+    struct object object = {.start = UINTPTR_MAX,
+                            .map = map,
+                            .segments = info->dlpi_phdr,
+                            .segment_count = info->dlpi_phnum};
     if (!map || map->l_name != info->dlpi_name)
         return -1;
     snapshot->last = map;
@@ -118,6 +123,19 @@ static int take(struct dl_phdr_info *info, size_t size, void *unused)
 /* ---- looking --------------------------------------------------------------------------------- */
 
 /* Where something has gone, that may be the last object. */
+/* The kernel leaves holes between the segments of the loader and the program, where others map. */
+static bool holds(const struct object *object, uintptr_t address)
+{
+    for (size_t i = 0; i < object->segment_count; i++) {
+        const ElfW(Phdr) *segment = &object->segments[i];
+        uintptr_t page = getauxval(AT_PAGESZ), start = object->map->l_addr + segment->p_vaddr;
+        if (segment->p_type == PT_LOAD && address >= round_down(start, page) &&
+            address < round_up(start + segment->p_memsz, page))
+            return true;
+    }
+    return false;
+}
+
 static bool is_current(void)
 {
     if (__atomic_load_n(&changed, __ATOMIC_RELAXED))
@@ -149,7 +167,8 @@ int objects_find(void *address, struct dl_find_object *result)
                                                                 : (struct object){0};
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
     } while (seen != __atomic_load_n(&version, __ATOMIC_RELAXED));
-    if ((uintptr_t)address - object.start >= object.end - object.start)
+    if ((uintptr_t)address - object.start >= object.end - object.start ||
+        !holds(&object, (uintptr_t)address))
         return -1;
     *result = (struct dl_find_object){.dlfo_map_start = (void *)object.start,
                                       .dlfo_map_end = (void *)object.end,

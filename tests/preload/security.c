@@ -266,7 +266,8 @@ static void refuse_aligned(size_t alignment, size_t size)
     if (beyond_glibc(alignment, size))
         return;
     REFUSED(memalign(alignment, size));
-    REFUSED(aligned_alloc(alignment, size));
+    if ((alignment & (alignment - 1)) == 0) /* others are the next allocator's to judge */
+        REFUSED(aligned_alloc(alignment, size));
 
     char *before = probe();
     errno = 4711;
