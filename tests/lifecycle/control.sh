@@ -7,7 +7,7 @@
 # shellcheck source=/dev/null
 . "${srcdir:-.}/tests/preload/common.sh"
 
-need cases -O2 control.c -lrt
+need cases -O2 control.c
 export limit=120
 
 # counts DESCRIPTION LEFT_OPEN MISUSES

@@ -7,7 +7,7 @@
 . "${srcdir:-.}/tests/preload/common.sh"
 
 need mixed -g -O1 mixed.c -ldl
-need threads -O2 "$source_dir/tests/preload/threads.c" -lrt
+need threads -O2 "$source_dir/tests/preload/threads.c"
 need cxx -std=c++17 -O2 -Wno-alloc-size-larger-than -Wno-unknown-warning-option \
     "$source_dir/tests/preload/entry_points.cc"
 

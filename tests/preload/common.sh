@@ -70,10 +70,11 @@ build() {
         esac
         arguments+=("$argument")
     done
-    # CC may hold options, as make allows. Before glibc 2.34 dlopen lies in a library of its own.
+    # CC may hold options, as make allows. Before glibc 2.34 dlopen and timers lie in libraries
+    # of their own.
     # shellcheck disable=SC2086
     capture $compiler -I"$source_dir/include" -I"$source_dir/tests/preload" -pthread \
-        -o "$tmp/$name" "${arguments[@]}" -ldl
+        -o "$tmp/$name" "${arguments[@]}" -ldl -lrt
     [ "$status" -eq 0 ] && [ -z "$err" ]
 }
 

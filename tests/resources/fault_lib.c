@@ -333,6 +333,7 @@ int dlinfo(void *handle, int request, void *info)
     return HITS(dlinfo) ? -1 : REAL(dlinfo)(handle, request, info);
 }
 
+struct dl_find_object;
 int _dl_find_object(void *address, struct dl_find_object *result)
 {
     return HITS(_dl_find_object) ? -1 : REAL(_dl_find_object)(address, result);

@@ -103,13 +103,13 @@ sed "s/ROWS/${long:+1}20000/g" "$here/queries.sql" >queries.sql
 if plainly sqlite3 test.db '.read queries.sql'; then
     for function in step prepare_v2 exec; do
         rm -f test.db
-        scoped 1 1000 --scope="libsqlite3.so*!sqlite3_$function"
+        scoped 1 500 --scope="libsqlite3.so*!sqlite3_$function"
         named "libsqlite3.so.0!sqlite3_$function"
     done
     rm -f test.db
     scoped 40 5000 --scope='libsqlite3*!sqlite3_*'
     rm -f test.db
-    scoped 1 50000 --scope=process --end=retain --capacity=64M
+    scoped 1 30000 --scope=process --end=retain --capacity=64M
     rm -f test.db
     scoped 1 10000 --scope=process --end=retain
 fi
