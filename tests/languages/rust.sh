@@ -16,6 +16,10 @@ for tool in cargo rustc; do
 done
 rustc --edition 2021 --print sysroot >/dev/null 2>&1 || plan_skip 'rustc does not know the edition of 2021'
 
+version=$(rustc --version | cut -d ' ' -f 2)
+[ "$(printf '%s\n' 1.63 "$version" | sort -V | head -n 1)" = 1.63 ] ||
+    plan_skip "rustc $version is older than 1.63, which the crate needs"
+
 # cargo writes beside the sources.
 cp -r "$source_dir/bindings/rust" "$tmp/rust"
 chmod -R u+w "$tmp/rust"
