@@ -120,7 +120,8 @@ done
 
 # ---- signals -------------------------------------------------------------------------------------
 
-retain ARENASHIM_CAPACITY=64M "$tmp/cases" at_each_step 7
+# A step costs a trap, milliseconds on a loaded virtual machine.
+limit=120 retain ARENASHIM_CAPACITY=64M "$tmp/cases" at_each_step 7
 if [ "$status" -eq 77 ]; then
     skip 'a signal handler at any instruction' 'not on this processor'
 else
