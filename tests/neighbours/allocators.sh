@@ -131,8 +131,10 @@ unlike 'RTLD_DEEPBIND: the flag reaches nobody else' \
     "$(grep -A 2 'object=.*/plugin.so' <<<"$err")" 'scope 0: .*/plugin.so'
 for call in free realloc; do
     under "$tmp/mixed" "libc_$call"
-    is "by its handle: the C library's $call of scope memory aborts" "$status:$out" 134:drawn
-    like "by its handle: the C library's $call of scope memory says why" "$err" \
+    # glibc 2.31 and 2.41 crash without a word.
+    like "by its handle: the C library's $call of scope memory ends the process" "$status:$out" '^13[49]:drawn$'
+    [ "$status" = 139 ] ||
+        like "by its handle: the C library's $call of scope memory says why" "$err" \
         "^$call\(\): invalid (size|old size|pointer)"
 done
 

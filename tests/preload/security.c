@@ -266,7 +266,8 @@ static void refuse_aligned(size_t alignment, size_t size)
     if (beyond_glibc(alignment, size))
         return;
     REFUSED(memalign(alignment, size));
-    if ((alignment & (alignment - 1)) == 0) /* others are the next allocator's to judge */
+    /* Others are the next allocator's to judge. */
+    if (alignment != 0 && (alignment & (alignment - 1)) == 0)
         REFUSED(aligned_alloc(alignment, size));
 
     char *before = probe();
