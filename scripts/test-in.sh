@@ -44,7 +44,8 @@ if is_emulated "$arch"; then
     # shellcheck disable=SC2016
     packages='"${build_packages[@]}" binutils jq procps'
     configure+=("CC=$cross_cc --sysroot=/" "CXX=$cross_cxx --sysroot=/")
-    variables+=(EMULATED=10)
+    # Nothing else may lie near below the first thread's stack, as with a kernel.
+    variables+=(EMULATED=10 QEMU_STACK_SIZE=134217728)
 fi
 
 if [ -z "${ROOT-}" ]; then

@@ -585,8 +585,7 @@ static Suite *thunk_suite(void)
     tcase_add_loop_test(tcase, registers_that_the_function_leaves_alone_stay, 0, HOSTS);
     tcase_add_loop_test(tcase, stack_arguments_are_copied, 0, HOSTS);
     tcase_add_loop_test(tcase, the_host_is_asked_at_the_end_of_a_page, 0, HOSTS);
-    if (!getenv("EMULATED")) /* emulators map memory right below the first thread's stack */
-        tcase_add_loop_test(tcase, the_stack_may_end, 0, HOSTS);
+    tcase_add_loop_test(tcase, the_stack_may_end, 0, HOSTS);
     tcase_add_loop_test(tcase, every_class_of_argument_and_result, 0, HOSTS);
 #ifdef __x86_64__
     tcase_add_loop_test(tcase, vectors, 0, HOSTS);
