@@ -64,8 +64,9 @@ static COLD void prepare_to_retain(struct thread *thread)
     __atomic_store_n(&threads_retain, true, __ATOMIC_RELAXED);
     for (uint64_t i = 0; i < thread->depth; i++)
         thread->frames[i].outer_module_size = 0;
-    thread_retains(thread);
     hot.heap = thread->heap.pages.start;
+    signal_fence();
+    thread_retains(thread);
 }
 
 /* A guard of C++ has its site in itself. One that lies neither on the thread's stack nor in a

@@ -16,8 +16,7 @@ static const char *const texts[MISUSE_KINDS] = {
     [MISUSE_ENDED_ALREADY] = "arena_scope_end of a scope that has ended already",
     [MISUSE_PAUSED] = "arena_scope_pause without arena_scope_resume before the scope's end",
     [MISUSE_HELD] =
-        "a scope was held while its coroutine waited, or by an object: what others drew "
-        "meanwhile is gone with it",
+        "a scope was held while its coroutine waited, or by an object: it drops others' blocks",
     [MISUSE_RESUME] = "arena_scope_resume without arena_scope_pause",
     [MISUSE_DOUBLE_FREE] = "double free of scope memory at ",
     [MISUSE_NOT_A_BLOCK] = "free of a pointer into scope memory that is not a block, ",

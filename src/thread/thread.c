@@ -195,10 +195,9 @@ static size_t part_that_drops(size_t bytes)
     return part;
 }
 
+/* A signal handler may come in between and do the same. */
 void thread_retains(struct thread *thread)
 {
-    pages_init(&thread->heap.pages, thread->memory_end + page_size,
-               region_memory_end(&fixed.region, thread->slot));
     thread->fast_begins = 0;
     thread->slow_ends = UINTPTR_MAX;
     thread->retains = true;
@@ -214,6 +213,8 @@ static void record_init(struct thread *thread, int slot)
     thread->fast_begins = fixed.checked ? 0 : SCOPE_DEPTH_MAX;
     thread->slow_ends = fixed.checked ? UINTPTR_MAX : 0;
     thread->heap.slot = (uint64_t)slot;
+    pages_init(&thread->heap.pages, thread->memory_end + page_size,
+               region_memory_end(&fixed.region, slot));
     if (threads_retain)
         thread_retains(thread);
     thread->committed = thread->memory;

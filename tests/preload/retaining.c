@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "expect.h"
+#include "interrupt.h"
 
 enum { SIZE = 100, ROUNDS = 2000 };
 
@@ -179,13 +180,87 @@ static void handler(void)
     }
 }
 
+/* ---- the first begin, interrupted at an instruction by another one -------------------------- */
+
+static volatile int steps_left;
+
+/* Blocks of several pages, each in a class of its own. */
+enum { MOST = 400, OTHERS = 4 };
+static struct sized {
+    char *block;
+    size_t size;
+} mine[MOST], others[OTHERS];
+
+static void draw_sized(struct sized *blocks, int count, int seed)
+{
+    for (int i = 0; i < count; i++) {
+        blocks[i].size = 40 + (size_t)(i % 4) * 3000;
+        blocks[i].block = opaque(malloc(blocks[i].size));
+        memset(blocks[i].block, seed, blocks[i].size);
+    }
+}
+
+static void free_sized(struct sized *blocks, int count, int seed)
+{
+    for (int i = 0; i < count; i++) {
+        for (size_t k = 0; k < blocks[i].size; k++)
+            EXPECT(blocks[i].block[k] == (char)seed);
+        free(blocks[i].block);
+    }
+}
+
+static void handle_step(int signal)
+{
+    (void)signal;
+    if (--steps_left != 0)
+        return;
+    arena_scope_token token = arena_scope_begin(&retains);
+    draw_sized(others, OTHERS, 1);
+    arena_scope_end(token);
+}
+
+static void begin_stepped(int step)
+{
+    steps_left = step;
+    STEP_ON();
+    arena_scope_token token = arena_scope_begin(&retains);
+    STEP_OFF();
+    draw_sized(mine, MOST, 2);
+    arena_scope_end(token);
+    free_sized(others, others[0].block ? OTHERS : 0, 1);
+    free_sized(mine, MOST, 2);
+}
+
+static void stepped(void)
+{
+    int inside = 0;
+    on_signal(SIGTRAP, handle_step, 0);
+    for (int step = 1;; step += 17) {
+        pid_t child = fork();
+        if (child == 0) {
+            overwrite();
+            begin_stepped(step);
+            _exit(expect_failures ? 1 : others[0].block ? 0 : 2);
+        }
+        int status;
+        EXPECT(waitpid(child, &status, 0) == child);
+        if (status != 0) {
+            EXPECT(WEXITSTATUS(status) == 2); /* that is behind its end */
+            break;
+        }
+        inside++;
+    }
+    EXPECT(inside > 5);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*run)(void);
     } cases[] = {{"survives", survives}, {"nested", nested}, {"turns", turns},
-                 {"threads", threads},   {"forks", forks},   {"handler", handler}};
+                 {"threads", threads},   {"forks", forks},   {"handler", handler},
+                 {"stepped", stepped}};
     arena_learn();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (argc < 2)
