@@ -7,6 +7,8 @@
 #ifndef NEXT_OBJECTS_H
 #define NEXT_OBJECTS_H
 
+#include <stdbool.h>
+
 #include "base/find_object.h"
 
 /* Before what is settled at start is sealed. */
@@ -15,7 +17,10 @@ void objects_start(void);
 /* As _dl_find_object. */
 int objects_find(void *address, struct dl_find_object *result);
 
-/* Something may have been unloaded, or is about to be. */
-void objects_changed(void);
+/* Something may have been unloaded, or it leaves: it is about to be. */
+void objects_changed(bool leaves);
+
+/* In the parent: a child of a process with several threads may not wait for the loader. */
+void objects_before_fork(void);
 
 #endif

@@ -85,7 +85,12 @@ void objects_start(void)
 {
 }
 
-void objects_changed(void)
+void objects_changed(bool leaves)
+{
+    (void)leaves;
+}
+
+void objects_before_fork(void)
 {
 }
 

@@ -20,6 +20,11 @@ int objects_find(void *address, struct dl_find_object *result)
     return fixed.find_object(address, result);
 }
 
-void objects_changed(void)
+void objects_changed(bool leaves)
+{
+    (void)leaves;
+}
+
+void objects_before_fork(void)
 {
 }

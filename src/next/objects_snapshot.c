@@ -4,7 +4,8 @@
  * something may have gone. There are two: one is read while the other is written, without a lock.
  *
  * Taking one waits for the loader's lock of that list, as unwinders before glibc 2.35 do for each
- * frame; its owner may take it again, and it is free in a child of fork. Looking into one waits for
+ * frame; its owner may take it again. In a child of fork it may be taken for ever, by a thread that
+ * is not there: so one is taken before each fork. Looking into one waits for
  * nothing: a thread waits only when something has been loaded or unloaded since the last look.
  * Programs of other namespaces (dlmopen) are not in the list.
  */
@@ -37,7 +38,8 @@ static struct snapshot {
 } snapshots[2];
 
 static unsigned version; /* snapshots[version % 2] is the one that is read */
-static bool changed;
+static bool changed; /* something may have gone */
+static bool leaving; /* it has not perhaps: it is still in the list, until that says so */
 
 /* Who is taking one. Itself again: a signal handler has interrupted it. Another: it was so in the
  * process of which this is a child. */
@@ -104,7 +106,10 @@ static int take(struct dl_phdr_info *info, size_t size, void *unused)
     signal_fence();
     const struct snapshot *old = &snapshots[version % 2];
     struct snapshot *next = &snapshots[(version + 1) % 2];
-    __atomic_store_n(&changed, false, __ATOMIC_RELAXED);
+    if (old->subs != info->dlpi_subs || !__atomic_load_n(&leaving, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&leaving, false, __ATOMIC_RELAXED);
+        __atomic_store_n(&changed, false, __ATOMIC_RELAXED);
+    }
     if (!old->last || old->adds != info->dlpi_adds || old->subs != info->dlpi_subs) {
         __atomic_thread_fence(
             __ATOMIC_RELEASE); /* who sees what follows sees that `next` is not read */
@@ -122,7 +127,6 @@ static int take(struct dl_phdr_info *info, size_t size, void *unused)
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-/* Where something has gone, that may be the last object. */
 /* The kernel leaves holes between the segments of the loader and the program, where others map. */
 static bool holds(const struct object *object, uintptr_t address)
 {
@@ -136,7 +140,9 @@ static bool holds(const struct object *object, uintptr_t address)
     return false;
 }
 
-static bool is_current(void)
+/* Where something has gone, that may be the last object. (Who is interrupted behind the first look
+ * reads what has been freed, and takes a snapshot in vain, or not yet.) */
+__attribute__((no_sanitize_address)) static bool is_current(void)
 {
     if (__atomic_load_n(&changed, __ATOMIC_RELAXED))
         return false;
@@ -148,8 +154,16 @@ void objects_start(void)
 {
 }
 
-void objects_changed(void)
+void objects_before_fork(void)
 {
+    if (!is_current())
+        dl_iterate_phdr(take, NULL);
+}
+
+void objects_changed(bool leaves)
+{
+    if (leaves)
+        __atomic_store_n(&leaving, true, __ATOMIC_RELAXED);
     __atomic_store_n(&changed, true, __ATOMIC_RELAXED);
 }
 

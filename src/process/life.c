@@ -7,6 +7,7 @@
 #include "engine/retain.h"
 #include "memory/region.h"
 #include "memory/wiped.h"
+#include "next/objects.h"
 #include "report/report.h"
 #include "scope/close.h"
 #include "scope/process.h"
@@ -70,5 +71,5 @@ void life_forked(void)
 
 bool life_start(void)
 {
-    return threads_start(thread_exits) && pthread_atfork(NULL, NULL, life_forked) == 0;
+    return threads_start(thread_exits) && pthread_atfork(objects_before_fork, NULL, life_forked) == 0;
 }

@@ -269,14 +269,14 @@ void modules_unload(uintptr_t address)
             note_gone(&modules[i]);
             give_back(&modules[i]);
         }
-    objects_changed();
+    objects_changed(true);
     __atomic_fetch_add(&modules_unloads, 1, __ATOMIC_RELAXED);
     modules_next_generation();
 }
 
 void modules_sweep(void)
 {
-    objects_changed();
+    objects_changed(false);
     for (int i = 0; i < entries(); i++) {
         struct dl_find_object object;
         if (size_of(&modules[i]) != 0 && (_dl_find_object((void *)modules[i].start, &object) != 0 ||

@@ -25,8 +25,8 @@ static void *load(const char *name)
 
 static void unload(void *library)
 {
+    objects_changed(true);
     require(dlclose(library) == 0);
-    objects_changed();
 }
 
 static char *dynamic_section(void *library)
