@@ -245,6 +245,13 @@ static void replace(struct output *output, int seen, mode_t mode)
         output->fd = open_in_place(output);
 }
 
+/* Whether the link leads to a descriptor of the process, as /dev/stdout does for all processes. */
+static bool leads_to_descriptor(const char *name)
+{
+    char target[PATH_MAX] = "";
+    return readlink(name, target, sizeof target - 1) > 0 && setting_descriptor(target) >= 0;
+}
+
 /* A link is replaced, and what it leads to stays. What is no file, as a pipe or a terminal, is
  * written to. */
 static void open_file(struct output *output)
@@ -263,6 +270,8 @@ static void open_file(struct output *output)
         replace(output, seen, status.st_mode & 0777);
     else if (is_there && !S_ISLNK(status.st_mode))
         output->fd = openat(output->folder, name, FLAGS);
+    else if (is_there && leads_to_descriptor(output->name))
+        output->reason = "it is a link to a descriptor, whose name can be given instead";
     else
         output->fd = open_beside(output, 0666);
     if (output->fd < 0 && !output->reason)

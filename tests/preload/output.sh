@@ -163,6 +163,12 @@ for link in victim nowhere; do
     is '... and what it leads to is as it was' "$(<victim):$(ls nowhere 2>/dev/null)" theirs:
     rm link
 done
+# /dev/stdout is such a link for everybody, however it is spelt.
+ln -s /proc/self/fd/1 link
+run ARENASHIM_STATS_FILE="$tmp/link" result
+like 'a link to a descriptor stays, which is said' "$status:$err:$(readlink link)" \
+    "^3:arenashim: the statistics cannot be written to '$tmp/link': it is a link to a descriptor.*:/proc/self/fd/1$"
+rm link
 mkdir theirs
 ln -s "$tmp/theirs" link
 run ARENASHIM_STATS_FILE="$tmp/link/new/stats" result
