@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/page.h"
 #include "base/parse.h"
 #include "base/text.h"
 #include "fuzz.h"
@@ -33,7 +34,7 @@ static void failed(const char *condition, int line)
 
 static void check_config(const struct config *config)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = page_size;
     REQUIRE(config->capacity % page == 0 && config->capacity >= CAPACITY_MIN &&
             config->capacity <= CAPACITY_MAX);
     REQUIRE(config->limit % page == 0 && config->limit >= config->capacity &&
@@ -184,6 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = malloc(size + 2);
     if (!text)
         return 0;
+    page_ask();
     memcpy(text, data, size);
     memset(text + size, '\0', 2);
     char *rest = text;

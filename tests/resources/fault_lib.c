@@ -283,6 +283,13 @@ int access(const char *name, int mode)
     return HITS(access) ? fail(EACCES) : (int)syscall(SYS_faccessat, AT_FDCWD, name, mode);
 }
 
+char *getcwd(char *name, size_t size)
+{
+    if (HITS(getcwd))
+        return fail(EACCES), NULL;
+    return syscall(SYS_getcwd, name, size) < 0 ? NULL : name;
+}
+
 ssize_t readlink(const char *name, char *target, size_t size)
 {
     return HITS(readlink) ? fail(EIO) : syscall(SYS_readlinkat, AT_FDCWD, name, target, size);
