@@ -38,8 +38,8 @@ static struct snapshot {
 } snapshots[2];
 
 static unsigned version; /* snapshots[version % 2] is the one that is read */
-static bool changed; /* something may have gone */
-static bool leaving; /* it has not perhaps: it is still in the list, until that says so */
+static bool changed;     /* something may have gone */
+static bool leaving;     /* it has not perhaps: it is still in the list, until that says so */
 
 /* Who is taking one. Itself again: a signal handler has interrupted it. Another: it was so in the
  * process of which this is a child. */
