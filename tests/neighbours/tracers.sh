@@ -25,13 +25,13 @@ if have strace && strace -o /dev/null true 2>/dev/null; then
         stat_is "strace, $threads threads: exact statistics" .scopes $(((threads + 1) * 3000))
         is "strace, $threads threads: no system call in a steady loop" "$between" '2 marks'
         # Once for each arena: the record and the capacity, two calls each (memory, and no huge
-        # pages), and giving its pages back.
+        # pages), and giving its pages back. A thread may have that of one that has gone.
         calls=$(grep -cE 'mmap\([^,]+, [0-9]+, PROT_NONE, .*MAP_NORESERVE' "$tmp/trace") || :
         is "strace, $threads threads: no reservation" "$calls" 0
         arenas=$(stat .threads)
         calls=$(grep -cE ' (mmap|madvise)\(0x[0-9a-f]+, (196608|1048576), ' "$tmp/trace")
         check "strace, $threads threads: few calls for an arena, $calls" \
-            test "$calls" -ge "$((2 * arenas))" -a "$calls" -le $((5 * arenas + 1))
+            test "$calls" -ge 2 -a "$calls" -le $((5 * arenas + 1))
     done
     trace 0 -E ARENASHIM_CAPACITY=4K
     like 'strace, an arena too small: it grows and is trimmed each time' "$between" 'madvise'
