@@ -71,5 +71,6 @@ void life_forked(void)
 
 bool life_start(void)
 {
-    return threads_start(thread_exits) && pthread_atfork(objects_before_fork, NULL, life_forked) == 0;
+    return threads_start(thread_exits) &&
+           pthread_atfork(objects_before_fork, NULL, life_forked) == 0;
 }
