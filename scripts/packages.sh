@@ -39,7 +39,8 @@ need_packages() {
         as_root=(sudo)
     fi
     export DEBIAN_FRONTEND=noninteractive
-    local log=${TMPDIR:-/tmp}/arenashim-apt.log
+    local log
+    log=$(mktemp)
     "${as_root[@]}" apt-get -qq update >"$log" 2>&1 || true # what cannot be installed is said below
     for package in "${missing[@]}"; do
         mapfile -t -O ${#found[@]} found < <(packaged "$package" | grep . ||
@@ -52,6 +53,7 @@ need_packages() {
         printf '%s: apt-get could not install: %s\n' "$0" "${found[*]}" >&2
         exit 1
     fi
+    rm -f "$log"
 }
 
 # What the build needs on a bare Debian system.
