@@ -190,6 +190,7 @@ if [ "$(id -u)" -ne 0 ]; then
     is 'a folder that is closed' "$status:$err:$(written closed/stats)" 3::1
 elif have setpriv && cp "$shim" "$tmp/shim.so" && chmod 755 "$tmp/shim.so"; then
     chown 65534 closed/stats
+    chmod go+x "$tmp/cases" # whatever the umask is
     capture setpriv --reuid=65534 --regid=65534 --clear-groups env LD_PRELOAD="$tmp/shim.so" \
         ARENASHIM_STATS_FILE="$tmp/closed/stats" "$tmp/cases" result
     is 'a folder that is closed' "$status:$err:$(written closed/stats)" 3::1

@@ -36,7 +36,7 @@ static uint64_t alive(void)
  * class alone, and the counts are right; but for `alive`, after a jump out of a path. */
 static void check_heap_of(bool jumped)
 {
-    uint64_t blocks = 0, shared = 0, living = 0, waiting = 0;
+    uint64_t blocks = 0, shared = 0, living = 0;
     if (heap->unsure)
         return;
     for (uint32_t run = 0; run < heap->pages.count; run += heap->pages.table[run].length) {
@@ -56,7 +56,6 @@ static void check_heap_of(bool jumped)
             size_t bytes = header & RETAIN_BYTES;
             require(bytes >= RETAIN_UNIT && bytes <= RETAIN_SHARED && at + bytes <= end);
             require(bytes % fixed.config.align == 0);
-            waiting += (header & RETAIN_REMOTE) != 0;
             living += !(header & RETAIN_FREED);
             blocks++;
             at += bytes;
