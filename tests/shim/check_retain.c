@@ -976,7 +976,6 @@ END_TEST
 
 enum { HANDED = 20000, HANDERS = 3 };
 static unsigned char *handed[HANDERS][HANDED];
-static volatile bool drawn_all;
 
 static void *free_handed(void *which)
 {
