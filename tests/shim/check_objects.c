@@ -142,6 +142,48 @@ START_TEST(while_others_load)
 }
 END_TEST
 
+static int take_time(struct dl_phdr_info *info, size_t size, void *unused)
+{
+    (void)info, (void)size, (void)unused;
+    for (volatile int i = 0; i < 2000; i++)
+        ;
+    return 0;
+}
+
+static void *keep_iterating(void *unused)
+{
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+        dl_iterate_phdr(take_time, NULL);
+    return unused;
+}
+
+/* The loader's lock of its list is taken in most of these children, by a thread that they have
+ * not. */
+START_TEST(in_children_of_threads)
+{
+    pthread_t threads[2];
+    require(pthread_atfork(objects_before_fork, NULL, NULL) == 0);
+    for (size_t i = 0; i < COUNT(threads); i++)
+        require(pthread_create(&threads[i], NULL, keep_iterating, NULL) == 0);
+    for (int turn = 0; turn < 20; turn++) {
+        struct dl_find_object found;
+        void *loaded = load(libraries[0]);
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(10);
+            _exit(objects_find(dynamic_section(loaded), &found) != 0);
+        }
+        int status;
+        require(waitpid(child, &status, 0) == child);
+        ck_assert_int_eq(status, 0);
+        unload(loaded);
+    }
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < COUNT(threads); i++)
+        pthread_join(threads[i], NULL);
+}
+END_TEST
+
 #if CAN_STEP
 static void *library;
 
@@ -191,6 +233,7 @@ static Suite *objects_suite(void)
     tcase_add_test(tcase, all_objects);
     tcase_add_test(tcase, come_and_go);
     tcase_add_test(tcase, while_others_load);
+    tcase_add_test(tcase, in_children_of_threads);
 #if CAN_STEP
     tcase_add_test(tcase, every_instruction);
 #endif
