@@ -22,7 +22,11 @@
 #include "scope/stack.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
+#if __has_attribute(noipa) /* not copied for a constant argument either */
+#define FAR __attribute__((noipa))
+#else
 #define FAR __attribute__((noinline))
+#endif
 
 /* Loop tests run with each of these. */
 enum { QUICK, SLOW, NO_SCOPE, SLOW_NO_SCOPE, HOSTS };
