@@ -15,7 +15,7 @@ struct wiped {
     unsigned generation; /* see route/modules.h; 0: this process has not been noticed yet */
     bool words_taken;    /* see threads_forget_gone */
     bool expected;       /* see report_expect */
-    bool reported;       /* see report_at_exit */
+    pid_t reporter;      /* the thread that reports at exit; see report.c */
     pid_t process;       /* whose memory this is; 0: of a child that has not been noticed */
     char unique[65];     /* what %u stands for, see output.c; "": not known yet */
 };

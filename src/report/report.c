@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <link.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
@@ -21,6 +23,10 @@
 
 /* How many modules the text form names. */
 #define MODULES_NAMED 5
+
+/* Milliseconds that a thread which ends the process waits for another that reports. */
+#define PATIENCE 1000
+#define REPORTED (-1)
 
 static bool enabled, begun;
 
@@ -243,7 +249,8 @@ static bool is_own_memory(void)
 void report_begin(void)
 {
     wiped.process = getpid();
-    wiped.expected = wiped.reported = false;
+    wiped.expected = false;
+    wiped.reporter = 0;
     *wiped.unique = '\0';
     begun = true;
     if (hot.thread && hot.thread->depth > 0)
@@ -252,7 +259,7 @@ void report_begin(void)
 
 void report_scope(void)
 {
-    if (begun && !wiped.expected && !wiped.reported)
+    if (begun && !wiped.expected && wiped.reporter == 0)
         report_expect(true);
 }
 
@@ -266,23 +273,45 @@ void report_expect(bool expected)
     errno = saved_errno;
 }
 
-void report_at_exit(bool past)
+/* Whether nobody has reported yet. The caller ends the process: it waits for another thread that is
+ * about to. */
+static bool may_report(void)
+{
+    pid_t self = (pid_t)syscall(SYS_gettid), reporter = 0;
+    if (__atomic_compare_exchange_n(&wiped.reporter, &reporter, self, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED))
+        return true;
+    for (int waited = 0; waited < PATIENCE && reporter > 0 && reporter != self; waited++) {
+        poll(NULL, 0, 1);
+        reporter = __atomic_load_n(&wiped.reporter, __ATOMIC_RELAXED);
+    }
+    return false;
+}
+
+static void report_now(bool past)
 {
     static struct report report;
     static struct output output;
-    if (!enabled || !fixed.config.stats_at_exit || (past && !begun) || !is_own_memory() ||
-        __atomic_exchange_n(&wiped.reported, true, __ATOMIC_RELAXED))
-        return;
     if (!fixed.config.rank_listed) {
         say_no_rank();
         return;
     }
-    int saved_errno = errno, cancel;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     output_open(&output, !past);
     if (output.fd >= 0 && output.error == 0)
         output.error = print(&report, output.fd, true);
     output_close(&output);
+}
+
+void report_at_exit(bool past)
+{
+    if (!enabled || !fixed.config.stats_at_exit || (past && !begun) || !is_own_memory())
+        return;
+    int saved_errno = errno, cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    if (may_report()) {
+        report_now(past);
+        __atomic_store_n(&wiped.reporter, REPORTED, __ATOMIC_RELAXED);
+    }
     pthread_setcancelstate(cancel, NULL);
     errno = saved_errno;
 }

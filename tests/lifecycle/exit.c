@@ -108,6 +108,25 @@ static void by_underscore_exit(void)
     _exit(3);
 }
 
+static void *exit_beside(void *start)
+{
+    pthread_barrier_wait(start);
+    _exit(3);
+}
+
+/* Whoever reports waits for a reader, if stdout is a pipe. */
+static void by_two_exits(void)
+{
+    pthread_barrier_t start;
+    pthread_t thread;
+    for (int room = fcntl(STDOUT_FILENO, F_GETPIPE_SZ); room > 0; room--)
+        EXPECT(write(STDOUT_FILENO, "\n", 1) == 1);
+    enter();
+    EXPECT(pthread_barrier_init(&start, NULL, 2) == 0);
+    EXPECT(pthread_create(&thread, NULL, exit_beside, &start) == 0);
+    exit_beside(&start);
+}
+
 static void by_quick_exit(void)
 {
     EXPECT(at_quick_exit(at_exit) == 0);
@@ -237,6 +256,7 @@ int main(int argc, char **argv)
         {"by_return", by_return},
         {"by_exit", by_exit},
         {"by_underscore_exit", by_underscore_exit},
+        {"by_two_exits", by_two_exits},
         {"by_quick_exit", by_quick_exit},
         {"by_abort", by_abort},
         {"by_kill", by_kill},

@@ -37,6 +37,12 @@ ends in_thread 3 "$handlers" 2
 ends main_leaves 3 "$handlers" 2
 ends detached 3 "$handlers" 2
 
+two_exits() {
+    env LD_PRELOAD="$shim" ARENASHIM_STATS=json ARENASHIM_STATS_FILE=/dev/stdout "$tmp/cases" by_two_exits |
+        { sleep 0.3 && jq '.routed_calls > 1'; }
+}
+is 'two threads end the process at once: its statistics are whole' "$(two_exits)" true
+
 under "$tmp/cxx"
 routed 'static destructors in C++'
 is 'static destructors in C++: they ran' "$out" $'main\nstatic local\nstatic'
