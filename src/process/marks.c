@@ -66,7 +66,7 @@ static COLD void prepare_to_retain(struct thread *thread)
         thread->frames[i].outer_module_size = 0;
     hot.heap = thread->heap.pages.start;
     signal_fence();
-    thread_retains(thread);
+    thread_allow_retaining(thread);
 }
 
 /* A guard of C++ has its site in itself. One that lies neither on the thread's stack nor in a

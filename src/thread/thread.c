@@ -196,7 +196,7 @@ static size_t part_that_drops(size_t bytes)
 }
 
 /* A signal handler may come in between and do the same. */
-void thread_retains(struct thread *thread)
+void thread_allow_retaining(struct thread *thread)
 {
     thread->fast_begins = 0;
     thread->slow_ends = UINTPTR_MAX;
@@ -216,7 +216,7 @@ static void record_init(struct thread *thread, int slot)
     pages_init(&thread->heap.pages, thread->memory_end + page_size,
                region_memory_end(&fixed.region, slot));
     if (threads_retain)
-        thread_retains(thread);
+        thread_allow_retaining(thread);
     thread->committed = thread->memory;
     thread->base = block_base(thread->memory, fixed.config.align);
     thread->touched = thread->base;

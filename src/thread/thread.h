@@ -131,7 +131,7 @@ struct thread {
 extern bool threads_retain;
 
 /* The thread, which has had no such scope, may have them from now on. */
-void thread_retains(struct thread *thread);
+void thread_allow_retaining(struct thread *thread);
 
 /* Gives the calling thread a slot and sets hot.thread. False, with hot.thread NULL, when there is
  * no slot, no memory for it or no way to release it, or the thread is about to exit. */
