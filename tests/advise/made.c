@@ -2,14 +2,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { BYTES = 100, INTO_FUNCTION = 16 };
 
 struct record *made_record(enum watch_mode mode)
 {
-    struct record *record = calloc(1, sizeof *record);
+    struct record *record = aligned_alloc(_Alignof(struct record), sizeof *record);
     if (!record)
         abort();
+    memset(record, 0, sizeof *record);
     record->mode = mode;
     record->every = 1;
     record->modules_used = record->frames_used = record->lives_used = 1;
