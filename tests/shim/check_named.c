@@ -933,7 +933,8 @@ static void do_realloc(void)
 
 static void do_ask(void)
 {
-    arena_scope_active();
+    int active = arena_scope_active();
+    __asm__ volatile("" : : "r"(active)); /* the call is not optimized away */
 }
 
 static void do_pause_and_resume(void)

@@ -10,6 +10,8 @@
 have gdb || plan_skip 'gdb is not installed'
 unset DEBUGINFOD_URLS
 program=${BUILDDIR:-.}/tests/wrap/check_thunk
+gdb -batch -ex 'whatis fake_slow' "$program" 2>/dev/null | grep -q '^type = ' ||
+    plan_skip 'built without debug information'
 export CK_FORK=no CK_RUN_CASE=thunk
 
 cat >"$tmp/step.py" <<'EOF'
