@@ -222,7 +222,7 @@ else
     skip 'calls that are scopes are measured' 'this is built without wrapping'
 fi
 
-if have valgrind && ! counts_lines; then
+if valgrind_runs && ! counts_lines; then
     capture "$bench/counts.sh" "$builddir" retained
     like 'instructions are counted where marks retain' "$out" '^routed_pair	48	1	instructions	[1-9][0-9.]*$'
     capture "$bench/counts.sh" "$builddir" shim+stats

@@ -138,8 +138,8 @@ is 'a case that there is not is an error' "$status" 2
 
 # ---- shares -----------------------------------------------------------------------------------
 
-if ! have valgrind || ! grep -q HAVE_VALGRIND_MEMCHECK_H "$builddir/Makefile"; then
-    skip 'shares of allocation' 'this is built without valgrind'
+if ! valgrind_runs || ! grep -q HAVE_VALGRIND_MEMCHECK_H "$builddir/Makefile"; then
+    skip 'shares of allocation' 'valgrind does not run here, or this is built without it'
     done_testing
 fi
 capture "$bench/share.sh" --quick "$builddir" glibc

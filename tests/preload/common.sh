@@ -15,6 +15,8 @@
 #   stat_is DESCRIPTION FILTER WANTED
 #   one_line DESCRIPTION ERE            the last run's stderr is one line of the shim's that matches
 #   have TOOL                           true when the tool is there
+#   valgrind_runs                       true when Valgrind is there and knows the instructions of this
+#                                       build (-march=native may take newer ones)
 #   counts_lines                        true when the shim is that of the coverage build, which at exit
 #                                       allocates, opens files and says which it cannot write
 
@@ -35,6 +37,11 @@ arenashim=$(realpath "${ARENASHIM:-./arenashim}") status=0 out='' err=''
 
 have() {
     command -v "$1" >/dev/null 2>&1
+}
+
+valgrind_runs() {
+    have "${VALGRIND:-valgrind}" && LD_PRELOAD=$shim "${VALGRIND:-valgrind}" -q \
+        --soname-synonyms=somalloc=nouserintercepts true >/dev/null 2>&1
 }
 
 counts_lines() {
