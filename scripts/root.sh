@@ -74,6 +74,7 @@ in_root() {
     # shellcheck disable=SC2016 # expanded by sh
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
         DEBIAN_FRONTEND=noninteractive unshare --mount --pid --fork --kill-child sh -ec '
+            mount --bind "$0" "$0" # unshare --mount-proc wants a mount point at /
             mount -t proc proc "$0/proc"
             mount -t sysfs -o ro sys "$0/sys"
             mount -t tmpfs shm "$0/dev/shm"
