@@ -15,6 +15,8 @@ export KEEPS_DIR=$tmp/files
 mkdir -p "$KEEPS_DIR/tree"
 seq -f 'line %.0f' 300 >"$KEEPS_DIR/lines"
 touch "$KEEPS_DIR/tree/"{two,three,four}
+# A locale that every system has, by another name.
+ln -s /usr/lib/locale/C.[Uu]* "$KEEPS_DIR/de_DE.UTF-8"
 # An OpenMP thread that spins is a thread that the others wait for.
 export OMP_WAIT_POLICY=passive OMP_DYNAMIC=false
 ulimit -c 0
