@@ -73,4 +73,4 @@ bench_packages=(libjemalloc-dev libmimalloc-dev libgoogle-perftools-dev libapr1-
 test_packages=(clang clang-format libclang-rt-dev lld mold musl-tools shellcheck mandoc strace gdb
     heaptrack sqlite3 git xz-utils redis-server redis-tools 'libpython3.*-testsuite' golang-go ocaml-nox
     qemu-user openmpi-bin libopenmpi-dev libucx-dev python3-junitparser chromium cmake
-    cargo gfortran rustc)
+    cargo gfortran rustc llvm openssl libcap2-bin)
