@@ -17,6 +17,8 @@ cd "$tmp" || exit 99
 # job RANKS [ARGUMENT...] COMMAND...: capture of mpirun, which may run as root, with more ranks than
 # cores
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+# All ranks are here, whatever the routes of the other interfaces.
+export OMPI_MCA_btl_tcp_if_include=lo
 job() {
     capture mpirun --oversubscribe -np "$@"
 }
@@ -54,7 +56,7 @@ exec unshare --uts bash -c 'hostname "$1" && eval "$2"' bash "$host" "$*"
 END
     chmod 755 remote
     if unshare --uts hostname first 2>/dev/null; then
-        job 4 --mca plm_rsh_agent "$tmp/remote" --host first:2,second:2 "$arenashim" run --stats=json \
+        job 4 -N 2 --mca plm_rsh_agent "$tmp/remote" --host first:2,second:2 "$arenashim" run --stats=json \
             --stats-file="$tmp/hosts/%h.%r" -- "$recall_mpi" "${queries[@]}"
         # The launcher may warn of its own children.
         is 'two hosts share a folder' "$status:$out:$(grep '^arenashim: ' err):$(cd hosts && echo *)" \
