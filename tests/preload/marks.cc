@@ -172,7 +172,7 @@ void in_template()
 {
     ARENA_SCOPE("template") {
         draw();
-        last = static_cast<item *>(::operator new(sizeof(T)));
+        last = static_cast<item *>(::operator new(sizeof(item) + sizeof(T)));
     }
 }
 
