@@ -90,8 +90,8 @@ need defines -DPROGRAM own_malloc.c
 preload "$shim" "$tmp/defines"
 bypassed 'the program defines malloc' \
     "not in the path: malloc is that of $tmp/defines; .*does not define malloc" '7:1 own calls'
-for allocator in jemalloc.so.2 mimalloc.so.2 tcmalloc_minimal.so.4; do
-    library=$(ldconfig -p 2>/dev/null | awk -v name="lib$allocator" '$1 == name { print $NF; exit }')
+for allocator in jemalloc.so mimalloc.so tcmalloc_minimal.so; do
+    library=$(ldconfig -p 2>/dev/null | awk -v name="lib$allocator." 'index($1, name) == 1 { print $NF; exit }')
     if [ -z "$library" ]; then
         skip "behind lib$allocator" "lib$allocator is not installed"
         continue

@@ -11,10 +11,10 @@ capture "${cxx%% *}" -std=c++17 -O2 -w -I"$source_dir/include" -I"$here" -pthrea
     -x c++ "$here/stack.c" -ldl
 is 'stack.c compiles as C++' "$status:$err" 0:
 
-for allocator in jemalloc.so.2 mimalloc.so.2 tcmalloc_minimal.so.4; do
+for allocator in jemalloc.so mimalloc.so tcmalloc_minimal.so; do
     name=${allocator%%.*}
     name=${name%_*}
-    library=$(ldconfig -p 2>/dev/null | awk -v name="lib$allocator" '$1 == name { print $NF; exit }')
+    library=$(ldconfig -p 2>/dev/null | awk -v name="lib$allocator." 'index($1, name) == 1 { print $NF; exit }')
     if [ -z "$library" ]; then
         skip "in front of $name" "lib$allocator is not installed"
         continue
