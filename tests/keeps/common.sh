@@ -24,8 +24,7 @@ ulimit -c 0
 programs=(stdio text system loader cxx)
 need stdio -O2 stdio.c
 need text -O2 text.c
-# tempnam is among the functions that the linker warns of.
-need system -O2 -Wl,--no-warnings system.c
+need system -O2 system.c
 need files/libkept.so -O2 -DLIBRARY -fPIC -shared loader.c
 need loader -O2 loader.c
 need cxx -O2 -std=c++17 cxx.cc
