@@ -6,8 +6,7 @@
 #   is_emulated ARCH                  whether programs of ARCH run by an emulator here
 #
 # There gcc and g++ are this system's cross compilers, which lie in /opt/host (cross_cc): an emulated one
-# takes ten times as long. EMULATOR=FILE names another emulator than Debian's; before QEMU 8.1 it goes on with
-# old code when code changes, which functions that are wrapped after they have run show.
+# takes ten times as long. EMULATOR=FILE names another emulator than the one that start_emulator gets.
 #
 # Nothing stays mounted: rm -rf --one-file-system DIRECTORY takes a root away.
 
@@ -19,31 +18,74 @@ is_emulated() {
 cross_cc=/opt/host/bin/aarch64-linux-gnu-gcc
 # shellcheck disable=SC2034
 cross_cxx=/opt/host/bin/aarch64-linux-gnu-g++
+# A folder of tools that are this system's, too, for what is not under test.
+# shellcheck disable=SC2034
+host_tools=/opt/tools host_bash=/opt/host/bin/bash
 
-# The kernel starts the emulator, which it opens once, here.
+# get_emulator DIRECTORY: puts QEMU 10 of Debian trixie there, which is a static program, and says where it is;
+# this system's packages and lists of packages stay as they are. Before 8.1 QEMU goes on with old code when code
+# changes, which functions that are wrapped after they have run show.
+get_emulator() {
+    local apt=(apt-get -qq -o Dir::Etc::SourceList="$1/sources.list" -o Dir::Etc::SourceParts=/dev/null
+        -o Dir::State::Lists="$1/lists" -o Dir::Cache="$1/cache" -o APT::Sandbox::User=root)
+    mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
+    printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s trixie main\n' "$(mirror)" \
+        >"$1/sources.list"
+    (
+        cd "$1"
+        "${apt[@]}" update && "${apt[@]}" download qemu-user && dpkg -x qemu-user_*.deb .
+    ) >&2 || {
+        printf '%s: no emulator: qemu-user of trixie could not be had; EMULATOR=FILE names another\n' "$0" >&2
+        return 1
+    }
+    printf '%s\n' "$1/usr/bin/qemu-aarch64"
+}
+
+# The kernel starts the emulator, which it opens once, here (F), until the system ends.
 start_emulator() {
-    local formats=/proc/sys/fs/binfmt_misc
-    need_packages qemu-user-static gcc-aarch64-linux-gnu g++-aarch64-linux-gnu
+    local formats=/proc/sys/fs/binfmt_misc name=arenashim-aarch64 emulator directory
+    local magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
+    local mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+    need_packages gcc-aarch64-linux-gnu g++-aarch64-linux-gnu debian-archive-keyring
     [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats
-    [ -e $formats/qemu-aarch64 ] ||
-        sed "s,:/[^:]*:,:$(realpath "${EMULATOR:-/usr/bin/qemu-aarch64-static}"):," \
-            /usr/lib/binfmt.d/qemu-aarch64.conf >$formats/register
+    if [ -e $formats/$name ]; then
+        [ -n "${EMULATOR-}" ] || return 0
+        echo -1 >$formats/$name
+    fi
+    directory=$(mktemp -d)
+    emulator=${EMULATOR:-$(get_emulator "$directory")}
+    printf ':%s:M::%s:%s:%s:OPF' $name "$magic" "$mask" "$(realpath "$emulator")" >$formats/register
+    rm -rf "$directory"
 }
 
 # Where this system's programs look for theirs in another root; and what hides an emulator's thread.
 link_host() {
+    local tool machine
     mkdir -p "$1/opt/host"
     ln -sfn opt/host/lib64 "$1/lib64"
     ln -sfn /opt/host/lib/x86_64-linux-gnu "$1/usr/lib/x86_64-linux-gnu"
     ln -sfn /opt/host/aarch64-linux-gnu "$1/usr/aarch64-linux-gnu"
+    mkdir -p "$1/$host_tools"
+    for tool in awk:mawk cat chmod cmp cp cut diff expr grep head jq ls make md5sum mkdir mktemp mv rm sed sort \
+        tail timeout touch tr uniq wc; do
+        ln -sfn "/opt/host/bin/${tool#*:}" "$1/$host_tools/${tool%:*}"
+    done
     # The compilers are programs of this system, which read this file, too.
-    local machine
     for machine in aarch64 x86_64; do
         mkdir -p "$1/opt/lib/$machine-linux-gnu"
         $machine-linux-gnu-gcc -O2 -shared -fPIC -o "$1/opt/lib/$machine-linux-gnu/emulated.so" scripts/emulated.c
     done
     # shellcheck disable=SC2016 # expanded by the dynamic linker
     echo '/opt/$LIB/emulated.so' >"$1/etc/ld.so.preload"
+}
+
+# This system's mirror of Debian.
+mirror() {
+    # shellcheck disable=SC2016 # expanded by apt-get
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1 | grep . || {
+        printf '%s: no mirror of Debian\n' "$0" >&2
+        return 1
+    }
 }
 
 make_root() {
@@ -53,10 +95,8 @@ make_root() {
         exit 1
     fi
     ! is_emulated "$arch" || start_emulator
-    # shellcheck disable=SC2016 # expanded by apt-get
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' |
-        head -n 1)
-    if ! debootstrap --variant=minbase --arch="$arch" "$suite" "$root" "${mirror:?no mirror of Debian}" \
+    mirror=$(mirror)
+    if ! debootstrap --variant=minbase --arch="$arch" "$suite" "$root" "$mirror" \
         >"$root.log" 2>&1; then
         tail -n 5 "$root.log" >&2
         printf '%s: debootstrap could not make a root of %s for %s\n' "$0" "$suite" "$arch" >&2

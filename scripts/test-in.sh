@@ -40,12 +40,18 @@ done
 
 # shellcheck disable=SC2016 # expanded inside
 packages='"${build_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}"'
+bash=bash make=make prepare=
 if is_emulated "$arch"; then
     # shellcheck disable=SC2016
-    packages='"${build_packages[@]}" binutils jq procps'
+    packages='$(printf "%s\\n" "${build_packages[@]}" | grep -vx valgrind) binutils jq procps sqlite3 python3 "libpython3*.1?" xz-utils'
     configure+=("CC=$cross_cc --sysroot=/" "CXX=$cross_cxx --sysroot=/")
     # Nothing else may lie near below the first thread's stack, as with a kernel.
     variables+=(EMULATED=10 QEMU_STACK_SIZE=134217728)
+    # What is not under test is not emulated.
+    bash=$host_bash make=$host_tools/make
+    # shellcheck disable=SC2016
+    prepare="export PATH=$host_tools:"'$PATH CONFIG_SHELL=$BASH && '
+    variables+=("HOST_TOOLS=$host_tools" "SH_LOG_COMPILER=$host_bash")
 fi
 
 if [ -z "${ROOT-}" ]; then
@@ -59,6 +65,8 @@ if [ ! -d "$directory/etc" ]; then
     need_packages debootstrap
     printf 'making a root of Debian %s for %s in %s\n' "$suite" "$arch" "$directory"
     make_root "$suite" "$arch" "$directory"
+elif is_emulated "$arch"; then
+    start_emulator
 fi
 
 rm -rf "$directory/source"
@@ -68,7 +76,7 @@ git ls-files -z | tar --null -T - -c | tar -x -C "$directory/source"
 # inside SCRIPT [WORD...]: bash there, in the tree
 inside() {
     # shellcheck disable=SC2016 # expanded there
-    in_root "$directory" bash -c 'cd /source && script=$1 && shift && eval "$script"' scripts/test-in.sh "$@"
+    in_root "$directory" "$bash" -c 'cd /source && script=$1 && shift && eval "$script"' scripts/test-in.sh "$@"
 }
 
 inside ". scripts/packages.sh && need_packages $packages"
@@ -82,7 +90,8 @@ if is_emulated "$arch"; then
     (cd "$directory/source" && autoreconf -i) >"$log" 2>&1
 fi
 # shellcheck disable=SC2016
-inside '{ [ -x configure ] || autoreconf -i; } && mkdir build && cd build && ../configure -q --enable-werror "$@" && make -j"$(nproc)"' \
+inside "$prepare"'{ [ -x configure ] || autoreconf -i; } && mkdir build && cd build &&
+    "$BASH" ../configure -q --enable-werror "$@" && make -j"$(nproc)"' \
     "${configure[@]}" >"$log" 2>&1 || {
     tail -n 40 "$log"
     echo '0 passed, 1 failed, 0 skipped'
@@ -90,7 +99,7 @@ inside '{ [ -x configure ] || autoreconf -i; } && mkdir build && cd build && ../
 }
 sed -n '/^configure: WARNING/p' "$log"
 # shellcheck disable=SC2016
-inside 'make -C build -j"$(nproc)" check "$@"' "${variables[@]}" >"$log" 2>&1 || true
+inside "$make"' -C build -j"$(nproc)" check "$@"' "${variables[@]}" >"$log" 2>&1 || true
 
 # What Automake prints of each test: its result, its script, and its number and name there.
 grep -E '^(FAIL|ERROR|XPASS|SKIP): ' "$log" | sort || true

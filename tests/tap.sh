@@ -10,6 +10,11 @@
 #   plan_skip REASON                  the whole script cannot run here; exits
 #   done_testing                      prints the plan; exits 1 when a test failed
 
+# HOST_TOOLS is a folder of tools for the tests themselves, which are not emulated where all else is (root.sh).
+for tap_tool in ${HOST_TOOLS:+"$HOST_TOOLS"/*}; do
+    eval "${tap_tool##*/}() { $tap_tool \"\$@\"; }"
+done
+
 tap_count=0
 tap_failed=0
 
