@@ -69,7 +69,7 @@ for test in "${tests[@]}"; do
     # A signal at each instruction: copying has more of them here.
     slow=1
     [ "$test" != tests/preload/retain.sh ] || slow=20
-    env EMULATED=$slow srcdir="$PWD" CC=musl-gcc CXX=false NM=nm VALGRIND= COVERAGE= BUILDDIR="$PWD/build/musl" \
+    env SLOWER=$slow srcdir="$PWD" CC=musl-gcc CXX=false NM=nm VALGRIND= COVERAGE= BUILDDIR="$PWD/build/musl" \
         ARENASHIM="$command" ARENASHIM_SHIM_PATH="$PWD/build/musl/.libs/libarenashim.so" \
         ARENA_LIB="$PWD/build/musl/libarena.a" \
         timeout 600 bash "$test" </dev/null 2>/dev/null | judge "$test" || true

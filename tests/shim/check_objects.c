@@ -40,8 +40,9 @@ static void same(char *address)
     int known = objects_find(address, &found);
     if (real) {
         require(known == real(address, &wanted));
-        require(found.dlfo_map_start == wanted.dlfo_map_start &&
-                found.dlfo_map_end == wanted.dlfo_map_end &&
+        /* It takes segments with a hole between them, as AArch64 has them, for themselves. */
+        require(found.dlfo_map_start <= wanted.dlfo_map_start &&
+                found.dlfo_map_end >= wanted.dlfo_map_end &&
                 found.dlfo_link_map == wanted.dlfo_link_map &&
                 found.dlfo_eh_frame == wanted.dlfo_eh_frame);
     } else {
@@ -58,10 +59,11 @@ static int look_at_object(struct dl_phdr_info *info, size_t size, void *unused)
 {
     (void)size, (void)unused;
     objects++;
-    for (size_t i = 0; info->dlpi_addr != getauxval(AT_SYSINFO_EHDR) && i < info->dlpi_phnum; i++) {
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
         char *start = (char *)(uintptr_t)(info->dlpi_addr + segment->p_vaddr);
-        if (segment->p_type != PT_LOAD || segment->p_memsz == 0)
+        if (segment->p_type != PT_LOAD || segment->p_memsz == 0 ||
+            (uintptr_t)start == getauxval(AT_SYSINFO_EHDR)) /* which is no file */
             continue;
         same(start);
         same(start + segment->p_memsz / 2);
