@@ -21,27 +21,27 @@ of() {
 
 # ---- the exact pass ---------------------------------------------------------------------------
 
-is 'activations, calls and deaths are those that the program counts' \
+by_name is 'activations, calls and deaths are those that the program counts' \
     "$(of advice_request '[.proven | .activations, .calls, .died_inside, .bytes, .surviving_activations]')" \
     "[$requests,$drawn,$inside,$bytes,$kept]"
-is 'and of the function around it, in which all die' \
+by_name is 'and of the function around it, in which all die' \
     "$(of advice_serve '[.proven | .activations, .calls, .died_inside, .surviving_activations]')" \
     "[1,$drawn,$drawn,0]"
-is 'most bytes alive at once' "$(of advice_request .proven.most_bytes)" \
+by_name is 'most bytes alive at once' "$(of advice_request .proven.most_bytes)" \
     $((20 * 100 + 190))
-is 'survivors come from the call that draws them' \
+by_name is 'survivors come from the call that draws them' \
     "$(of advice_request '.survivors | [length, .[0].calls + 0, (.[0].stack[:2] | map(.function))]')" \
     "[1,$kept,[\"advice_draw\",\"advice_request\"]]"
-is 'file and line' "$(of advice_request '[(.file | sub(".*/"; "")), .line]')" \
+by_name is 'file and line' "$(of advice_request '[(.file | sub(".*/"; "")), .line]')" \
     "[\"advice.c\",$(grep -n '^__.*advice_request' "$here/advice.c" | cut -d: -f1)]"
-is 'specs' "$(of advice_request .spec)" '"advice!advice_request"'
-is 'a function in which nothing dies is none to look at' "$(of advice_draw .spec)" ''
-is 'nor is main' "$(of main .spec)" ''
+by_name is 'specs' "$(of advice_request .spec)" '"advice!advice_request"'
+by_name is 'a function in which nothing dies is none to look at' "$(of advice_draw .spec)" ''
+by_name is 'nor is main' "$(of main .spec)" ''
 
 # ---- the sampled pass, exact for so few calls --------------------------------------------------
 
 is 'all calls were sampled' "$(jq .sampled.one_in "$tmp/json")" 1
-is 'sampled figures' "$(of advice_request '.sampled | [.calls, .died_inside, .bytes] | map(floor)')" \
+by_name is 'sampled figures' "$(of advice_request '.sampled | [.calls, .died_inside, .bytes] | map(floor)')" \
     "[$drawn,$inside,$bytes]"
 is 'folded stacks hold all bytes' \
     "$(awk '/advice_draw/ { sum += $NF } END { print sum }' "$tmp/folded")" "$bytes"
@@ -55,7 +55,7 @@ unlike 'each line is frames and a number' "$(<"$tmp/folded")" '^[^;]*$|[^0-9]$'
 
 # ---- what is said of it -----------------------------------------------------------------------
 
-like 'the table has the function' "$text" \
+by_name like 'the table has the function' "$text" \
     "^ *$requests +$drawn .* advice!advice_request \(advice\.c:[0-9]+\)$"
 is 'nothing was measured' "$(jq -r '.verdict, .recommended, ([.contenders[].rounds] | add)' "$tmp/json" | tr '\n' ' ')" \
     "$(jq -r .verdict "$tmp/json") null 0 "
@@ -71,7 +71,7 @@ if have strip; then
     entry=$(nm "$tmp/advice" | awk '$3 == "advice_request" { print "0x" $1 }')
     strip -o "$tmp/bare" "$tmp/advice"
     capture "$arenashim" advise --quiet --no-measure --json "$tmp/json" -- "$tmp/bare"
-    is 'functions of a stripped program are known by their offsets' \
+    by_name is 'functions of a stripped program are known by their offsets' \
         "$(of "+$(printf '0x%x' "$entry")" '[.spec, .proven.calls, .proven.died_inside]')" \
         "[\"bare!+$(printf '0x%x' "$entry")\",$drawn,$inside]"
 else

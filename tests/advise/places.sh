@@ -31,7 +31,7 @@ lists() {
     local spec
     spec=$("$places" function "$2" "$3" | awk '{ print $(NF - 1) }')
     capture "$arenashim" scopes --scope "$spec" -- "$2"
-    is "$1" "$(awk 'NR > 1 { print $3 }' <<<"$out")" "$(short "$3")"
+    by_name is "$1" "$(awk 'NR > 1 { print $3 }' <<<"$out")" "$(short "$3")"
 }
 
 need placed -O2 -g -fno-ipa-sra placed.c placed_other.c

@@ -212,14 +212,14 @@ field_is 'times have a ratio to the floor' \
 
 under "$hot" --verify
 routed 'blocks of hot paths are good, and a queue of them lies in the same memory again and again'
-if [ -f "$builddir/.libs/libarenashim-wrap.so" ]; then
+if wraps; then
     under ARENASHIM_SCOPES='retain:libempty.so!bench_empty_retain;retain:main!retain_pair' \
         "$builddir/bench/wrapped"
     routed 'calls that are scopes are measured'
     is 'beside plain ones' "$(awk -F'\t' '$1 ~ /_call/ { print $1, $4 }' <<<"$out" | paste -sd,)" \
         'plain_call ns,plain_call more_ns,retain_call ns,retain_call more_ns,reset_call ns,reset_call more_ns'
 else
-    skip 'calls that are scopes are measured' 'this is built without wrapping'
+    skip 'calls that are scopes are measured' 'built without functions by name'
 fi
 
 if valgrind_runs && ! counts_lines; then

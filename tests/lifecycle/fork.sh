@@ -72,7 +72,11 @@ for way in fork of_Fork raw; do
         continue
     fi
     counts ARENASHIM_END=reset $way "$own"
-    counts ARENASHIM_SCOPES='cases!drawing' $way "cases!drawing 1 1 1, $named"
+    if wraps; then
+        counts ARENASHIM_SCOPES='cases!drawing' $way "cases!drawing 1 1 1, $named"
+    else
+        skip "cases!drawing, counts_$way" 'built without functions by name'
+    fi
     counts ARENASHIM_SCOPES=process $way "process 1 0 0, $own"
 done
 # Threads that are not there any more: their words lie in stacks that are unmapped.

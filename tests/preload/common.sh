@@ -17,6 +17,8 @@
 #   have TOOL                           true when the tool is there
 #   valgrind_runs                       true when Valgrind is there and knows the instructions of this
 #                                       build (-march=native may take newer ones)
+#   wraps                               true when this build wraps functions by name
+#   by_name TEST DESCRIPTION...         the test, or skipped in a build that does not
 #   counts_lines                        true when the shim is that of the coverage build, which at exit
 #                                       allocates, opens files and says which it cannot write
 
@@ -42,6 +44,18 @@ have() {
 valgrind_runs() {
     have "${VALGRIND:-valgrind}" && LD_PRELOAD=$shim "${VALGRIND:-valgrind}" -q \
         --soname-synonyms=somalloc=nouserintercepts true >/dev/null 2>&1
+}
+
+wraps() {
+    [ -f "${shim%/*}/libarenashim-wrap.so" ] || [ -f "${shim%/*}/arenashim/libarenashim-wrap.so" ]
+}
+
+by_name() {
+    if wraps; then
+        "$@"
+    else
+        skip "$2" 'built without functions by name'
+    fi
 }
 
 counts_lines() {

@@ -40,9 +40,12 @@ exchanged 'a library without start-up files' inside bare.so keeping.so
 exchanged 'a library without start-up files, by another thread' by_thread bare.so keeping.so
 exchanged 'in the scope of a thread' thread marked.so keeping.so \
     ARENASHIM_SCOPES=thread ARENASHIM_END=reset ARENASHIM_MODULES=+marked.so
-[ "$(uname -m)" != x86_64 ] ||
+if ! wraps || [ "$(uname -m)" != x86_64 ]; then
+    skip 'a library of named functions, which is loaded again' 'built without functions by name, or not for x86-64'
+else
     exchanged 'a library of named functions, which is loaded again' named_elsewhere marked.so keeping.so \
         ARENASHIM_SCOPES='reset:marked.so!call_*'
+fi
 capture env LD_PRELOAD="$shim" ARENASHIM_STATS=json ARENASHIM_STATS_FILE="$tmp/stats" "$retaining" \
     "$tmp/unload" in_an_inner_scope "$tmp/marked.so" "$tmp/keeping.so" "$tmp/closer.so"
 is 'in an inner scope, where scopes may retain: what the second library keeps is its own' "$out" precious

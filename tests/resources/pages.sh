@@ -37,12 +37,12 @@ check 'retain: routed' test "$(stat .routed_calls)" -gt 0
 works 'retain, with a small capacity' ARENASHIM_END=retain ARENASHIM_CAPACITY=100K
 works 'process' ARENASHIM_SCOPES=process
 check 'process: routed' test "$(stat .routed_calls)" -gt 0
-if [ -e "${shim%/*}/libarenashim-wrap.so" ]; then
+if wraps; then
     works 'functions' ARENASHIM_SCOPES='draw'
     check 'functions: routed' \
         test "$(stat '.sites[] | select(.label | endswith("draw")) | .routed_calls')" -gt 0
 else
-    skip 'functions' 'this build wraps none'
+    skip 'functions' 'built without functions by name'
 fi
 works 'debug' ARENASHIM_DEBUG=poison,verify,quarantine
 check 'debug: routed' test "$(stat .routed_calls)" -gt 0

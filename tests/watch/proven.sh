@@ -6,8 +6,7 @@
 . "${srcdir:-.}/tests/preload/common.sh"
 
 tool=$(realpath "${BUILDDIR:-.}/tests/watch/record")
-[ -f "$(dirname "$shim")/libarenashim-wrap.so" ] || [ -f "$(dirname "$shim")/arenashim/libarenashim-wrap.so" ] ||
-    plan_skip 'this was configured without wrapping'
+wraps || plan_skip 'built without functions by name'
 need proven -O1 -fno-optimize-sibling-calls -fno-builtin-malloc -fno-builtin-free proven.cc
 
 # proven CASE FUNCTION...: runs the case with these proven, and leaves the record in $tmp/lines

@@ -7,10 +7,6 @@
 . "${srcdir:-.}/tests/preload/common.sh"
 
 tool=$(realpath "${BUILDDIR:-.}/tests/watch/record")
-wraps=
-for part in "$(dirname "$shim")"/{,arenashim/}libarenashim-wrap.so; do
-    [ ! -f "$part" ] || wraps=yes
-done
 work=$tmp/work
 mkdir "$work"
 cd "$work" || exit 99
@@ -58,8 +54,8 @@ same() {
         places+=("$module" "0x$address")
         specs+="${specs:+;}${module##*/}!$function"
     done
-    if [ -z "$wraps" ] || [ -z "$specs" ]; then
-        skip "$name, prove" 'this was configured without wrapping, or the functions are not exported'
+    if ! wraps || [ -z "$specs" ]; then
+        skip "$name, prove" 'built without functions by name, or these are not exported'
         return
     fi
     "$tool" make "$tmp/record" prove 5 "${program##*/}" "${places[@]}"

@@ -132,7 +132,7 @@ is 'what an exception unwinds, and the exception' \
 1 unwound 100'
 
 # Wrapped functions: neither the wrapper's frame nor the code that it jumps to.
-if [ -e "${shim%/*}/libarenashim-wrap.so" ]; then
+if wraps; then
     known() {
         grep -E '^(stack|life) .*;(two_up|by_two_up);' "$tmp/lines" | sort
     }
@@ -148,7 +148,7 @@ if [ -e "${shim%/*}/libarenashim-wrap.so" ]; then
     is 'frames of wrapped functions are what they are without' "$(known | grep -v '^life 3')" "$plain"
     like 'and they are wrapped' "$(<"$tmp/lines")" '^function 2 activations 100$'
 else
-    skip 'frames of wrapped functions' 'the part that wraps functions is not built'
+    skip 'frames of wrapped functions' 'built without functions by name'
 fi
 
 # One in 50 of 40,000: 400 samples for each 20,000 calls, and a standard error of 5%, less than this as
