@@ -109,14 +109,14 @@ ARENASHIM_FUNCTIONS_(ARENASHIM_WEAK_)
  * A static linker may settle a weak undefined function to 0 for good: all do in objects that are
  * not position independent, mold in all programs, others when they are told to. So where it is 0
  * the addresses are looked up at the first mark. dlsym itself is weak: in a static program it is
- * absent, and so is the shim. What it notes when the shim is absent is not the program's, and
+ * absent, and so is the shim. A program's own calls of it are not, for which linkers keep the
+ * library that has it. What it notes when the shim is absent is not the program's, and
  * dlerror takes it away. Threads that race here store the same values.
  */
 typedef void (*arenashim_function_)(void);
-extern arenashim_function_ arenashim_weak_dlsym(void *, const char *) __asm__("dlsym")
-    __attribute__((weak, visibility("default")));
-extern char *arenashim_weak_dlerror(void) __asm__("dlerror")
-    __attribute__((weak, visibility("default")));
+static arenashim_function_ arenashim_weak_dlsym(void *, const char *)
+    __attribute__((weakref("dlsym"), unused));
+static char *arenashim_weak_dlerror(void) __attribute__((weakref("dlerror"), unused));
 
 /*
  * Before glibc 2.34 dlsym lies in a library of its own, which the shim brings and the program need
@@ -127,8 +127,9 @@ extern char *arenashim_weak_dlerror(void) __asm__("dlerror")
 #define ARENASHIM_OPEN_(name)                                                                      \
     __extension__({                                                                                \
         __typeof__(&arenashim_weak_##name) open;                                                   \
-        __asm__(".weak " #name "\n\t{movq " #name "@GOTPCREL(%%rip), %0|mov %0, QWORD PTR " #name  \
-                "@GOTPCREL[rip]}"                                                                  \
+        __asm__(".weakref arenashim_open_" #name ", " #name "\n\t{movq arenashim_open_" #name      \
+                "@GOTPCREL(%%rip), %0|"                                                            \
+                "mov %0, QWORD PTR arenashim_open_" #name "@GOTPCREL[rip]}"                        \
                 : "=r"(open));                                                                     \
         open;                                                                                      \
     })

@@ -170,4 +170,25 @@ for program in "${programs[@]}"; do
     # shellcheck disable=SC2086
     try $program
 done
+
+# Else a linker drops the library that has it, before glibc 2.34.
+cat >"$tmp/own.c" <<'END'
+#define _GNU_SOURCE
+#include <arenashim/scope.h>
+#include <dlfcn.h>
+
+int main(void)
+{
+    ARENA_SCOPE_PAUSED
+    {
+    }
+    return dlsym(RTLD_DEFAULT, "malloc") == (void *)0;
+}
+END
+for kind in pie no-pie; do
+    need own "${object[$kind]}" "${link[$kind]}" -Wl,--as-needed "$tmp/own.c"
+    like "a program's own call of dlsym, $kind, is not weak" "$(nm -D "$tmp/own")" ' U dlsym(@|$)'
+    capture "$tmp/own"
+    is "a program's own call of dlsym, $kind, succeeds" "$status" 0
+done
 done_testing
