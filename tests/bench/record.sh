@@ -176,7 +176,7 @@ check 'until what they are made of changes' test -s "$tmp/inputs/pages.md"
 mkdir "$tmp/mine"
 capture "$bench/programs/inputs.sh" "$tmp/mine"
 is 'a directory of something else stays' "$status $(ls -d "$tmp/mine")" "1 $tmp/mine"
-if have xmllint && have readelf && ! counts_lines; then
+if have xmllint && have readelf && wraps && ! counts_lines; then
     capture "$bench/programs/named.sh" "$builddir"
     like 'the function of xmllint that handles a file is found' "$out" '^(xmllint|main)!\+0x[0-9a-f]+$'
     check 'and gives the same results as a scope' env ARENASHIM_SCOPES="retain:$out" \
@@ -184,7 +184,7 @@ if have xmllint && have readelf && ! counts_lines; then
         "$(command -v xmllint)" "$tmp/inputs/xml/0001.xml" --verify
 else
     skip 'the function of xmllint that handles a file is found' \
-        'xmllint or readelf is missing, or lines are counted'
+        'xmllint or readelf is missing, built without functions by name, or lines are counted'
 fi
 
 # ---- the real thing ---------------------------------------------------------------------------
