@@ -128,7 +128,7 @@ for case in becomes becomes_by_list fails_to_become; do
 done
 capture "$arenashim" run --budget=budget.json -- sh -c 'yes | head -n 1; exec ./budget 9'
 is '... nor is one that a signal ends before it has had a scope' "$status:$err" 0:
-if unshare -pf true 2>/dev/null; then
+if unshare -pf --mount-proc true 2>/dev/null; then
     gate "$(in_all '"scopes": 9')" 1 status 0
     capture "$arenashim" run --budget=budget.json -- bash -c \
         'for i in 1 2 3 4; do unshare -pf ./budget 2 & unshare -pf --mount-proc ./budget 1 & done; wait'
