@@ -24,7 +24,7 @@ ulimit -c 0
 programs=(stdio text system loader cxx)
 need stdio -O2 stdio.c
 need text -O2 text.c
-need system -O2 system.c
+need system -O2 system.c -lanl
 need files/libkept.so -O2 -DLIBRARY -fPIC -shared loader.c
 need loader -O2 loader.c
 need cxx -O2 -std=c++17 cxx.cc

@@ -8,7 +8,7 @@
 have gfortran || plan_skip 'no gfortran'
 
 capture env -C "$tmp" gfortran -std=f2018 -Wall -Wextra -O2 -fopenmp -o "$tmp/fortran" \
-    "$source_dir/bindings/fortran/arenashim.f90" "$here/fortran.f90"
+    "$source_dir/bindings/fortran/arenashim.f90" "$here/fortran.f90" -ldl
 is 'it compiles' "$status" 0
 [ "$status" -eq 0 ] || done_testing
 
