@@ -110,8 +110,10 @@ ARENASHIM_FUNCTIONS_(ARENASHIM_WEAK_)
  * not position independent, mold in all programs, others when they are told to. So where it is 0
  * the addresses are looked up at the first mark. dlsym itself is weak: in a static program it is
  * absent, and so is the shim. A program's own calls of it are not, for which linkers keep the
- * library that has it. What it notes when the shim is absent is not the program's, and
- * dlerror takes it away. Threads that race here store the same values.
+ * library that has it. What it notes when the shim is absent is not the program's: glibc takes it
+ * away for what is found, and dlerror elsewhere. (In glibc before 2.34 dlerror crashes where there
+ * is something to take away and the program's free or realloc calls dlsym.) Threads that race here
+ * store the same values.
  */
 typedef void (*arenashim_function_)(void);
 static arenashim_function_ arenashim_weak_dlsym(void *, const char *)
@@ -155,7 +157,8 @@ arenashim_look_up_(struct arenashim_functions_ *found)
                      __ATOMIC_RELAXED);
         ARENASHIM_FUNCTIONS_(ARENASHIM_LOOK_UP_)
 #undef ARENASHIM_LOOK_UP_
-    } else if (forget) {
+    } else if (look_up && forget) {
+        (void)look_up((void *)0, "dlsym");
         forget();
     }
     __atomic_store_n(&found->looked_up, 1, __ATOMIC_RELEASE);
