@@ -18,6 +18,7 @@
 
 #include "base/compiler.h"
 #include "base/numbers.h"
+#include "base/track.h"
 
 /* Further ones are not found. */
 #define OBJECTS_MAX 2048
@@ -117,8 +118,10 @@ static int take(struct dl_phdr_info *info, size_t size, void *unused)
         next->last = NULL;
         next->adds = info->dlpi_adds;
         next->subs = info->dlpi_subs;
-        if (dl_iterate_phdr(add, next) == 0)
+        if (dl_iterate_phdr(add, next) == 0) {
+            track_trust(&next->last->l_next, sizeof next->last->l_next); /* the loader writes it */
             __atomic_store_n(&version, version + 1, __ATOMIC_RELEASE);
+        }
     }
     signal_fence();
     taking = 0;
