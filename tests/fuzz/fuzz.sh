@@ -17,9 +17,10 @@ include=$(pkg-config --cflags check 2>/dev/null) ||
 # The core: for libFuzzer its sources, which it counts branches of, else as it is built.
 core=("$source_dir"/src/{base,settings,memory,next,thread,route,engine,scope,report}/*.c
     "$source_dir"/src/process/{start,life,marks}.c "$source_dir"/src/arena/*.c)
-# Of the files that look object files up configure has chosen one.
+# Of the files that look object files up configure has chosen some.
 mapfile -t core < <(printf '%s\n' "${core[@]}" | grep -v '/next/objects_'
-    ar t "${kept}/src/.libs/libcore.a" | sed -n "s,.*-\(objects_[a-z]*\)\.o,$source_dir/src/next/\1.c,p")
+    ar t "${kept}/src/.libs/libcore.a" | sed -n "s,.*-\(objects_[a-z]*\)\.o,$source_dir/src/next/\1.c,p
+        s,.*-\(find_object\)\.o,$source_dir/src/process/\1.c,p")
 # What configure has found: -DHAVE_...=1 in the Makefile.
 mapfile -t found < <(sed -n 's/^DEFS = //p' "$kept/Makefile" | grep -o -- '-DHAVE_[A-Z_0-9]*=[01]')
 built_core=("$kept/src/.libs/libcore.a" "$ARENA_LIB")

@@ -13,6 +13,10 @@ for tool in redis-server redis-cli redis-benchmark; do
 done
 requests=${REDIS_REQUESTS:-$([ -n "${PROGRAMS_LONG-}" ] && echo 20000 || echo 1000)}
 limit=300
+# What version 6 allows anyway, or does not know.
+newer=()
+[[ $(redis-server --version) =~ v=[1-6]\. ]] ||
+    newer=(--enable-debug-command local --lazyfree-lazy-user-flush yes)
 socket=$tmp/socket
 server=0
 
@@ -43,8 +47,8 @@ cli() {
 start() {
     mkdir -p "$1"
     with server redis-server --port 0 --unixsocket "$socket" --dir "$1" --save '' \
-        --enable-debug-command local --loglevel warning --io-threads 2 --proto-max-bulk-len 8mb \
-        --lazyfree-lazy-user-flush yes --slowlog-log-slower-than -1 --aof-use-rdb-preamble no \
+        "${newer[@]}" --loglevel warning --io-threads 2 --proto-max-bulk-len 8mb \
+        --slowlog-log-slower-than -1 --aof-use-rdb-preamble no \
         >"$tmp/server.log" 2>&1 </dev/null &
     server=$!
     local try
