@@ -8,7 +8,9 @@ limit=120
 bench=$source_dir/bench
 builddir=$(realpath "${BUILDDIR:-.}")
 kernels=$builddir/bench/kernels
-small=$((8192 + ${EMULATED:+8192} + 0)) # an emulator has memory of its own
+# An emulator has memory of its own.
+# shellcheck disable=SC2034 # read by holds
+small=${EMULATED:+16384} small=${small:-8192}
 
 # figure CASE SIZE METRIC: from the samples in $out
 figure() {
