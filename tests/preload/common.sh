@@ -42,8 +42,11 @@ have() {
 }
 
 valgrind_runs() {
-    have "${VALGRIND:-valgrind}" && LD_PRELOAD=$shim "${VALGRIND:-valgrind}" -q \
-        --soname-synonyms=somalloc=nouserintercepts true >/dev/null 2>&1
+    local ended=0
+    have "${VALGRIND:-valgrind}" || return
+    LD_PRELOAD=$shim "${VALGRIND:-valgrind}" -q --soname-synonyms=somalloc=nouserintercepts true \
+        >/dev/null 2>&1 || ended=$?
+    [ "$ended" -ne 132 ] # SIGILL
 }
 
 wraps() {

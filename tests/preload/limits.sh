@@ -126,6 +126,8 @@ fi
 # An emulator that keeps tables of its own for all that is mapped: a reservation would take it gigabytes.
 if [ "$(uname -m)" != x86_64 ] || ! have qemu-x86_64; then
     skip 'in an emulator' 'qemu-x86_64 is not installed'
+elif capture qemu-x86_64 -E LD_PRELOAD="$shim" /bin/true && [ "$status" -eq 132 ]; then
+    skip 'in an emulator' 'it does not know the instructions of this build'
 else
     rm -f "$tmp/stats"
     # shellcheck disable=SC2016
