@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# Roots of Debian systems, made by debootstrap from this system's mirror; to be sourced. Needs root.
+# Roots of Debian systems, made by debootstrap from this system's mirror; to be sourced.
 #
+#   need_root                         stops the script with a clear message unless it runs as root
 #   make_root SUITE ARCH DIRECTORY    a minimal system in DIRECTORY, which is new
 #   in_root DIRECTORY COMMAND...      runs COMMAND in it, as root; what it leaves running ends with it
 #   is_emulated ARCH                  whether programs of ARCH run by an emulator here
@@ -88,12 +89,17 @@ mirror() {
     }
 }
 
+need_root() {
+    [ "$(id -u)" -eq 0 ] && return
+    printf '%s: only root can make the root of another system and work there\n' "$0" >&2
+    exit 1
+}
+
+# Made beside it first, so that what an interruption leaves is not taken for a root.
 make_root() {
-    local suite=$1 arch=$2 root=$3 mirror
-    if [ "$(id -u)" -ne 0 ]; then
-        printf '%s: root is needed to make a root of %s\n' "$0" "$suite" >&2
-        exit 1
-    fi
+    local suite=$1 arch=$2 root=$3.part mirror
+    need_root
+    rm -rf --one-file-system "$root"
     ! is_emulated "$arch" || start_emulator
     mirror=$(mirror)
     if ! debootstrap --variant=minbase --arch="$arch" "$suite" "$root" "$mirror" \
@@ -107,6 +113,7 @@ make_root() {
     # No daemon is started by its installation.
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
     chmod 755 "$root/usr/sbin/policy-rc.d"
+    mv -T "$root" "$3"
 }
 
 # The mounts are those of a namespace that ends with the command.

@@ -22,6 +22,7 @@ if [[ ! ${1-} =~ ^[a-z]+$ || ! ${2-any} =~ ^[a-z0-9]+$ ]]; then
     echo 'usage: scripts/test-in.sh SUITE [ARCH [VARIABLE=VALUE...]], for instance: scripts/test-in.sh trixie' >&2
     exit 2
 fi
+need_root
 suite=$1
 arch=${2:-$(dpkg --print-architecture)}
 shift $(($# < 2 ? $# : 2))
