@@ -25,9 +25,9 @@ is 'a program that a signal ends: so does the command' "$status" 137
 one_line 'and says that there is no report' "there is no report: no process of 'sh' has left statistics"
 check 'and leaves no page' test ! -e page.html
 
-# passed_on SIGNAL: what is sent to the command comes to the program
+# passed_on SIGNAL: what is sent to the command comes to the program. Under nohup it would be ignored.
 passed_on() {
-    "$arenashim" run --shim="$shim" --report=page.html -- \
+    env --default-signal="$1" "$arenashim" run --shim="$shim" --report=page.html -- \
         sh -c 'trap "echo got; exit 3" '"$1"'; : >ready; while :; do sleep 0.1; done' >"$tmp/passed" &
     local command=$!
     until [ -e ready ]; do sleep 0.05; done
