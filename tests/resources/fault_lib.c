@@ -221,6 +221,18 @@ int stat(const char *name, struct stat *status)
     return HITS(stat) ? fail(EIO) : REAL(stat)(name, status);
 }
 
+#ifdef _STAT_VER /* before glibc 2.33 the two are calls of these */
+int __fxstat(int version, int file, struct stat *status)
+{
+    return HITS(fstat) ? fail(EIO) : REAL(__fxstat)(version, file, status);
+}
+
+int __xstat(int version, const char *name, struct stat *status)
+{
+    return HITS(stat) ? fail(EIO) : REAL(__xstat)(version, name, status);
+}
+#endif
+
 int statx(int directory, const char *name, int flags, unsigned wanted, struct statx *status)
 {
     if (HITS(statx))
