@@ -5,7 +5,10 @@
 # shellcheck source=/dev/null
 . "${srcdir:-.}/tests/preload/common.sh"
 
-build cases -std=c++20 -O2 -fno-builtin coroutines.cc || plan_skip "$cxx knows no coroutines"
+# GCC 10 has them behind an option.
+flags=(-std=c++20 -fno-builtin)
+build cases "${flags[@]}" -O2 coroutines.cc || flags+=(-fcoroutines)
+build cases "${flags[@]}" -O2 coroutines.cc || plan_skip "$cxx knows no coroutines"
 
 under "$tmp/cases" ends_before
 routed 'scopes that end before the coroutine waits'
@@ -27,7 +30,7 @@ stat_is '... is not seen' '"\(.misuses) \(.left_open)"' '0 0'
 under ARENASHIM_DEBUG=poison "$tmp/cases" held
 one_line '... but for ARENASHIM_DEBUG' 'a scope was held while its coroutine waited'
 stat_is '... which counts it' '"\(.misuses) \(.left_open)"' '1 0'
-need slow -std=c++20 -O0 -fno-builtin coroutines.cc
+need slow "${flags[@]}" -O0 coroutines.cc
 for program in cases slow; do
     under ARENASHIM_DEBUG=poison "$tmp/$program" ends_before
     routed "scopes that end before the coroutine waits are right, $program"

@@ -66,7 +66,8 @@ refused to_another_thread 1 1 'arena_scope_end with a token of another thread'
 
 # ---- C++ ---------------------------------------------------------------------------------------
 
-if build cxx -O2 -std=c++20 control.cc; then
+# GCC 10 has coroutines behind an option.
+if build cxx -O2 -std=c++20 control.cc || build cxx -O2 -std=c++20 -fcoroutines control.cc; then
     for name in exceptions exception_in_another_thread coroutines_that_nest; do
         under "$tmp/cxx" "$name"
         routed "$name"
