@@ -1,6 +1,6 @@
 ! Marks of scopes for Fortran programs that may run under libarenashim.so (arenashim/scope.h). What
 ! the thread allocates in a scope, by ALLOCATE, by assignment, or for automatic arrays, comes from its
-! arena. There is nothing to link, and without the shim a mark does nothing.
+! arena. There is nothing to link (before glibc 2.34 -ldl), and without the shim a mark does nothing.
 !
 !     use arenashim
 !     type(arena_site), save :: site = arena_site('step')
