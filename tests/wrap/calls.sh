@@ -33,12 +33,17 @@ ends() {
 # ---- arguments and results ---------------------------------------------------------------------
 
 classes() {
-    local name=$1 kind
+    local name=$1 kind padding
     shift
-    if ! build classes "$@" classes.c; then
-        skip "$name" 'the compiler does not take it'
-        return
-    fi
+    # Bytes that look like a branch to a function, as part of an address perhaps, forbid to wrap it.
+    for padding in 16 32 64; do
+        if ! build classes "-DPADDING=$padding" "$@" classes.c; then
+            skip "$name" 'the compiler does not take it'
+            return
+        fi
+        named 'main!w_*' "$tmp/classes"
+        [[ $err = *'a branch goes to its first bytes'* ]] || break
+    done
     for kind in retain reset; do
         export CLASSES_RESET=
         [ $kind = reset ] || unset CLASSES_RESET

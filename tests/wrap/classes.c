@@ -12,6 +12,10 @@
 
 #include "expect.h"
 
+#define WORDS_(number) #number
+#define WORDS(number) WORDS_(number)
+__asm__(".text\n\t.skip " WORDS(PADDING)); /* what lies behind has other addresses */
+
 #define WRAPPED __attribute__((noinline))
 #define ROUNDS 50
 
