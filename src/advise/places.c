@@ -355,18 +355,20 @@ bool places_is_start(const char *module, uint64_t offset)
 
 bool places_is_called(const char *module, uint64_t offset)
 {
-    enum { RETURN_ADDRESS = sizeof(uint64_t) };
     const struct object *object = open_object(module);
     Dwarf_Addr bias;
     Dwarf_CFI *table = object->module ? dwfl_module_eh_cfi(object->module, &bias) : NULL;
     Dwarf_Frame *frame;
     Dwarf_Op *operations;
-    size_t count = 0;
+    size_t count = 0, return_address = 0;
+#ifndef __aarch64__ /* it is in a register there */
+    return_address = sizeof(uint64_t);
+#endif
     if (!table || dwarf_cfi_addrframe(table, offset + object->bias - bias, &frame) != 0)
         return true;
-    /* Of a function that was called the return address alone is on the stack. */
+    /* Of a function that was called the return address alone is on the stack, if that. */
     bool called = dwarf_frame_cfa(frame, &operations, &count) == 0 && count == 1 &&
-                  operations->atom == DW_OP_bregx && operations->number2 == RETURN_ADDRESS;
+                  operations->atom == DW_OP_bregx && operations->number2 == return_address;
     free(frame);
     return called;
 }
