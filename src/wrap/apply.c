@@ -11,6 +11,7 @@
 #include "wrap/match.h"
 #include "wrap/names.h"
 #include "wrap/patch.h"
+#include "wrap/symbols.h"
 #include "wrap/thunk.h"
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -165,6 +166,7 @@ static const char *wrap_by_entry(const struct apply_job *job, const struct objec
         .text_start = text,
         .text_end = text + segment->p_memsz,
     };
+    symbols_code(object, symbol->address, &function.code_start, &function.code_end);
     struct patch patch;
     const char *reason = patch_plan(&function, &patch);
     if (!reason && !job->outcomes)

@@ -146,7 +146,9 @@ void branches_forget(void)
 static const char *in_segment(const struct patch_function *function, uintptr_t entry, uintptr_t end)
 {
     int saved = errno;
-    bool done = see_segment(function->text_start, function->text_end);
+    bool known = function->code_end != 0;
+    bool done = see_segment(known ? function->code_start : function->text_start,
+                            known ? function->code_end : function->text_end);
     errno = saved;
     if (!done)
         return "there is no memory to look for branches to it";

@@ -14,6 +14,8 @@ struct patch_function {
                              other function may start in them, but for another name of this one */
     uintptr_t text_start; /* the readable, executable segment that holds it: nothing is read */
     uintptr_t text_end;   /* outside, but all of it may be */
+    uintptr_t code_start; /* what of it is known to hold its code: names and strings look like */
+    uintptr_t code_end;   /* branches, too. 0: that is not known */
 };
 
 /* Where its code ends, as far as is known. */

@@ -203,14 +203,21 @@ struct unwind_entry {
     uint32_t size;
 };
 
-bool symbols_unwind(const struct object *object, uintptr_t address, uintptr_t *start, size_t *size)
+static const struct unwind_header *unwind_header(const struct object *object)
 {
     const struct unwind_header *header = NULL;
     for (size_t i = 0; i < object->header_count; i++)
         if (object->headers[i].p_type == PT_GNU_EH_FRAME)
             header = (const struct unwind_header *)(object->base + object->headers[i].p_vaddr);
-    if (!header || header->version != 1 || header->frame_encoding != PCREL_SDATA4 ||
-        header->count_encoding != UDATA4 || header->table_encoding != DATAREL_SDATA4)
+    bool is_known = header && header->version == 1 && header->frame_encoding == PCREL_SDATA4 &&
+                    header->count_encoding == UDATA4 && header->table_encoding == DATAREL_SDATA4;
+    return is_known ? header : NULL;
+}
+
+bool symbols_unwind(const struct object *object, uintptr_t address, uintptr_t *start, size_t *size)
+{
+    const struct unwind_header *header = unwind_header(object);
+    if (!header)
         return false;
     uintptr_t origin = (uintptr_t)header;
     size_t low = 0, high = header->count;
@@ -231,4 +238,22 @@ bool symbols_unwind(const struct object *object, uintptr_t address, uintptr_t *s
     if ((uintptr_t)&entry->function + (uintptr_t)(intptr_t)entry->function == *start)
         *size = entry->size;
     return *size == 0 || address - *start < *size;
+}
+
+void symbols_code(const struct object *object, uintptr_t function, uintptr_t *start, uintptr_t *end)
+{
+    const struct unwind_header *header = unwind_header(object);
+    const ElfW(Phdr) *segment = object_segment(object, function);
+    uintptr_t last;
+    size_t size = 0;
+    if (!header || !symbols_unwind(object, function, &last, &size))
+        return;
+    *start = object->base + segment->p_vaddr;
+    uintptr_t first = (uintptr_t)header + (uintptr_t)(intptr_t)header->table[0].function;
+    if (first > *start)
+        *start = first;
+    *end = object->base + segment->p_vaddr + segment->p_memsz;
+    symbols_unwind(object, *end - 1, &last, &size);
+    if (size > 0)
+        *end = last + size;
 }

@@ -44,4 +44,9 @@ size_t symbols_dynamic_count(const struct object *object);
  * begins and its size (0 when the table's entry cannot be read). */
 bool symbols_unwind(const struct object *object, uintptr_t address, uintptr_t *start, size_t *size);
 
+/* What the unwind table knows as code of the segment that holds the function, when it knows that.
+ */
+void symbols_code(const struct object *object, uintptr_t function, uintptr_t *start,
+                  uintptr_t *end);
+
 #endif

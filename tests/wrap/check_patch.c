@@ -62,8 +62,12 @@ static const struct {
 
 static struct patch_function function_of(const char *start, const char *end)
 {
-    return (struct patch_function){(uintptr_t)start, (size_t)(end - start),
-                                   (uintptr_t)__executable_start, (uintptr_t)etext};
+    return (struct patch_function){(uintptr_t)start,
+                                   (size_t)(end - start),
+                                   (uintptr_t)__executable_start,
+                                   (uintptr_t)etext,
+                                   0,
+                                   0};
 }
 
 static const char *plan(const char *start, const char *end, struct patch *patch)
@@ -178,8 +182,8 @@ START_TEST(nothing_is_read_behind_the_segment)
             memcpy(text + 4092, "\xe8\x0f\x1f\x48", 4);
         }
         struct patch patch;
-        struct patch_function function = {(uintptr_t)start, 0, (uintptr_t)text,
-                                          (uintptr_t)text + 4096};
+        struct patch_function function = {(uintptr_t)start,       0, (uintptr_t)text,
+                                          (uintptr_t)text + 4096, 0, 0};
         patch_planned();
         /* Two instructions make up the bytes that are overwritten. */
         ck_assert((patch_plan(&function, &patch) == NULL) == (kept >= whole - 1));
@@ -200,8 +204,8 @@ START_TEST(long_branches_are_found_wherever_they_lie)
     unsigned char *text = page_of_traps(TEXT);
     unsigned char *start = text + 1024;
     memcpy(start, code, SIZE);
-    struct patch_function function = {(uintptr_t)start, SIZE, (uintptr_t)text,
-                                      (uintptr_t)text + TEXT};
+    struct patch_function function = {(uintptr_t)start,       SIZE, (uintptr_t)text,
+                                      (uintptr_t)text + TEXT, 0,    0};
     for (size_t at = 0; at + 5 <= TEXT; at++) {
         if (at + 200 > 1024 && at < 1024 + 200)
             continue;
@@ -230,8 +234,8 @@ START_TEST(each_segment_is_looked_through)
         if (branches) /* jmp to the second instruction */
             memcpy(text + 1000, "\xe9\x15\xfc\xff\xff", 5);
         struct patch patch;
-        struct patch_function function = {(uintptr_t)text, sizeof code, (uintptr_t)text,
-                                          (uintptr_t)text + 4096};
+        struct patch_function function = {(uintptr_t)text,        sizeof code, (uintptr_t)text,
+                                          (uintptr_t)text + 4096, 0,           0};
         ck_assert((patch_plan(&function, &patch) != NULL) == branches);
     }
 }
@@ -335,8 +339,12 @@ static void patch_text(char *text, size_t count, struct named_function *named)
 {
     for (size_t i = 0; i < count; i++) {
         struct patch patch;
-        struct patch_function function = {(uintptr_t)text + i * STRIDE, (size_t)(spare_end - spare),
-                                          (uintptr_t)text, (uintptr_t)text + count * STRIDE};
+        struct patch_function function = {(uintptr_t)text + i * STRIDE,
+                                          (size_t)(spare_end - spare),
+                                          (uintptr_t)text,
+                                          (uintptr_t)text + count * STRIDE,
+                                          0,
+                                          0};
         ck_assert_ptr_null(patch_plan(&function, &patch));
         ck_assert_ptr_null(apply(&patch, &named[i]));
     }
@@ -394,8 +402,8 @@ START_TEST(without_memory_near_it_a_function_stays)
     char *text = make_text((uintptr_t)0x200000000000, 1);
     struct patch patch;
     struct named_function named = {.target = 1};
-    struct patch_function function = {(uintptr_t)text, 0, (uintptr_t)text,
-                                      (uintptr_t)text + STRIDE};
+    struct patch_function function = {(uintptr_t)text,          0, (uintptr_t)text,
+                                      (uintptr_t)text + STRIDE, 0, 0};
     ck_assert_ptr_null(patch_plan(&function, &patch));
     struct rlimit all, none;
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &all), 0);

@@ -123,8 +123,9 @@ static void check_file(void)
 
     for (size_t i = 0; i < library.count; i++) {
         const struct library_function *known = &library.functions[i];
-        struct patch_function function = {base + known->start, known->size,
-                                          base + known->text_start, base + known->text_end};
+        struct patch_function function = {
+            base + known->start,    known->size, base + known->text_start,
+            base + known->text_end, 0,           0};
         struct patch patch;
         const char *reason = patch_plan(&function, &patch);
         if (known->size < JUMP_BYTES)

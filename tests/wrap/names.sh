@@ -302,6 +302,22 @@ wrapped '*!_start;k_alias' "$named" calls
 says 'a literal name in any module' "$scopes: '*!_start': cannot wrap _start: the program is \
 started by it"
 
+# A word among the data that looks like a branch, where linkers have code and data in one segment.
+cat >"$tmp/likeness.c" <<'EOF'
+#ifdef __aarch64__
+#define BRANCH "tbz w0, 0, likeness"
+#else
+#define BRANCH "jz likeness"
+#endif
+__asm__(".section .rodata\n" BRANCH "\n.previous");
+void *malloc(unsigned long);
+__attribute__((noinline)) void *likeness(void) { return malloc(1); }
+int main(void) { return likeness() == 0; }
+EOF
+need likeness -O2 -Wl,-z,noseparate-code "$tmp/likeness.c"
+wrapped 'main!likeness' "$tmp/likeness"
+counted 'data that looks like a branch to a function' '1 likeness!likeness retain 256'
+
 # Functions that look how much room is left on a stack that grows in pieces.
 cat >"$tmp/split.c" <<'EOF'
 __attribute__((noinline)) int split_small(int n) { int m = n; __asm__ volatile("" : "+m"(m)); return m; }

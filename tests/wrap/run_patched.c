@@ -222,9 +222,9 @@ static void patch_all(void)
     struct named_function *named = calloc(functions.count, sizeof *named);
     for (size_t i = 0; i < functions.count; i++) {
         const struct library_function *known = &functions.functions[i];
-        struct patch_function function = {map->l_addr + known->start, known->size,
-                                          map->l_addr + known->text_start,
-                                          map->l_addr + known->text_end};
+        struct patch_function function = {
+            map->l_addr + known->start,    known->size, map->l_addr + known->text_start,
+            map->l_addr + known->text_end, 0,           0};
         struct patch patch;
         if (!known->named || patch_plan(&function, &patch))
             continue;
