@@ -61,23 +61,23 @@ start_emulator() {
 
 # Where this system's programs look for theirs in another root; and what hides an emulator's thread.
 link_host() {
-    local tool machine
+    local tool machine cross=aarch64-linux-gnu
     mkdir -p "$1/opt/host"
     ln -sfn opt/host/lib64 "$1/lib64"
     ln -sfn /opt/host/lib/x86_64-linux-gnu "$1/usr/lib/x86_64-linux-gnu"
     ln -sfn /opt/host/aarch64-linux-gnu "$1/usr/aarch64-linux-gnu"
     mkdir -p "$1/$host_tools"
     for tool in awk:mawk cat chmod cmp cp cut diff expr grep head jq ls make md5sum mkdir mktemp mv rm sed sort \
-        tail timeout touch tr uniq wc; do
+        tail timeout touch tr uniq wc nm:$cross-nm objdump:$cross-objdump readelf:$cross-readelf; do
         ln -sfn "/opt/host/bin/${tool#*:}" "$1/$host_tools/${tool%:*}"
     done
     # The compilers are programs of this system, which read this file, too.
     for machine in aarch64 x86_64; do
         mkdir -p "$1/opt/lib/$machine-linux-gnu"
-        $machine-linux-gnu-gcc -O2 -shared -fPIC -o "$1/opt/lib/$machine-linux-gnu/emulated.so" scripts/emulated.c
+        $machine-linux-gnu-gcc -O2 -shared -fPIC -o "$1/opt/lib/$machine-linux-gnu/emulated.so.1" scripts/emulated.c
     done
     # shellcheck disable=SC2016 # expanded by the dynamic linker
-    echo '/opt/$LIB/emulated.so' >"$1/etc/ld.so.preload"
+    echo '/opt/$LIB/emulated.so.1' >"$1/etc/ld.so.preload"
 }
 
 # This system's mirror of Debian.

@@ -9,6 +9,7 @@
 fuzz=$(realpath "${BUILDDIR:-.}")/tests/wrap/fuzz_patch
 tmp=$(mktemp -d) || exit 99
 trap 'rm -rf "$tmp"' EXIT
+PATH=${HOST_TOOLS:+$HOST_TOOLS:}$PATH
 command -v objdump >/dev/null || plan_skip 'objdump is not installed'
 
 fuzz_file() {
@@ -20,7 +21,9 @@ fuzz_file() {
     fi
 }
 
-searched=$("${CC:-cc}" -print-search-dirs 2>/dev/null | sed -n 's/^libraries: =//p' | tr : '\n')
+cc=${CC:-cc} # with options
+# shellcheck disable=SC2086
+searched=$($cc -print-search-dirs 2>/dev/null | sed -n 's/^libraries: =//p' | tr : '\n')
 found=0
 for name in libc.so.6 libm.so.6 libstdc++.so.6 libz.so.1 libcrypto.so.3 libsqlite3.so.0 \
     'libpython3.*.so.1.0' 'libperl.so.5.??'; do
@@ -54,8 +57,8 @@ for flags in -O0 -Os -O2 '-O2 -fcf-protection' '-O2 -fpatchable-function-entry=5
     '-O2 -fpatchable-function-entry=8,2 -fcf-protection' '-Os -fpatchable-function-entry=1' \
     '-O2 -fno-pic -no-pie -pg -mfentry -mnop-mcount'; do
     # shellcheck disable=SC2086
-    if ! "${CC:-cc}" $flags -fPIC -shared -o "$tmp/some.so" "$tmp/some.c" 2>"$tmp/errors" &&
-        ! "${CC:-cc}" $flags -Wl,--unresolved-symbols=ignore-all -Wl,-e,say -nostartfiles \
+    if ! $cc $flags -fPIC -shared -o "$tmp/some.so" "$tmp/some.c" 2>"$tmp/errors" &&
+        ! $cc $flags -Wl,--unresolved-symbols=ignore-all -Wl,-e,say -nostartfiles \
             -o "$tmp/some.so" "$tmp/some.c" 2>"$tmp/errors"; then
         skip "compiled with $flags" "$(head -n 1 "$tmp/errors")"
         continue
