@@ -65,7 +65,7 @@ _begin, _end, _active = _find()
 @functools.lru_cache(maxsize=None)
 def _site(label, file, line):
     """Made once for each place, and never freed: the shim knows a site by where its texts lie."""
-    texts = (text.encode("utf-8", "surrogateescape") for text in (label, file))
+    texts = (text.encode("utf-8", "backslashreplace") for text in (label, file))
     return ctypes.pointer(_Site(*texts, line, _RETAINS))
 
 

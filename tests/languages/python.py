@@ -45,6 +45,8 @@ def plain():
     except KeyError as error:
         assert error.args == ("key",)
     assert not arenashim.is_active()
+    with arenashim.scope("half a character: \ud83d"):
+        pass
     try:
         arenashim.scope(7)
     except TypeError as error:
