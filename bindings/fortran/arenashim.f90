@@ -16,7 +16,9 @@
 ! Automatic arrays are made when their procedure is entered: those of the procedure that begins the scope lie
 ! outside of it, those of the procedures that it calls inside.
 !
-! A scope that a RETURN leaves open ends with the procedure or BLOCK whose variable it is.
+! A scope that a RETURN leaves open ends with the procedure or BLOCK whose variable it is: a scalar, which is
+! not copied. Compilers may draw memory to do so (gfortran 12: 8 bytes), which the statistics count as alive at
+! the scope's end and as freed after it.
 !
 ! What is alive at the end of a scope is gone, as in C: deallocate in the scope what was allocated in
 ! it, and allocate before it what is to last. With arena_site('step', retains=.true.) nothing is
