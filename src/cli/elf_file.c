@@ -201,6 +201,8 @@ const char *elf_libc(int fd, const char *path)
         loader = interpreter;
     }
     const char *found = libc_of_loader(loader);
+    if (!found && loader == path) /* musl's is the library itself */
+        found = libc_of_library(basename(path));
     return found ? found : judge_needed(fd, libc_of_library);
 }
 

@@ -540,6 +540,9 @@ test_other_c_library() {
     warns "musl's dynamic linker run as a program: a warning" "'$loader' $reason" \
         "$loader" "$tmp/musl"
     is "musl's dynamic linker run as a program: runs all the same" "$status:$out" 5:ran
+    loader=$(realpath "$loader") # the C library itself
+    warns "musl's library run as a program: a warning" "'$loader' $reason" "$loader" "$tmp/musl"
+    is "musl's library run as a program: runs all the same" "$status:$out" 5:ran
     cp "$loader" "$tmp/loader.so"
     musl-gcc -Wl,--dynamic-linker="$tmp/loader.so" -o "$tmp/moved-musl" "$tmp/musl.c"
     warns 'a program of musl with a loader of its own: a warning' "$reason" "$tmp/moved-musl"
