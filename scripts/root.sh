@@ -116,10 +116,12 @@ make_root() {
     mv -T "$root" "$3"
 }
 
-# The mounts are those of a namespace that ends with the command.
+# The mounts are those of a namespace that ends with the command. An interruption ends it at once, as its first
+# process alone takes all others along; so it runs in the background, where signals would be ignored.
 in_root() {
+    local status=0
     # shellcheck disable=SC2016 # expanded by sh
-    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+    env -i --default-signal PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
         DEBIAN_FRONTEND=noninteractive unshare --mount --pid --fork --kill-child sh -ec '
             mount --bind "$0" "$0" # unshare --mount-proc wants a mount point at /
             mount -t proc proc "$0/proc"
@@ -127,5 +129,10 @@ in_root() {
             mount -t tmpfs shm "$0/dev/shm"
             mount -t devpts -o newinstance,ptmxmode=666 devpts "$0/dev/pts"
             [ ! -d "$0/opt/host" ] || mount --bind /usr "$0/opt/host"
-            exec chroot "$0" "$@"' "$@"
+            exec chroot "$0" "$@"' "$@" <&0 &
+    # shellcheck disable=SC2064 # this process
+    trap "kill -KILL $!; exit 130" INT TERM
+    wait $! || status=$?
+    trap - INT TERM
+    return $status
 }

@@ -23,7 +23,6 @@ if [[ ! ${1-} =~ ^[a-z]+$ || ! ${2-any} =~ ^[a-z0-9]+$ ]]; then
     exit 2
 fi
 need_root
-trap 'exit 130' INT # also when what is interrupted says that it has succeeded, as apt-get
 suite=$1
 arch=${2:-$(dpkg --print-architecture)}
 shift $(($# < 2 ? $# : 2))
