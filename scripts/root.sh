@@ -131,7 +131,7 @@ in_root() {
             [ ! -d "$0/opt/host" ] || mount --bind /usr "$0/opt/host"
             exec chroot "$0" "$@"' "$@" <&0 &
     # shellcheck disable=SC2064 # this process
-    trap "kill -KILL $!; exit 130" INT TERM
+    trap "kill -KILL $!; wait $! 2>/dev/null || exit 130" INT TERM
     wait $! || status=$?
     trap - INT TERM
     return $status
