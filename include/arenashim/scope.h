@@ -129,10 +129,10 @@ static char *arenashim_weak_dlerror(void) __attribute__((weakref("dlerror"), unu
 #define ARENASHIM_OPEN_(name)                                                                      \
     __extension__({                                                                                \
         __typeof__(&arenashim_weak_##name) open;                                                   \
-        __asm__(".weakref arenashim_open_" #name ", " #name "\n\t{movq arenashim_open_" #name      \
-                "@GOTPCREL(%%rip), %0|"                                                            \
-                "mov %0, QWORD PTR arenashim_open_" #name "@GOTPCREL[rip]}"                        \
-                : "=r"(open));                                                                     \
+        __asm__(                                                                                   \
+            ".weakref arenashim_open_%=, " #name                                                   \
+            "\n\t{movq|mov %0, QWORD PTR} arenashim_open_%={@GOTPCREL(%%rip), %0|@GOTPCREL[rip]}"  \
+            : "=r"(open));                                                                         \
         open;                                                                                      \
     })
 #else
