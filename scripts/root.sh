@@ -16,9 +16,9 @@ is_emulated() {
 }
 
 # shellcheck disable=SC2034 # used by scripts that source this
-cross_cc=/opt/host/bin/aarch64-linux-gnu-gcc
+cross_cc=/opt/cross/gcc
 # shellcheck disable=SC2034
-cross_cxx=/opt/host/bin/aarch64-linux-gnu-g++
+cross_cxx=/opt/cross/g++
 # A folder of tools that are this system's, too, for what is not under test.
 # shellcheck disable=SC2034
 host_tools=/opt/tools host_bash=/opt/host/bin/bash
@@ -70,6 +70,11 @@ link_host() {
     for tool in awk:mawk cat chmod cmp cp cut diff expr grep head jq ls make md5sum mkdir mktemp mv rm sed sort \
         tail timeout touch tr uniq wc nm:$cross-nm objdump:$cross-objdump readelf:$cross-readelf; do
         ln -sfn "/opt/host/bin/${tool#*:}" "$1/$host_tools/${tool%:*}"
+    done
+    mkdir -p "$1/opt/cross"
+    for tool in gcc g++; do
+        printf '#!/opt/host/bin/sh\nexec /opt/host/bin/%s-%s --sysroot=/ "$@"\n' $cross $tool >"$1/opt/cross/$tool"
+        chmod 755 "$1/opt/cross/$tool"
     done
     # The compilers are programs of this system, which read this file, too.
     for machine in aarch64 x86_64; do

@@ -45,7 +45,7 @@ bash=bash make=make prepare=
 if is_emulated "$arch"; then
     # shellcheck disable=SC2016
     packages='$(printf "%s\\n" "${build_packages[@]}" | grep -vx valgrind) binutils jq procps sqlite3 python3 "libpython3*.1?" xz-utils'
-    configure+=("CC=$cross_cc --sysroot=/" "CXX=$cross_cxx --sysroot=/")
+    configure+=("CC=$cross_cc" "CXX=$cross_cxx")
     # Nothing else may lie near below the first thread's stack, as with a kernel.
     variables+=(EMULATED=10 QEMU_STACK_SIZE=134217728)
     # What is not under test is not emulated.

@@ -72,7 +72,7 @@ one_line '... is told of' "standard input is kept for the runs until it ends; '<
 as_nobody() {
     setpriv --reuid nobody --regid nogroup --clear-groups "$@"
 }
-cp "$(command -v cat)" "$tmp/reader"
+cp "$(type -P cat)" "$tmp/reader"
 echo secret >"$tmp/secret"
 chmod 600 "$tmp/secret"
 chmod 4755 "$tmp/reader"

@@ -12,7 +12,11 @@ need caller -O2 -Wno-alloc-size-larger-than -Wno-use-after-free -Wno-unknown-war
 
 capture "$tmp/caller" out
 is 'without the shim: it runs' "$status:$err" 0:
-cp "$tmp/out" "$tmp/plain"
+# In an emulator brk fails, which the C library makes up for, but for errno.
+transcript() {
+    sed "${EMULATED:+/ block usable:/s/errno:Cannot allocate memory/errno:kept/}" "$tmp/out"
+}
+transcript >"$tmp/plain"
 check 'without the shim: the transcript is long' test "$(wc -l <"$tmp/plain")" -gt 2000
 check 'without the shim: realloc(block, 0) frees, as in glibc' \
     grep -qx 'realloc(block, 0) NULL errno:kept' "$tmp/plain"
@@ -23,7 +27,7 @@ same() {
     shift 2
     under "$@" "$tmp/caller" "$where"
     routed "$name"
-    check "$name: the same transcript" diff "$tmp/plain" "$tmp/out"
+    check "$name: the same transcript" diff "$tmp/plain" <(transcript)
     stat_is "$name: nothing is misuse" '"\(.misuses) \(.left_open)"' '0 0'
 }
 

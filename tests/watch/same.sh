@@ -36,7 +36,7 @@ same() {
         skip "$name" "$name is not installed"
         return
     fi
-    program=$(realpath "$(command -v "$program")")
+    program=$(realpath "$(type -P "$program")")
     if [ "$module" = program ]; then
         module=$program
     else

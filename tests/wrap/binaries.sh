@@ -81,7 +81,7 @@ records() {
 filter='{id, name: (.name | ascii_upcase | split(" ") | sort | join("-")), tags: (.tags | unique |
     map(test("1$"))), score: (.score * 2 | floor), nested: .nested.a[0:2],
     paths: [paths(type == "number")] | length}'
-records ${long:+5}2000000
+records $((${long:+5}2000000 / ${EMULATED:-1}))
 if plainly jq -c "$filter" records.json; then
     calls=$(wc -l <records.json)
     scoped 1 "$((10 * calls))" --scope='libjq.so*!jq_next'
