@@ -4,6 +4,7 @@
 
 # shellcheck source=tests/preload/common.sh
 . "${srcdir:-.}/tests/preload/common.sh"
+[ -z "${EMULATED-}" ] || plan_skip 'an emulator takes long, and its times say nothing'
 limit=60
 bench=$source_dir/bench
 builddir=$(realpath "${BUILDDIR:-.}")

@@ -76,7 +76,8 @@ capture() {
         "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
     else
         # How much longer programs take: where scripts/test-in.sh runs them by an emulator, and for another reason.
-        timeout -k 5 $((${limit:-30} * ${EMULATED:-${SLOWER:-1}})) "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
+        "${HOST_TOOLS:+$HOST_TOOLS/}timeout" -k 5 $((${limit:-30} * ${EMULATED:-${SLOWER:-1}})) "$@" \
+            >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
     fi
     out=$(tr -d '\0' <"$tmp/out")
     err=$(<"$tmp/err")
