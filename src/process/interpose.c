@@ -97,10 +97,16 @@ EXPORT void free_aligned_sized(void *block, size_t alignment, size_t size)
     free_any(block);
 }
 
-static OUT_OF_LINE void *free_to_null(void *block)
+/* To a size of 0, as the C library does: glibc frees the block, others make it one of nothing. */
+static OUT_OF_LINE void *resize_to_nothing(void *block, uintptr_t caller)
 {
+#ifdef __GLIBC__
+    (void)caller;
     free_any(block);
     return NULL;
+#else
+    return block_resize(block, 1, caller);
+#endif
 }
 
 static ALWAYS_INLINE void *realloc_any(void *block, size_t size, uintptr_t caller)
@@ -111,7 +117,7 @@ static ALWAYS_INLINE void *realloc_any(void *block, size_t size, uintptr_t calle
         return fixed.outside.realloc(block, size);
     if (LIKELY(drop_resize_newest(block, size, caller)))
         return block;
-    return size > 0 ? block_resize(block, size, caller) : free_to_null(block);
+    return size > 0 ? block_resize(block, size, caller) : resize_to_nothing(block, caller);
 }
 
 EXPORT HOT TAIL_CALLS void *realloc(void *block, size_t size)
@@ -152,7 +158,7 @@ EXPORT TAIL_CALLS void *__libc_realloc(void *block, size_t size)
     uintptr_t caller = CALLER();
     if (!is_ours_by_now(block))
         return next_libc_realloc(block, size);
-    return size > 0 ? block_resize(block, size, caller) : free_to_null(block);
+    return size > 0 ? block_resize(block, size, caller) : resize_to_nothing(block, caller);
 }
 
 EXPORT size_t malloc_usable_size(void *block)

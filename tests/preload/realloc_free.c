@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <malloc.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "expect.h"
@@ -41,6 +42,21 @@ static void free_in_scope(void)
             EXPECT((uintptr_t)(c = opaque(malloc(100))) == b_place);
             EXPECT(filled(a, 100, 1));
         }
+    }
+}
+
+/* Outside as in a scope. */
+static void realloc_to_nothing(void)
+{
+    bool is_block = opaque(realloc(opaque(malloc(100)), 0)) != NULL;
+    ARENA_SCOPE("realloc") {
+        char *a = opaque(malloc(100));
+        char *b = opaque(malloc(100));
+        a = opaque(realloc(a, 0)); /* an older one, and the newest */
+        b = opaque(realloc(b, 0));
+        EXPECT((a != NULL) == is_block && (b != NULL) == is_block && (!a || a != b));
+        free(a);
+        free(b);
     }
 }
 
@@ -423,6 +439,7 @@ int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
         {"free_in_scope", free_in_scope},
+        {"realloc_to_nothing", realloc_to_nothing},
         {"free_in_inner_scope", free_in_inner_scope},
         {"free_from_other_threads", free_from_other_threads},
         {"free_after_scope", free_after_scope},
