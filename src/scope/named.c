@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/compiler.h"
+#include "base/text.h"
 #include "next/fixed.h"
 #include "next/part.h"
 #include "scope/automatic.h"
@@ -115,7 +116,16 @@ void named_start(const struct named_host *host)
     if (start) {
         start(host);
     } else {
+#ifdef NO_WRAP_REASON
+        struct text line;
+        text_message(&line);
+        text_str(
+            &line,
+            "no function is wrapped: this libarenashim.so was built without that: " NO_WRAP_REASON);
+        text_end(&line);
+#else
         part_say_missing("no function is wrapped", NAMED_PART);
+#endif
         if (host->strict || host->list) {
             WRITE_COVERAGE();
             syscall(SYS_exit_group, 125); /* past the statistics of _exit */
