@@ -146,19 +146,27 @@ struct arenashim_functions_ {
 };
 #undef ARENASHIM_POINTER_
 
+#ifdef __cplusplus
+#define ARENASHIM_AS_(type, value) reinterpret_cast<type>(value)
+#else
+#define ARENASHIM_AS_(type, value) ((type)(value))
+#endif
+
 __attribute__((unused, noinline, cold)) static void
 arenashim_look_up_(struct arenashim_functions_ *found)
 {
+    static void *everywhere; /* RTLD_DEFAULT */
     __typeof__(&arenashim_weak_dlsym) look_up = ARENASHIM_OPEN_(dlsym);
     __typeof__(&arenashim_weak_dlerror) forget = ARENASHIM_OPEN_(dlerror);
-    if (look_up && look_up((void *)0, "arena_scope_begin")) {
+    if (look_up && look_up(everywhere, "arena_scope_begin")) {
 #define ARENASHIM_LOOK_UP_(result, name, parameters)                                               \
-    __atomic_store_n(&found->name, (result(*) parameters)look_up((void *)0, #name),                \
+    __atomic_store_n(&found->name,                                                                 \
+                     ARENASHIM_AS_(result(*) parameters, look_up(everywhere, #name)),              \
                      __ATOMIC_RELAXED);
         ARENASHIM_FUNCTIONS_(ARENASHIM_LOOK_UP_)
 #undef ARENASHIM_LOOK_UP_
     } else if (look_up && forget) {
-        (void)look_up((void *)0, "dlsym");
+        look_up(everywhere, "dlsym");
         forget();
     }
     __atomic_store_n(&found->looked_up, 1, __ATOMIC_RELEASE);
@@ -187,11 +195,11 @@ ARENASHIM_FUNCTIONS_(ARENASHIM_INLINE_)
 
 static inline arena_scope_token arena_scope_begin(const arena_scope_site *site)
 {
-    if (__builtin_expect(arenashim_weak_arena_scope_begin != 0, 0))
+    if (__builtin_expect(arenashim_weak_arena_scope_begin ? 1 : 0, 0))
         return arenashim_weak_arena_scope_begin(site);
     arena_scope_token none = {0};
     ARENASHIM_FOUND_(arena_scope_begin);
-    return __builtin_expect(function != 0, 0) ? function(site) : none;
+    return __builtin_expect(function ? 1 : 0, 0) ? function(site) : none;
 }
 
 static inline void arena_scope_end(arena_scope_token token)

@@ -135,4 +135,8 @@ for header in "$root"/include/arenashim/*.h; do
 #include <arenashim/$name>"
     done
 done
+# Marks stand in the source of others, who may forbid what C++ need not have.
+# shellcheck disable=SC2086
+check 'scope.h has no casts of C in C++' ${CXX:-c++} -x c++ -fsyntax-only -Wold-style-cast \
+    -Wzero-as-null-pointer-constant -Werror -I"$root/include" - <<<'#include <arenashim/scope.h>'
 done_testing
