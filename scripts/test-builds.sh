@@ -7,7 +7,8 @@
 #
 #   without-valgrind    without Valgrind's headers
 #   without-libfuzzer   where clang is not installed
-#   optimized           -O3 -march=native -flto
+#   optimized           -O3 -march=native -flto, which configure leaves out
+#   distribution        as Fedora and Ubuntu build, with -flto and their flags against attacks
 #   hardened            -O2 -fno-plt -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fcf-protection
 #   clang, clang-debug  by clang, and with --enable-debug
 #   gcc-N               by that GCC: from 11 to the newest that is packaged
@@ -22,7 +23,7 @@ cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
 mapfile -t compilers < <(apt-cache pkgnames gcc- | grep -E '^gcc-(1[1-9]|[2-9][0-9])$' | sort -V)
-all=(without-valgrind without-libfuzzer optimized hardened clang clang-debug "${compilers[@]}" user umask
+all=(without-valgrind without-libfuzzer optimized distribution hardened clang clang-debug "${compilers[@]}" user umask
     turkish destdir spaces)
 names=()
 variables=()
@@ -149,9 +150,14 @@ for name in "${names[@]}"; do
         try
         ;;
     optimized)
-        # Across files GCC takes for read what nobody reads where a function has returned false.
-        flags='-O3 -march=native -flto -Wno-error=maybe-uninitialized'
+        flags='-O3 -march=native -flto'
         try CFLAGS="$flags" CXXFLAGS="$flags"
+        ;;
+    distribution)
+        flags='-O2 -g -flto=auto -ffat-lto-objects -fexceptions -fstack-clash-protection -fcf-protection
+            -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer'
+        flags=${flags//$'\n'/}
+        try CFLAGS="$flags" CXXFLAGS="$flags" LDFLAGS='-flto=auto -Wl,-z,relro -Wl,-z,now -Wl,-Bsymbolic-functions'
         ;;
     hardened)
         flags='-O2 -fno-plt -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fcf-protection'

@@ -17,9 +17,6 @@ size_t (*fake_stack_function)(const struct named_function *function, uintptr_t a
 uint64_t fake_control;
 void (*fake_in_slow_form)(void);
 
-/* Named by assembly alone otherwise (WRAPPED), which optimization at link time does not read. */
-__attribute__((used)) static const char *const reached = wrap_thunk;
-
 #define GENERAL_REGISTERS __attribute__((target("general-regs-only")))
 #define QUIET GENERAL_REGISTERS NAMED_QUIET
 

@@ -68,7 +68,7 @@ static inline unsigned fake_open(void)
 #define WRAPPED(name)                                                                              \
     extern __typeof__(name) wrapped_##name;                                                        \
     extern struct named_function named_##name __attribute__((visibility("hidden")));               \
-    __attribute__((used)) struct named_function named_##name = {                                   \
+    struct named_function named_##name = {                                                         \
         (uintptr_t)name, 256, {#name, NULL, 0, 0}, 0, 0, 0, false, NULL, 0};                       \
     __asm__(".pushsection .text\n"                                                                 \
             ".globl wrapped_" #name "\n"                                                           \
