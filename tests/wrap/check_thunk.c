@@ -3,6 +3,7 @@
  * with hosts that answer at once and hosts that need their slow forms; threads that end in a
  * wrapped call; longjmp; backtraces.
  */
+#undef __EXCEPTIONS /* or pthread_cleanup_push would work at calls alone */
 #include <check.h>
 #include <complex.h>
 #include <execinfo.h>
