@@ -100,7 +100,7 @@ inside "$prepare"'{ [ -x configure ] || autoreconf -i; } && mkdir build && cd bu
 }
 sed -n '/^configure: WARNING/p' "$log"
 # shellcheck disable=SC2016
-inside "$make"' -C build -j"$(nproc)" check "$@"' "${variables[@]}" >"$log" 2>&1 || true
+inside "$make"' -C build -j"$(nproc)" check "$@"' "${variables[@]}" >"$log" 2>&1 && status=0 || status=$?
 
 # What Automake prints of each test: its result, its script, and its number and name there.
 grep -E '^(FAIL|ERROR|XPASS|SKIP): ' "$log" | sort || true
@@ -109,7 +109,7 @@ count() {
 }
 passed=$(count 'PASS|XFAIL')
 failed=$(count 'FAIL|ERROR|XPASS')
-if [ "$((passed + failed))" -eq 0 ]; then # no test has run
+if [ "$failed" -eq 0 ] && { [ "$passed" -eq 0 ] || [ "$status" -ne 0 ]; }; then # no test has run, or not all
     tail -n 40 "$log"
     failed=1
 fi
