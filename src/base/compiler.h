@@ -24,6 +24,10 @@
  * count behind the call, which then were no tail call. */
 #define TAIL_CALLS __attribute__((no_profile_instrument_function))
 
+/* A variable of this library's own. Its address stands in no table that the dynamic linker has yet
+ * to fill when the first calls come, nor is it looked up there later. */
+#define HIDDEN __attribute__((visibility("hidden")))
+
 /* Out of line: a slow path that may well run often. */
 #define OUT_OF_LINE __attribute__((noinline))
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
 #include "base/numbers.h"
 
 /* The largest that kernels for this processor have: what is to have pages for itself in a file. */
@@ -18,7 +19,7 @@
 #endif
 
 /* Bytes of a page; 0 before page_ask. */
-extern size_t page_size;
+extern HIDDEN size_t page_size;
 
 void page_ask(void);
 

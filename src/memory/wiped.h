@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "base/compiler.h"
 #include "base/page.h"
 
 struct wiped {
@@ -25,7 +26,7 @@ union wiped_page {
     unsigned char bytes[PAGE_LARGEST];
 };
 
-extern union wiped_page wiped_page __attribute__((aligned(PAGE_LARGEST)));
+extern HIDDEN union wiped_page wiped_page __attribute__((aligned(PAGE_LARGEST)));
 #define wiped (wiped_page.values)
 
 /* Asks the kernel for it; once, at start. */

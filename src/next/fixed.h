@@ -9,6 +9,7 @@
 
 struct dl_find_object;
 
+#include "base/compiler.h"
 #include "base/page.h"
 #include "memory/region.h"
 #include "next/allocator.h"
@@ -58,7 +59,7 @@ union fixed_pages {
 };
 
 /* Defined in next.c, whose functions it begins with. */
-extern union fixed_pages fixed_pages __attribute__((aligned(PAGE_LARGEST)));
+extern HIDDEN union fixed_pages fixed_pages __attribute__((aligned(PAGE_LARGEST)));
 #define fixed (fixed_pages.values)
 
 /* Makes the pages read-only, and writable again for a while. Where the system's are larger than

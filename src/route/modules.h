@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
 #include "base/text.h"
 #include "memory/wiped.h"
 #include "settings/config.h"
@@ -58,7 +59,7 @@ void modules_next_generation(void);
 bool modules_first_generation(void);
 
 /* Goes up when a module may have been unloaded: what was remembered by address is void then. */
-extern unsigned modules_unloads;
+extern HIDDEN unsigned modules_unloads;
 
 /* The module that holds the address is being unloaded, and nothing of it runs any more: it leaves
  * the table. */

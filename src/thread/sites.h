@@ -81,7 +81,7 @@ static ALWAYS_INLINE bool site_is_cached(const struct site_cache_entry *entry,
 }
 
 /* Counts the processes from the first of a line of forks: statistics of another are void. */
-extern unsigned sites_epoch;
+extern HIDDEN unsigned sites_epoch;
 
 /* The index of the site among all sites, entering it when it is new. No lock; may be called in a
  * signal handler. */
@@ -91,7 +91,7 @@ size_t sites_find(const arena_scope_site *site);
 bool sites_equal(const struct site *a, const struct site *b);
 
 /* The table, for reports: entries 0 .. sites_count()-1 that are `ready`. */
-extern struct site sites_table[SITES_MAX];
+extern HIDDEN struct site sites_table[SITES_MAX];
 size_t sites_count(void);
 const struct site *sites_at(size_t index);
 

@@ -128,7 +128,7 @@ struct thread {
 
 /* Whether there may be blocks in heaps: scopes that retain are asked for at start, or one has been
  * begun since. */
-extern bool threads_retain;
+extern HIDDEN bool threads_retain;
 
 /* The thread, which has had no such scope, may have them from now on. */
 void thread_allow_retaining(struct thread *thread);
