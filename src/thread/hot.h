@@ -33,6 +33,13 @@ struct hot {
     bool unscoped;         /* no automatic scope for this thread */
 };
 
+/* One cache line; but for AArch64 glibc has no room of such an alignment for what is loaded late.
+ */
+#ifdef __aarch64__
+#define HOT_ALIGNMENT 16
+#else
+#define HOT_ALIGNMENT 64
+#endif
 extern __thread struct hot hot __attribute__((tls_model("initial-exec")));
 
 #endif

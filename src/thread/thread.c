@@ -27,7 +27,7 @@
 
 _Static_assert(sizeof(struct thread) <= REGION_RECORD_BYTES, "a record fits its slot");
 
-__thread struct hot hot __attribute__((tls_model("initial-exec"), aligned(64)));
+__thread struct hot hot __attribute__((tls_model("initial-exec"), aligned(HOT_ALIGNMENT)));
 bool threads_retain;
 
 /* Set for a slot when its record is committed; records then stay. */
