@@ -65,7 +65,7 @@ cp "$tmp/first/libother.so" "$tmp/second/libother.so"
 one=$tmp/first/libother.so two=$tmp/second/libother.so
 # left LIST WANTED: what children see of LD_PRELOAD=LIST
 left() {
-    capture env LD_PRELOAD="$1" ARENASHIM_FOLLOW=0 "$BASH" -c 'echo "${LD_PRELOAD-none}"'
+    capture env LD_PRELOAD="$1" ARENASHIM_FOLLOW=0 "$(type -P bash)" -c 'echo "${LD_PRELOAD-none}"'
     is "LD_PRELOAD=${1//"$tmp"/} becomes ${2//"$tmp"/}" "$status:$out:$err" "0:$2:"
 }
 left "$shim" none
@@ -76,7 +76,7 @@ left "$one:$shim" "$one"
 left "$one:$shim:$two" "$one:$two"
 left "$one $two:$shim:" "$one $two"
 # What the dynamic linker puts in the place of a token: every answer leads to the shim here.
-cp "$BASH" "$tmp/bash"
+cp "$(type -P bash)" "$tmp/bash"
 for place in lib lib64 "lib/$($cc -print-multiarch)" "lib/$(uname -m)-linux-gnu" "$(uname -m)" \
     haswell xeon_phi; do
     mkdir -p "$tmp/tokens/$place"
@@ -91,9 +91,9 @@ for place in '$ORIGIN/tokens/lib' '${ORIGIN}/tokens/lib' "$tokens/\$LIB" "$token
     like "the shim in ${place#"$tmp"} was preloaded" "$err" '^arenashim 0'
 done
 capture env LD_LIBRARY_PATH="$(dirname "$shim")" LD_PRELOAD=libarenashim.so ARENASHIM_FOLLOW=0 \
-    "$BASH" -c 'echo "${LD_PRELOAD-none}"'
+    "$(type -P bash)" -c 'echo "${LD_PRELOAD-none}"'
 is 'a name that was looked up is taken out' "$status:$out:$err" 0:none:
 capture env LD_LIBRARY_PATH="$(dirname "$shim")" LD_PRELOAD="libarenashim.so $two" \
-    ARENASHIM_FOLLOW=1 "$BASH" -c 'echo "${LD_PRELOAD-none}"'
+    ARENASHIM_FOLLOW=1 "$(type -P bash)" -c 'echo "${LD_PRELOAD-none}"'
 is 'with following the list stays' "$status:$out:$err" "0:libarenashim.so $two:"
 done_testing

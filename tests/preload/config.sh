@@ -145,6 +145,8 @@ if [ "$(id -u)" -ne 0 ]; then
     skip 'set-user-ID: the environment is ignored' 'only root can make such a program'
 elif [ -n "${COVERAGE-}" ]; then
     skip 'set-user-ID: the environment is ignored' 'the counts of lines are not the other user'"'"'s to write'
+elif [ -n "${EMULATED-}" ]; then
+    skip 'set-user-ID: the environment is ignored' 'the emulator is not set-user-ID'
 elif ! chown nobody "$tmp/secure" || ! chmod 4755 "$tmp/secure" ||
     [[ $(findmnt -no OPTIONS -T "$tmp" 2>/dev/null) = *nosuid* ]]; then
     skip 'set-user-ID: the environment is ignored' 'no set-user-ID programs in this file system'

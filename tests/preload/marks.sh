@@ -77,7 +77,11 @@ add_all() {
     add "$compiler" "$source" pic-in-no-pie "$standard" -O2
     add "$compiler" "$source" static-pie "$standard" -O2
     add "$compiler" "$source" hidden "$standard" -O2
-    add "$compiler" "$source" weak-at-link "$standard" -O2
+    if [ "$(uname -m)" = x86_64 ]; then
+        add "$compiler" "$source" weak-at-link "$standard" -O2
+    else
+        skip "$source with $compiler, weak-at-link" 'the linker has the option for x86-64'
+    fi
     # Debian 11 has clang without its linker's plugin.
     if echo 'int main(void) { return 0; }' | "$compiler" -flto -xc -o "$tmp/probe" - 2>/dev/null; then
         add "$compiler" "$source" lto "$standard" -O2
