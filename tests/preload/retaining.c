@@ -233,6 +233,9 @@ static void begin_stepped(int step)
 
 static void stepped(void)
 {
+#ifndef __x86_64__
+    exit(77); /* a program steps by itself there alone */
+#endif
     int inside = 0;
     on_signal(SIGTRAP, handle_step, 0);
     for (int step = 1;; step += 17) {

@@ -6,6 +6,7 @@
 # shellcheck source=/dev/null
 . "${srcdir:-.}/tests/preload/common.sh"
 
+[ "$(uname -m)" = x86_64 ] || plan_skip 'the filters are for x86-64, and QEMU takes none'
 need cases -O2 sandbox.c
 
 # allowed DESCRIPTION MESSAGES [VARIABLE=VALUE...] CASE
