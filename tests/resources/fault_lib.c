@@ -287,7 +287,10 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 
 int poll(struct pollfd *files, nfds_t files_count, int patience)
 {
-    return HITS(poll) ? fail(ENOMEM) : (int)syscall(SYS_poll, files, files_count, patience);
+    struct timespec time = {patience / 1000, patience % 1000 * 1000000L};
+    return HITS(poll)
+               ? fail(ENOMEM)
+               : (int)syscall(SYS_ppoll, files, files_count, patience < 0 ? NULL : &time, NULL, 0);
 }
 
 int access(const char *name, int mode)

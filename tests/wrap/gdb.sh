@@ -10,7 +10,7 @@
 have gdb || plan_skip 'gdb is not installed'
 unset DEBUGINFOD_URLS
 program=${BUILDDIR:-.}/tests/wrap/check_thunk
-gdb -batch -ex 'whatis fake_slow' "$program" 2>/dev/null | grep -q '^type = ' ||
+gdb -batch -ex 'whatis fake_slow' "$program" 2>/dev/null | grep -qx 'type = _Bool' ||
     plan_skip 'built without debug information'
 export CK_FORK=no CK_RUN_CASE=thunk
 
