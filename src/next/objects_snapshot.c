@@ -40,7 +40,8 @@ static struct snapshot {
 
 static unsigned version; /* snapshots[version % 2] is the one that is read */
 static bool changed;     /* something may have gone */
-static bool leaving;     /* it has not perhaps: it is still in the list, until that says so */
+static unsigned leavers; /* so many objects were said to leave: each is in the list for a while */
+static unsigned gone;    /* and so many of them are gone; under the loader's lock */
 
 /* Who is taking one. Itself again: a signal handler has interrupted it. Another: it was so in the
  * process of which this is a child. */
@@ -96,6 +97,21 @@ static int add(struct dl_phdr_info *info, size_t size, void *argument)
     return 0;
 }
 
+/* `subs` objects have gone since the start of the process. While some of those that were said to
+ * leave are in the list, a snapshot is good for one look. */
+static void settle(unsigned long long subs)
+{
+    static unsigned long long settled;
+    __atomic_store_n(&changed, false, __ATOMIC_SEQ_CST);
+    unsigned told = __atomic_load_n(&leavers, __ATOMIC_SEQ_CST);
+    unsigned long long since = subs - settled;
+    settled = subs;
+    signal_fence(); /* a child that is made here takes one for each look, and misses none */
+    gone += (unsigned)lower(told - gone, since);
+    if (gone != told)
+        __atomic_store_n(&changed, true, __ATOMIC_RELAXED);
+}
+
 /* Called for the first object only, under the loader's lock. */
 static int take(struct dl_phdr_info *info, size_t size, void *unused)
 {
@@ -107,10 +123,7 @@ static int take(struct dl_phdr_info *info, size_t size, void *unused)
     signal_fence();
     const struct snapshot *old = &snapshots[version % 2];
     struct snapshot *next = &snapshots[(version + 1) % 2];
-    if (old->subs != info->dlpi_subs || !__atomic_load_n(&leaving, __ATOMIC_RELAXED)) {
-        __atomic_store_n(&leaving, false, __ATOMIC_RELAXED);
-        __atomic_store_n(&changed, false, __ATOMIC_RELAXED);
-    }
+    settle(info->dlpi_subs);
     if (!old->last || old->adds != info->dlpi_adds || old->subs != info->dlpi_subs) {
         __atomic_thread_fence(
             __ATOMIC_RELEASE); /* who sees what follows sees that `next` is not read */
@@ -166,8 +179,8 @@ void objects_before_fork(void)
 void objects_changed(bool leaves)
 {
     if (leaves)
-        __atomic_store_n(&leaving, true, __ATOMIC_RELAXED);
-    __atomic_store_n(&changed, true, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&leavers, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&changed, true, __ATOMIC_SEQ_CST);
 }
 
 int objects_find(void *address, struct dl_find_object *result)
