@@ -111,6 +111,23 @@ START_TEST(come_and_go)
 }
 END_TEST
 
+/* One has gone and another is said to leave when somebody looks. */
+START_TEST(one_after_another)
+{
+    void *first = load(libraries[0]), *second = load(libraries[1]);
+    char *was = dynamic_section(second);
+    same(was);
+    unload(first);
+    objects_changed(true);
+    same(was);
+    require(dlclose(second) == 0);
+    same(was);
+    void *third = load(libraries[2]);
+    same(dynamic_section(third));
+    unload(third);
+}
+END_TEST
+
 /* ---- at the same time ------------------------------------------------------------------------ */
 
 static bool stop;
@@ -236,6 +253,7 @@ static Suite *objects_suite(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, all_objects);
     tcase_add_test(tcase, come_and_go);
+    tcase_add_test(tcase, one_after_another);
     tcase_add_test(tcase, while_others_load);
     tcase_add_test(tcase, in_children_of_threads);
 #if CAN_STEP
