@@ -533,7 +533,7 @@ START_TEST(a_large_block_in_several_mappings_moves_all_the_same)
     ck_assert(holds_only(moved, 5 * MIB, 1) && holds_only(behind, 100000, 2));
     ck_assert(retain_holds(moved));
     /* QEMU takes what a move leaves behind for unmapped, and hands it to no system call. */
-    if (getenv("EMULATED"))
+    if (emulated("what a block in several mappings leaves behind"))
         return;
     ck_assert(!plain || resident_pages((uintptr_t)block, 5 * MIB) < resident / 8);
     memset(moved, 3, 6 * MIB);

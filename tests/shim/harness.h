@@ -30,6 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../emulated.h"
 #include "base/page.h"
 #include "base/text.h"
 #include "base/track.h"
