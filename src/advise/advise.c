@@ -156,6 +156,18 @@ static double watch(const struct advice *advice, struct record *record, const ch
 /* How the line of a process begins that cannot be watched. */
 #define UNWATCHED "arenashim: the process is not watched: "
 
+/* The same of one in which functions cannot be wrapped. */
+#define UNWRAPPED "arenashim: no function is wrapped: "
+
+/* What the shim has said in the last run of what holds for all of its work there. */
+static void repeat_line(const char *beginning)
+{
+    char *line = streams_line(beginning);
+    if (line)
+        warnx("%s", line + strlen("arenashim: "));
+    free(line);
+}
+
 /* Nobody was watched: whose fault is it? */
 static void explain_unwatched(const struct advice *advice, const struct record *record)
 {
@@ -177,10 +189,7 @@ static void count_calls(struct advice *advice)
     advice->counted_cpu = watch(advice, record, "counting calls", setting, NULL);
     if (record->processes == 0)
         explain_unwatched(advice, record);
-    char *line = streams_line(UNWATCHED);
-    if (line)
-        warnx("%s", line + strlen("arenashim: "));
-    free(line);
+    repeat_line(UNWATCHED);
     advice->counted = records_sum(record);
     advice->is_threaded = record->is_threaded;
     advice->share = fmin((double)advice->counted.nanoseconds / 1e9 / plain_cpu(advice), 1);
@@ -221,6 +230,7 @@ static void prove(struct advice *advice)
         free(before);
     }
     advice->proven_cpu = watch(advice, record, "proving candidates", setting, scopes);
+    repeat_line(UNWRAPPED);
     free(scopes);
     advice->proven = record;
 }

@@ -65,6 +65,12 @@ is 'plans name what they set' \
     "$(jq -r '[.contenders[] | select(.kind == "process") | .environment] | tostring' "$tmp/json")" \
     '[{"ARENASHIM_SCOPES":"process"}]'
 
+mkdir "$tmp/alone"
+cp "$shim" "$(find "${shim%/*}" -name libarenashim-watch.so)" "$tmp/alone"
+capture "$arenashim" advise --quiet --no-measure --shim="$tmp/alone/${shim##*/}" --json "$tmp/json" -- "$tmp/advice"
+is 'without the part that wraps nothing is proven' "$status:$(jq -c .candidates "$tmp/json")" '0:[]'
+one_line '... and it is said why' 'no function is wrapped'
+
 # ---- a stripped program -----------------------------------------------------------------------
 
 if have strip; then
