@@ -18,7 +18,7 @@ AM_TESTS_ENVIRONMENT = \
 	export CK_TAP_LOG_FILE_NAME CK_VERBOSITY CK_DEFAULT_TIMEOUT ARENASHIM \
 		ARENASHIM_SHIM_PATH ARENA_LIB BUILDDIR COVERAGE srcdir CC CXX NM VALGRIND;
 
-EXTRA_DIST += tests/emulated.h tests/tap.sh
+EXTRA_DIST += tests/left_out.h tests/tap.sh
 
 if COMMAND
 include tests/arena/local.mk

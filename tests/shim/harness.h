@@ -30,7 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../emulated.h"
+#include "../left_out.h"
 #include "base/page.h"
 #include "base/text.h"
 #include "base/track.h"

@@ -14,6 +14,11 @@
 #define CAN_STEP 1
 #else
 #define CAN_STEP 0
+
+static void leave_out_steps(void)
+{
+    leave_out("every instruction", "a program steps by itself on x86-64 alone");
+}
 #endif
 
 /* ---- a next allocator for signal handlers ---------------------------------------------------- */

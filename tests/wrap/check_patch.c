@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "../emulated.h"
+#include "../left_out.h"
 #include "base/track.h"
 #include "wrap/code.h"
 #include "wrap/instruction.h"
