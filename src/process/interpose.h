@@ -20,6 +20,10 @@
 #include "engine/block.h"
 #include "next/fixed.h"
 
+#ifndef __OPTIMIZE__
+#error "the shim needs tail calls: compile it with -O1 or more"
+#endif
+
 /* Their prototypes are the callers' headers' business, where these have them. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
