@@ -133,7 +133,7 @@ contains
         if (.not. c_associated(pointer)) return
         call terminate(site%label)
         call c_f_procpointer(pointer, begin)
-        token = begin(c_site(c_loc(site%label), c_null_ptr, 0, merge(flag_retains, 0, site%retains)))
+        token = begin(c_site(c_loc(site%label), c_null_ptr, 0, merge(flag_retains, 0_c_int32_t, site%retains)))
         self%id = token%id
     end subroutine scope_begin
 

@@ -11,6 +11,8 @@ capture env -C "$tmp" gfortran -std=f2018 -Wall -Wextra -O2 -fopenmp -o "$tmp/fo
     "$source_dir/bindings/fortran/arenashim.f90" "$here/fortran.f90" -ldl
 is 'it compiles' "$status" 0
 [ "$status" -eq 0 ] || done_testing
+capture env -C "$tmp" gfortran -fdefault-integer-8 -fdefault-real-8 -c "$source_dir/bindings/fortran/arenashim.f90"
+is '... where numbers are wider, too' "$status:$err" 0:
 
 export OMP_NUM_THREADS=2
 capture "$tmp/fortran" alone
