@@ -50,7 +50,7 @@ if have cmake; then
     capture cmake -E chdir "$tmp/project" ctest
     like 'cmake: the programs run, with the shim, too' "$out" '100% tests passed, 0 tests failed out of 5'
 
-    printf '%s\n' 'cmake_minimum_required(VERSION 3.13)' 'project(wrong NONE)' \
+    printf '%s\n' 'cmake_minimum_required(VERSION 3.13...3.19)' 'project(wrong NONE)' \
         "find_package(arenashim \${WANTED} REQUIRED)" >"$tmp/CMakeLists.txt"
     # answers DESCRIPTION WANTED STATUS ERE
     answers() {
@@ -63,6 +63,14 @@ if have cmake; then
     answers 'a later version' 0.2 1 'compatible with requested version "0.2"'
     answers 'a later patch' 0.1.99 1 'compatible with requested version "0.1.99"'
     answers 'another major version' 1.0 1 'compatible with requested version "1.0"'
+    if [[ $(cmake --version) =~ \ 3\.(19|[2-9][0-9])|\ [4-9] ]]; then
+        answers 'a range' 0.0.1...0.5 0 ''
+        answers 'a range up to the version' 0...0.1.0 0 ''
+        answers 'a range below it' '0...<0.1.0' 1 'compatible with requested version range'
+        answers 'a range above it' 0.2...1 1 'compatible with requested version range'
+    else
+        skip 'ranges of versions' 'CMake knows them since 3.19'
+    fi
     answers 'an unknown component' '0.1;COMPONENTS;arenas' 1 'arenas is no component'
 else
     skip 'cmake' 'cmake is not installed'
