@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/numbers.h"
 #include "base/page.h"
 #include "base/track.h"
 #include "engine/debug.h"
@@ -89,7 +90,7 @@ static void *draw(struct thread *thread, const struct request *request, const st
     hot.calls++;
     hot.bytes += request->size;
     if (request->zeroed)
-        drop_zero(block, fixed.checked ? request->size : place->end - place->block);
+        drop_zero(block, fixed.checked ? higher(request->size, 1) : place->end - place->block);
     return block;
 }
 

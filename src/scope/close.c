@@ -86,6 +86,13 @@ static bool addresses_wait(void)
     return track_active() || debug_has(DEBUG_QUARANTINE);
 }
 
+static void move_on(struct thread *thread, bool goes_round)
+{
+    thread->base = block_base(goes_round ? thread->memory : behind(), fixed.config.align);
+    if (goes_round)
+        debug_goes_round(thread);
+}
+
 /* The scope's blocks are looked at for the last time and are gone. */
 static void retire(struct thread *thread, struct frame *frame)
 {
@@ -100,9 +107,7 @@ static void retire(struct thread *thread, struct frame *frame)
     frame->outer_cursor = debug_ended(thread, frame, last, goes_round);
     track_trim(thread, (void *)thread->memory, frame->start - thread->memory);
     if (moves_on)
-        thread->base = block_base(goes_round ? thread->memory : behind(), fixed.config.align);
-    if (goes_round)
-        debug_goes_round(thread);
+        move_on(thread, goes_round);
     thread->used = frame->used;
 }
 
@@ -116,8 +121,13 @@ static void close_retaining(struct thread *thread, struct frame *frame, bool shu
         retain_look_back(thread, frame);
     }
     drop_concerns(thread, frame);
-    if (UNLIKELY(fixed.checked))
+    if (UNLIKELY(fixed.checked)) {
         debug_retaining(thread, frame);
+        if (thread->depth == 1 && thread->quarantine_end != 0) { /* of scopes in it that dropped */
+            thread->quarantine_end = 0;
+            move_on(thread, is_used_up(thread));
+        }
+    }
     if (used && frame->outer_mark == 0 && !shut)
         retain_start_afresh(thread);
     leave_retaining(thread, frame);

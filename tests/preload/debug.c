@@ -1,4 +1,5 @@
 /* Correct use of scopes under the debug switches: debug CASE. */
+#include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -64,6 +65,44 @@ static void nested(void)
             }
             EXPECT(filled(outer, 3000, i));
         }
+}
+
+/* All that malloc_usable_size says of a block by calloc. */
+static void zeroed_to_the_end(void)
+{
+    for (int round = 0; round < 3; round++)
+        ARENA_SCOPE("zeroed") {
+            for (size_t size = 0; size < 200; size++) {
+                unsigned char *used = opaque(malloc(size));
+                memset(used, 0xff, malloc_usable_size(used));
+                free(used);
+                unsigned char *block = opaque(calloc(1, size));
+                EXPECT(zeroed(block, malloc_usable_size(block)));
+            }
+        }
+}
+
+/* Scopes that drop, in one that retains and behind it. */
+static void nested_in_retaining(void)
+{
+    static const arena_scope_site retains = {"retains", __FILE__, __LINE__, ARENA_SCOPE_RETAINS};
+    unsigned char *kept[100];
+    for (unsigned i = 0; i < 100; i++) {
+        arena_scope_token token = arena_scope_begin(&retains);
+        ARENA_SCOPE("first")
+            draw_and_look(i, 9000);
+        kept[i] = opaque(malloc(100));
+        fill(kept[i], 100, i);
+        ARENA_SCOPE("second")
+            draw_and_look(i + 1, 500);
+        arena_scope_end(token);
+        ARENA_SCOPE("behind")
+            draw_and_look(i + 2, 9000);
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        EXPECT(filled(kept[i], 100, i));
+        free(kept[i]);
+    }
 }
 
 static void go_deep(unsigned depth)
@@ -400,6 +439,8 @@ int main(int argc, char **argv)
     static const struct test_case cases[] = {
         {"patterns", patterns},
         {"nested", nested},
+        {"nested_in_retaining", nested_in_retaining},
+        {"zeroed_to_the_end", zeroed_to_the_end},
         {"deep", deep},
         {"many", many},
         {"aligned", aligned},

@@ -10,9 +10,9 @@ need debug -O2 debug.c
 
 for switches in poison quarantine verify poison,verify poison,quarantine verify,quarantine \
     poison,quarantine,verify; do
-    for name in patterns nested deep many aligned threads forks rounds; do
+    for name in patterns nested nested_in_retaining zeroed_to_the_end deep many aligned threads forks rounds; do
         limit_of=1G
-        [ "$name" != rounds ] || limit_of=16M
+        [[ $name != @(rounds|nested_in_retaining) ]] || limit_of=16M
         under ARENASHIM_DEBUG=$switches ARENASHIM_LIMIT=$limit_of "$tmp/debug" "$name"
         routed "$switches: $name"
         stat_is "$switches: $name: no misuse" '"\(.misuses) \(.left_open)"' '0 0'
