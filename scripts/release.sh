@@ -33,7 +33,9 @@ need_packages "${build_packages[@]}" binutils
 version=$(sed -n 's/^AC_INIT(\[arenashim\], \[\(.*\)\])$/\1/p' configure.ac)
 for named in "NEWS $(sed -n '1s/^arenashim //p' NEWS)" \
     "debian/changelog $(sed -n '1s/^arenashim (\(.*\)-[^-]*).*/\1/p' debian/changelog)" \
-    "packaging/arenashim.spec $(sed -n 's/^Version: *//p' packaging/arenashim.spec)"; do
+    "packaging/arenashim.spec $(sed -n 's/^Version: *//p' packaging/arenashim.spec)" \
+    "bindings/rust/Cargo.toml $(sed -n 's/^version = "\(.*\)"/\1/p' bindings/rust/Cargo.toml)" \
+    "bindings/python/pyproject.toml $(sed -n 's/^version = "\(.*\)"/\1/p' bindings/python/pyproject.toml)"; do
     [ "${named#* }" = "$version" ] || fail "${named% *} says '${named#* }', configure.ac '$version'"
 done
 printf 'version: %s everywhere\n' "$version"
