@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "advise/measure.h"
 #include "base/parse.h"
@@ -199,6 +200,8 @@ void advise_command(int argc, char **argv)
     if (optind == argc)
         usage_error("arenashim advise", "no program to advise on was given");
     wish.program = argv + optind;
+    if (access("/proc/self/fd", X_OK) != 0)
+        err(EXIT_CANCELED, "advise needs /proc/self/fd");
     locate_shim(wish.shim, shim);
     if (!program_find(wish.program[0], path))
         err(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_INVOKE, "cannot run '%s'",

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -30,14 +31,15 @@ static bool strip_suffix(char *text, const char *suffix)
     return true;
 }
 
-/* The directory of the running executable without a final slash; "" for the root directory. False
- * without /proc. */
+/* The directory of the running executable without a final slash; "" for the root directory. Where
+ * there is no /proc, that of the file as it was named to the kernel. */
 static bool executable_directory(char directory[PATH_MAX])
 {
     ssize_t length = readlink("/proc/self/exe", directory, PATH_MAX);
-    if (length <= 0 || length == PATH_MAX)
+    if (length > 0 && length < PATH_MAX)
+        directory[length] = '\0';
+    else if (!realpath((const char *)getauxval(AT_EXECFN), directory))
         return false;
-    directory[length] = '\0';
     char *slash = strrchr(directory, '/');
     if (!slash)
         return false;

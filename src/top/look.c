@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/numbers.h"
 #include "base/printable.h"
@@ -18,7 +19,9 @@ static bool say_missing(const struct look *look, bool again, char error[LOOK_ERR
 {
     if (errno == ESRCH)
         snprintf(error, LOOK_ERROR_SIZE,
-                 again ? "process %d has ended" : "there is no process %d, or it has ended",
+                 access("/proc/self", F_OK) != 0 ? "process %d cannot be found: there is no /proc"
+                 : again                         ? "process %d has ended"
+                                                 : "there is no process %d, or it has ended",
                  (int)look->pid);
     else
         snprintf(error, LOOK_ERROR_SIZE,

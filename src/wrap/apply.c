@@ -169,7 +169,9 @@ static const char *wrap_by_entry(const struct apply_job *job, const struct objec
     symbols_code(object, symbol->address, &function.code_start, &function.code_end);
     struct patch patch;
     const char *reason = patch_plan(&function, &patch);
-    if (!reason && !job->outcomes)
+    if (!reason && job->outcomes)
+        reason = patch_try(&patch);
+    else if (!reason)
         reason = record ? patch_apply(&patch, record->function, (uintptr_t)wrap_thunk)
                         : "there is no memory";
     if (!reason && record) {

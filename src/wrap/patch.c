@@ -102,6 +102,11 @@ const char *patch_apply(struct patch *patch, struct named_function *named, uintp
     return NULL;
 }
 
+const char *patch_try(const struct patch *patch)
+{
+    return code_write(patch->entry, (const void *)patch->entry, 1) ? NULL : UNWRITABLE;
+}
+
 uintptr_t patch_stub(struct named_function *named, uintptr_t thunk)
 {
     unsigned char code[STUB_BYTES];

@@ -46,6 +46,9 @@ size_t patch_copy(const struct patch *patch, uintptr_t address, unsigned char ou
  */
 const char *patch_apply(struct patch *patch, struct named_function *named, uintptr_t thunk);
 
+/* Whether the entry could be written: NULL, or the reason. The code stays as it is. */
+const char *patch_try(const struct patch *patch);
+
 /* An address that, called, goes to `thunk` as above, anywhere in memory; 0 when there is no memory.
  * For callers that are redirected otherwise. */
 uintptr_t patch_stub(struct named_function *named, uintptr_t thunk);

@@ -429,6 +429,19 @@ test_location() {
         "cannot preload '$tmp/sp ace/.libs/libarenashim.so': LD_PRELOAD cannot express" \
         "$tmp/sp ace/arenashim" run -- echo started
 
+    # shellcheck disable=SC2016
+    local bare=(unshare -m sh -c 'umount -l /proc && exec "$@"' sh)
+    if "${bare[@]}" true 2>/dev/null; then
+        capture "${bare[@]}" "$arenashim" run -- printenv LD_PRELOAD
+        is 'without /proc: the shim beside the command' "$out" "$shim"
+        fails 'without /proc: advise' 125 'advise needs /proc/self/fd: No such file' \
+            "${bare[@]}" "$arenashim" advise -- true
+        fails 'without /proc: top' 125 'process 1 cannot be found: there is no /proc' \
+            "${bare[@]}" "$arenashim" top --once 1
+    else
+        skip 'without /proc' 'no file system can be taken away here'
+    fi
+
     capture "$tmp/alone/bin/arenashim" run -- echo started
     if [ "$status" -eq 0 ]; then
         skip 'no shim anywhere' 'one is installed where this build would be'

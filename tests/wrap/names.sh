@@ -114,6 +114,9 @@ if "${bare[@]}" true 2>/dev/null; then
     wrapped 'main!main' "${bare[@]}" "$named" calls
     is 'without /proc the program is found, and why it is not wrapped is said' "${err##*$'\n'}" \
         "arenashim: $scopes: 'main!main': cannot wrap main: code cannot be changed through /proc/thread-self/mem, and it is not exported"
+    capture "${bare[@]}" "$arenashim" scopes --shim="$shim" --scope='main!main' --scope-strict -- "$named"
+    is '... as the list does: status' "$status" 125
+    like '... as the list does' "$out" '^main!main .* code cannot be changed through /proc/thread-self/mem'
 else
     skip 'without /proc' 'no file system can be taken away here'
 fi
