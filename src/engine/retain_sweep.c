@@ -8,6 +8,7 @@
  */
 #include "base/numbers.h"
 #include "engine/retain_heap.h"
+#include "thread/settle.h"
 
 /* Smaller pieces go to the lists. */
 #define GAP_LEAST ((size_t)1024)
@@ -191,7 +192,9 @@ void retain_sweep(struct thread *thread)
         heap->fruitless = 0;
     look_later(heap);
     if (heap->unsure) {
-        heap->alive = swept.alive - unsettled(thread);
+        if (must_settle(thread))
+            settle_innermost(thread); /* so that no handler does, which would find it counted */
+        heap->alive = swept.alive;
         heap->unsure = false;
     }
     heap->swept_alive = heap->alive + unsettled(thread);

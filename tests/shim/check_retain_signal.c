@@ -232,6 +232,13 @@ static void litter(void)
     heap->look_at = 0;
 }
 
+/* So that a sweep counts anew. */
+static void litter_unsure(void)
+{
+    litter();
+    heap->unsure = true;
+}
+
 static void pause_outer(void)
 {
     arena_scope_pause();
@@ -368,6 +375,7 @@ static const struct operation {
     {"malloc without room", leave_no_room, do_malloc, &result, SMALL, 0},
     {"malloc after frees elsewhere", free_elsewhere, do_malloc, &result, SMALL, 0},
     {"malloc that sweeps", litter, do_malloc, &result, SMALL, 0},
+    {"malloc that sweeps what is unsure", litter_unsure, do_malloc, &result, SMALL, 0},
     {"malloc from a larger class's list", list_wide, do_malloc_wide, &result, WIDE, 0},
     {"malloc of a larger class", use_up_wide, do_malloc_wide, &result, WIDE, 0},
     {"malloc of pages", NULL, do_malloc_large, &result, LARGE, 0},
