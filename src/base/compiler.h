@@ -55,6 +55,23 @@ static inline void clear_words(uintptr_t *words, size_t count)
     }
 }
 
+/* Whether a signal handler can come between the instructions of `count++`, which then stores what
+ * it has read before: x86-64 has one for all of it. */
+#ifdef __x86_64__
+#define COUNTS_SPLIT false
+#else
+#define COUNTS_SPLIT true
+#endif
+
+/* Adds to a count, of which no handler finds a part done. */
+static ALWAYS_INLINE void signal_add(uint64_t *count, uint64_t number)
+{
+    if (COUNTS_SPLIT)
+        __atomic_fetch_add(count, number, __ATOMIC_RELAXED);
+    else
+        *count += number;
+}
+
 /* Exchanges `old` for `new`; false when something else is there. Atomic as a signal handler of the
  * same thread sees it, and no more. */
 static ALWAYS_INLINE bool signal_exchange(uintptr_t *place, uintptr_t old, uintptr_t new)

@@ -49,6 +49,7 @@ void retain_start_afresh(struct thread *thread)
     retain_drain(thread);
     retain_verify(thread, "at the end of a scope", false);
     size_t recent = kept_note(&heap->kept, heap->peak);
+    signal_fence(); /* a handler that has come until here has said whether it is unsure */
     if (heap->alive == 0 && !heap->unsure && pages->used > RESTART_PAGES &&
         !is_as_usual(heap, recent))
         start_afresh(heap);

@@ -105,7 +105,8 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
         prepare_to_retain(thread);
     if (thread->depth < SCOPE_DEPTH_MAX)
         return open_marked(thread, site, retains || fixed.config.end == END_RETAIN, module);
-    settle_innermost(thread); /* its end must account for the deeper ones */
+    /* Its end must account for the deeper ones. */
+    settle_found(thread, gate_heap_is_shut(thread));
     thread->excess++;
     return (arena_scope_token){token_make(thread, TOKEN_EXCESS)};
 }
@@ -171,10 +172,10 @@ static OUT_OF_LINE arena_scope_token settle_and_open(struct thread *thread,
                                                      const arena_scope_site *site,
                                                      struct site_stats *stats, uintptr_t caller)
 {
-    settle_innermost(thread);
     uintptr_t limit = close_limit();
     if (UNLIKELY(thread->depth >= thread->fast_begins))
         return open_and_begin(site, caller, limit);
+    settle_innermost(thread); /* which drops: no scope of the thread retains */
     return open_dropping(thread, stats, limit);
 }
 

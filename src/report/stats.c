@@ -10,6 +10,7 @@
 #include "next/fixed.h"
 #include "scope/close.h"
 #include "scope/process.h"
+#include "thread/gate.h"
 #include "thread/misuse.h"
 #include "thread/settle.h"
 #include "thread/thread.h"
@@ -128,7 +129,7 @@ void stats_collect(struct stats *stats, bool at_exit)
                             .misuses = misuse_count()};
     struct thread *own = hot.thread;
     if (own && own->depth > 0) {
-        settle_innermost(own);
+        settle_found(own, gate_heap_is_shut(own));
         if (at_exit) {
             scope_account_open(own);
             own->left_open += own->excess;

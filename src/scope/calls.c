@@ -11,7 +11,7 @@
 
 static OUT_OF_LINE NAMED_QUIET void settle_quietly(struct thread *thread)
 {
-    settle_innermost(thread);
+    settle_found(thread, gate_heap_is_shut(thread));
     signal_fence();
 }
 

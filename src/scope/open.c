@@ -58,7 +58,7 @@ arena_scope_token scope_open(struct thread *thread, struct site_stats *stats, bo
     hot.small = 0;
     signal_fence();
     if (must_settle(thread))
-        settle_innermost(thread);
+        settle_found(thread, shut);
     if (thread->gap_top && !interrupts) {
         drop_leave_gap(thread);
         limit = limit ? thread->open_limit : 0;

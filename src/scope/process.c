@@ -6,6 +6,7 @@
 #include "engine/frees.h"
 #include "engine/looks.h"
 #include "engine/trace.h"
+#include "thread/gate.h"
 #include "thread/misuse.h"
 #include "thread/settle.h"
 
@@ -13,7 +14,7 @@
 static void begin_statistics(struct thread *own)
 {
     if (own->depth > 0)
-        settle_innermost(own);
+        settle_found(own, gate_heap_is_shut(own));
     for (uint64_t i = 0; i < own->depth; i++)
         own->frames[i].live = 0;
     thread_clear_statistics(own);

@@ -72,7 +72,8 @@ struct heap {
     struct kept kept;
     uint64_t unverified; /* blocks drawn since all were looked at: retain_verify.c */
     bool torn;           /* a block may be half made */
-    bool unsure;         /* lists and counts may be wrong: the thread that they were of is gone */
+    bool unsure;         /* lists and counts may be wrong, until a sweep: the thread that they were
+                          * of is gone, or a handler has come in the middle of a count */
     uint64_t slot;
     struct pages pages;
     uintptr_t remote __attribute__((aligned(64))); /* blocks that others have freed; atomic */

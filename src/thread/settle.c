@@ -8,7 +8,7 @@ void settle(struct thread *thread, struct frame *frame)
     }
     /* It has been used; above two bits stands what has been drawn. */
     frame->peak = (frame->peak | 1) + (hot.bytes << 2);
-    thread->heap.alive += settle_counts(thread, frame);
+    signal_add(&thread->heap.alive, settle_counts(thread, frame, true));
 }
 
 void settle_innermost(struct thread *thread)

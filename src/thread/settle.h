@@ -19,8 +19,9 @@ static ALWAYS_INLINE bool must_settle(const struct thread *thread)
 /* Moves the counts to the frame, of the innermost scope. Returns how many blocks more are alive.
  * Subtracted, not cleared: a signal handler may have counted in between. One that has settled in
  * between leaves less than nothing, which is moved, too. Without the fence the compiler sees that
- * the difference is 0 and clears. */
-static ALWAYS_INLINE uint64_t settle_counts(struct thread *thread, struct frame *frame)
+ * the difference is 0 and clears. Where the frame drops, statistics alone depend on it. */
+static ALWAYS_INLINE uint64_t settle_counts(struct thread *thread, struct frame *frame,
+                                            bool retains)
 {
     uint64_t alive = 0;
     do {
@@ -28,9 +29,14 @@ static ALWAYS_INLINE uint64_t settle_counts(struct thread *thread, struct frame 
         uint64_t bytes = hot.bytes;
         uint64_t freed = hot.freed;
         signal_fence();
-        hot.calls -= calls;
+        if (retains) {
+            signal_add(&hot.calls, -calls);
+            signal_add(&hot.freed, -freed);
+        } else {
+            hot.calls -= calls;
+            hot.freed -= freed;
+        }
         hot.bytes -= bytes;
-        hot.freed -= freed;
         frame->stats->calls += calls;
         frame->stats->bytes += bytes;
         frame->live += (int64_t)(calls - freed);
@@ -47,7 +53,7 @@ static ALWAYS_INLINE void settle_dropping(struct thread *thread, struct frame *f
     /* A handler may ask while the scope is opened or closed. */
     CHECK((hot.cursor >= frame->start || hot.cursor == frame->outer_cursor) &&
           hot.cursor <= thread->memory_end);
-    settle_counts(thread, frame);
+    settle_counts(thread, frame, false);
     uintptr_t peak = higher(thread->peak, hot.cursor);
     thread->peak = 0;
     frame->peak = higher(frame->peak, peak);
@@ -56,5 +62,14 @@ static ALWAYS_INLINE void settle_dropping(struct thread *thread, struct frame *f
 /* The same of either kind; of a thread with an open scope. */
 void settle(struct thread *thread, struct frame *frame);
 void settle_innermost(struct thread *thread);
+
+/* The same where a signal handler may be running; `shut`: gate_heap_is_shut. The path of the heap
+ * that it has interrupted then may be about to store a count as it was before. */
+static inline void settle_found(struct thread *thread, bool shut)
+{
+    if (COUNTS_SPLIT && shut)
+        thread->heap.unsure = true;
+    settle_innermost(thread);
+}
 
 #endif

@@ -1193,6 +1193,43 @@ START_TEST(the_outermost_that_retains_starts_afresh)
 }
 END_TEST
 
+/* As a handler makes it that comes when a free has read hot.freed and not stored it. */
+START_TEST(a_count_in_which_a_handler_has_come_gives_nothing_away)
+{
+    if (!COUNTS_SPLIT || !plain) {
+        leave_out("a handler in the middle of a count", "none comes there");
+        return;
+    }
+    unsigned char *blocks[700], *kept = filled(500, 7);
+    for (int i = 0; i < 600; i++)
+        blocks[i] = filled(500, i);
+    for (int i = 0; i < 598; i++)
+        t_free(blocks[i]);
+    ck_assert_uint_eq(alive(), 3);
+    t_free(blocks[598]);
+    ck_assert(hot.freed == 1 && hot.small == RETAIN_SMALL);
+    hot.small = 0;
+    arena_scope_end(open_kind("handler", true));
+    hot.small = RETAIN_SMALL;
+    t_free(blocks[599]);
+    hot.freed = 2;
+    close_scope();
+    open_scope();
+    for (int i = 0; i < 700; i++)
+        blocks[i] = filled(500, 9);
+    ck_assert(holds_only(kept, 500, 7));
+    ck_assert_uint_eq(alive(), 701);
+    check_heap();
+    for (int i = 0; i < 700; i++)
+        t_free(blocks[i]);
+    t_free(kept);
+    close_scope();
+    end_a_window();
+    ck_assert_uint_le(heap->pages.used, 16);
+    open_scope();
+}
+END_TEST
+
 START_TEST(what_recent_scopes_came_to_stays_warm)
 {
     for (int round = 0; round < 70; round++) {
@@ -2207,6 +2244,7 @@ static Suite *retain_suite(void)
     tcase_add_test(afresh, after_more_than_usual_bumping_begins_anew);
     tcase_add_test(afresh, where_something_is_alive_all_of_it_stays);
     tcase_add_test(afresh, the_outermost_that_retains_starts_afresh);
+    tcase_add_test(afresh, a_count_in_which_a_handler_has_come_gives_nothing_away);
     tcase_add_test(afresh, what_recent_scopes_came_to_stays_warm);
     tcase_add_test(afresh, a_survivor_keeps_no_peak);
     tcase_add_test(afresh, past_a_set_capacity_memory_goes_back_at_the_outermost_end);
