@@ -1,7 +1,8 @@
 /*
  * Signal handlers that use the shim while they interrupt it in a scope that retains: each operation
  * is interrupted at one instruction after the other (x86-64), by handlers that draw, free, resize,
- * pause, begin and end scopes of either kind, or jump away.
+ * pause, begin and end scopes of either kind, or jump away. On all machines, the counts where a
+ * handler comes at any instant.
  *
  * Checked: no block overlaps another, contents stay, zeroed memory is zero, the heap's headers,
  * lists and counts are sound, and after the last end nothing is alive.
@@ -10,8 +11,7 @@
 #include "stepping.h"
 
 #include <setjmp.h>
-
-#if CAN_STEP
+#include <sys/time.h>
 
 enum { CAPACITY = 1024 * 1024, LIMIT = 64 * 1024 * 1024 };
 enum { SMALL = 100, MIDDLE = 700, WIDE = 5000, LARGE = 40000 };
@@ -24,6 +24,77 @@ static void start_once(void)
     use_cells();
 }
 
+static arena_scope_token outer;
+
+/* ---- any instant ----------------------------------------------------------------------------- */
+
+static volatile bool armed;
+static volatile unsigned handled;
+
+static void on_alarm(int number)
+{
+    (void)number;
+    if (!armed)
+        return;
+    if (handled++ % 2) {
+        static struct stats seen;
+        t_free(t_malloc(SMALL));
+        stats_collect(&seen, false);
+    } else {
+        arena_scope_token token = open_kind("alarm", true);
+        t_free(t_malloc(SMALL));
+        arena_scope_end(token);
+    }
+}
+
+static void work(void)
+{
+    static const size_t sizes[] = {SMALL, MIDDLE, SMALL, WIDE, 20, LARGE};
+    void *blocks[40];
+    for (size_t i = 0; i < COUNT(blocks); i++)
+        blocks[i] = t_malloc(sizes[i % COUNT(sizes)]);
+    arena_scope_token token = open_kind("inner", true);
+    for (size_t i = 0; i < COUNT(blocks); i += 2)
+        t_free(blocks[i]);
+    arena_scope_end(token);
+    for (size_t i = 1; i < COUNT(blocks); i += 2) {
+        t_free(blocks[i]);
+        alive(); /* settles */
+    }
+}
+
+/* What is counted is right, or known not to be and then made so by a sweep. */
+static void count_under_alarms(void)
+{
+    struct itimerval often = {{0, 250}, {0, 250}};
+    start_once();
+    outer = open_kind("outer", true);
+    signal(SIGALRM, on_alarm);
+    setitimer(ITIMER_REAL, &often, NULL);
+    while (handled < 4000) {
+        armed = true;
+        work();
+        armed = false;
+        check_heap();
+        if (heap->unsure)
+            retain_trim(hot.thread, 0);
+        require(alive() == 0 && !heap->unsure);
+    }
+}
+
+START_TEST(counts_are_right_whenever_a_handler_comes)
+{
+    if (SANITIZED || track_emulated()) {
+        leave_out("counts under alarms", "too slow, or counted otherwise");
+        return;
+    }
+    setenv("QEMU_ONE_INSN_PER_TB", "1", 1); /* else an emulator's signals come between functions */
+    ck_assert_fresh("count_under_alarms");
+}
+END_TEST
+
+#if CAN_STEP
+
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
 /* The interrupted code's, the handler's to free or resize, and what the handler draws. */
@@ -32,7 +103,7 @@ static struct watched his_small, his_wide, his_large, drawn[3], survivor;
 static struct watched *const all[] = {&small,    &middle,    &wide,     &large,     &aligned,
                                       &result,   &his_small, &his_wide, &his_large, &drawn[0],
                                       &drawn[1], &drawn[2],  &survivor};
-static arena_scope_token outer, inner, opened;
+static arena_scope_token inner, opened;
 
 static void draw(struct watched *watched, size_t size)
 {
@@ -548,6 +619,7 @@ static Suite *signal_suite(void)
     Suite *suite = suite_create("retain_signal");
     TCase *tcase = tcase_create("retain_signal");
     tcase_set_timeout(tcase, 240);
+    tcase_add_test(tcase, counts_are_right_whenever_a_handler_comes);
 #if CAN_STEP
     tcase_add_loop_test(tcase, every_instruction, 0, COUNT(operations));
 #else
@@ -560,6 +632,7 @@ static Suite *signal_suite(void)
 int main(int argc, char **argv)
 {
     static const struct fresh cases[] = {
+        {"count_under_alarms", count_under_alarms},
 #if CAN_STEP
         {"step_through_operation", step_through_operation},
 #endif
