@@ -88,7 +88,7 @@ START_TEST(counts_are_right_whenever_a_handler_comes)
         leave_out("counts under alarms", "too slow, or counted otherwise");
         return;
     }
-    setenv("QEMU_ONE_INSN_PER_TB", "1", 1); /* else an emulator's signals come between functions */
+    setenv("QEMU_ONE_INSN_PER_TB", "1", 1); /* else QEMU lets none in between branches */
     ck_assert_fresh("count_under_alarms");
 }
 END_TEST
