@@ -93,12 +93,13 @@ every() {
 
 # Calls of the shim that cannot fail, or whose failure means that the process cannot run at all
 # (dlsym of malloc), and addresses of variables. Everything else stands in fault_lib.c. (libgcc asks AArch64 for
-# its atomic instructions.)
+# its atomic instructions; a compiler that guards against overflows has forms of its own.)
 never='_ITM_.* __cxa_finalize __gmon_start__ __errno_location _?_?environ sys_(errlist|nerr) __progname __getauxval
     program_invocation(_short)?_name abort basename dlsym fnmatch getauxval getpid gettid mem[a-z]+
     secure_getenv sched_yield str[a-z_]+ raise sigemptyset __[lt]san_[a-z_]+ __libc_stack_end _exit dlerror
     pthread_self stpcpy syscall dl_iterate_phdr pthread_setcancelstate pthread_sigmask sig(add|fill)set
-    sigismember sigpending geteuid sigtimedwait tgkill ftrylockfile fflush_unlocked funlockfile stdout sbrk sysconf _r_debug'
+    sigismember sigpending geteuid sigtimedwait tgkill ftrylockfile fflush_unlocked funlockfile stdout sbrk sysconf _r_debug
+    __(mem|st)[a-z]+_chk __stack_chk_fail'
 not_made_to_fail() {
     # shellcheck disable=SC2086
     comm -23 <(nm -D --undefined-only "$shim" | sed 's/.* //; s/@.*//' | sort -u) \
