@@ -83,7 +83,7 @@ class scope:
         if not isinstance(label, str):
             raise TypeError(f"scope: the label is a str, not {type(label).__name__}")
         caller = sys._getframe(1)
-        self._site = _begin and _site(label, caller.f_code.co_filename, caller.f_lineno)
+        self._site = _begin and _site(label, caller.f_code.co_filename, caller.f_lineno or 0)
         self._tokens = []
 
     def __enter__(self):
@@ -104,7 +104,7 @@ class scope:
         ):
             if is_suspended(function):
                 raise TypeError(
-                    f"scope: {function.__qualname__} is {kind}, whose body does not run in one go: "
+                    f"scope: {getattr(function, '__qualname__', function)} is {kind}, whose body does not run in one go: "
                     "put with blocks between the points where it waits"
                 )
         if not _begin:

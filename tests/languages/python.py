@@ -1,6 +1,7 @@
 """What scopes of Python keep, with and without the shim: the case that the argument names."""
 
 import asyncio
+import functools
 import gc
 import os
 import re
@@ -111,11 +112,13 @@ def decorated():
     async def both():
         yield
 
-    for function, kind in (generator, "a generator"), (coroutine, "a coroutine"), (both, "an async"):
+    refused = [(generator, "a generator"), (coroutine, "a coroutine"), (both, "an async")]
+    refused += [(functools.partial(function), kind) for function, kind in refused]
+    for function, kind in refused:
         try:
             arenashim.scope("refused")(function)
         except TypeError as error:
-            assert f"{function.__qualname__} is {kind}" in str(error)
+            assert f"{getattr(function, '__qualname__', function)} is {kind}" in str(error)
         else:
             assert False
 

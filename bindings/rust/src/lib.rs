@@ -124,7 +124,7 @@ static ACTIVE: Function = Function::new("arena_scope_active\0");
 ///
 /// so that a future which holds one over an `.await` is not `Send` either. Scopes end in the reverse
 /// order of their begins; in another order the end of an outer one ends those in it, which the shim
-/// counts, and nothing is invalid.
+/// says and counts, and nothing is invalid.
 #[must_use = "the scope ends where this is dropped: write `let _scope = ...`"]
 pub struct Scope {
     token: Token,
