@@ -69,7 +69,7 @@ is 'two plain runs, three that are watched or less, and as many rounds as were w
 advise --no-measure -- sh -c "$note"
 is '--no-measure: no more runs than it takes to know' "$status:$(runs ''):$(runs process)" 0:2:0
 
-known=$(/sbin/ldconfig -p | sed -nE 's/^\t(lib(tcmalloc_minimal|jemalloc|mimalloc)\.so\.[2-4]) .*x86-64.*/\1/p' | sort)
+known=$(/sbin/ldconfig -p | sed -nE 's/^\t(lib(tcmalloc_minimal|jemalloc|mimalloc)\.so\.[2-4]) .*(x86-64|AArch64).*/\1/p' | sort)
 advise --runs 1 --peers -- sh -c 'echo "$LD_PRELOAD" >>"$seen"'
 is '--peers: allocators that are installed are measured' \
     "$status:$(grep -E '^lib[a-z]*malloc' "$seen" | sort)" "0:$known"
