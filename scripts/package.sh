@@ -5,9 +5,10 @@
 # is removed. Then the RPM packages, by Debian's rpmbuild, likewise. The packages are left in
 # build/packages, with what each step printed.
 #
-# usage: scripts/package.sh [SUITE]      (default: this system's)
+# usage: scripts/package.sh [SUITE [ARCH]]      (default: this system's suite, amd64)
+#        scripts/package.sh bookworm arm64
 #
-# Needs root. With ROOT=DIRECTORY in the environment the root lies there, is used again when it is there
+# Another architecture runs by an emulator (scripts/root.sh), but for the compilers. Needs root. With ROOT=DIRECTORY in the environment the root lies there, is used again when it is there
 # already, and stays.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,8 +17,8 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/root.sh
 . scripts/root.sh
 
-need_packages debootstrap
 suite=${1-$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)}
+arch=${2-amd64}
 results=$PWD/build/packages
 if [ -z "${ROOT-}" ]; then
     work=$(mktemp -d)
@@ -27,6 +28,8 @@ else
     root=$ROOT
 fi
 home=$root/home/builder
+emulated=()
+! is_emulated "$arch" || emulated=("CC=$cross_cc" "CXX=$cross_cxx" EMULATED=10 QEMU_STACK_SIZE=134217728)
 
 # step NAME COMMAND...: stops the script when it fails; what it prints is in $results/NAME.log
 step() {
@@ -51,11 +54,11 @@ inside() {
 # as_user COMMAND...: in the home of an ordinary user, without network
 as_user() {
     # shellcheck disable=SC2016 # expanded there
-    inside unshare --net runuser -u builder -- env HOME=/home/builder sh -ec 'cd && exec "$@"' sh "$@"
+    inside unshare --net runuser -u builder -- env HOME=/home/builder "${emulated[@]}" sh -ec 'cd && exec "$@"' sh "$@"
 }
 
 prepares() {
-    [ -d "$root/etc" ] || make_root "$suite" amd64 "$root"
+    have_root "$suite" "$arch" "$root"
     inside apt-get -qq update
     inside apt-get -qq install -y --no-install-recommends autoconf automake autopkgtest build-essential \
         debhelper devscripts libtool lintian rpm rpmlint
@@ -107,7 +110,8 @@ hardened() {
 }
 
 tries() {
-    inside sh -ec 'autopkgtest -B /home/builder/one/arenashim-*/ -- null'
+    # shellcheck disable=SC2016
+    inside sh -ec 'autopkgtest "$@" -B /home/builder/one/arenashim-*/ -- null' sh "${emulated[@]/#/--env=}"
 }
 
 # where packages install files
@@ -138,7 +142,7 @@ installs_rpm() {
 }
 
 tries_rpm() {
-    inside env PKG_CONFIG_PATH=/usr/lib64/pkgconfig /home/builder/source/debian/tests/ways.sh
+    inside env PKG_CONFIG_PATH=/usr/lib64/pkgconfig "${emulated[@]}" /home/builder/source/debian/tests/ways.sh
 }
 
 removes_rpm() {

@@ -2,7 +2,7 @@
 # Roots of Debian systems, made by debootstrap from this system's mirror; to be sourced.
 #
 #   need_root                         stops the script with a clear message unless it runs as root
-#   make_root SUITE ARCH DIRECTORY    a minimal system in DIRECTORY, which is new
+#   have_root SUITE ARCH DIRECTORY    a minimal system in DIRECTORY, unless one is there already
 #   in_root DIRECTORY COMMAND...      runs COMMAND in it, as root; what it leaves running ends with it
 #   is_emulated ARCH                  whether programs of ARCH run by an emulator here
 #
@@ -101,11 +101,14 @@ need_root() {
 }
 
 # Made beside it first, so that what an interruption leaves is not taken for a root.
-make_root() {
+have_root() {
     local suite=$1 arch=$2 root=$3.part mirror
     need_root
-    rm -rf --one-file-system "$root"
     ! is_emulated "$arch" || start_emulator
+    [ ! -d "$3/etc" ] || return 0
+    need_packages debootstrap
+    printf 'making a root of Debian %s for %s in %s\n' "$suite" "$arch" "$3"
+    rm -rf --one-file-system "$root"
     mirror=$(mirror)
     if ! debootstrap --variant=minbase --arch="$arch" "$suite" "$root" "$mirror" \
         >"$root.log" 2>&1; then

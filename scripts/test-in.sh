@@ -10,7 +10,7 @@
 #
 # Variables go to make check, but CONFIGURE, whose words go to configure. With ROOT=DIRECTORY in the
 # environment the root lies there, is used again when it is there already, and stays. Another architecture
-# runs by an emulator (scripts/root.sh), with the packages alone that every test needs.
+# runs by an emulator (scripts/root.sh), without what an emulator does not run or takes too long for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/packages.sh
@@ -44,7 +44,9 @@ packages='"${build_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}"'
 bash=bash make=make prepare=
 if is_emulated "$arch"; then
     # shellcheck disable=SC2016
-    packages='$(printf "%s\\n" "${build_packages[@]}" | grep -vx valgrind) binutils jq procps sqlite3 python3 "libpython3*.1?" xz-utils'
+    packages='$(printf "%s\\n" "${build_packages[@]}" | grep -vx valgrind) binutils cmake git jq libcap2-bin \
+        libgoogle-perftools-dev libjemalloc-dev libmimalloc-dev openssl procps "libpython3*.1?" python3 python3-numpy \
+        redis-server redis-tools sqlite3 wordnet-base xz-utils'
     configure+=("CC=$cross_cc" "CXX=$cross_cxx")
     # Nothing else may lie near below the first thread's stack, as with a kernel.
     variables+=(EMULATED=10 QEMU_STACK_SIZE=134217728)
@@ -62,13 +64,7 @@ else
     directory=$ROOT
 fi
 log=$directory/source.log
-if [ ! -d "$directory/etc" ]; then
-    need_packages debootstrap
-    printf 'making a root of Debian %s for %s in %s\n' "$suite" "$arch" "$directory"
-    make_root "$suite" "$arch" "$directory"
-elif is_emulated "$arch"; then
-    start_emulator
-fi
+have_root "$suite" "$arch" "$directory"
 
 rm -rf "$directory/source"
 mkdir "$directory/source"
@@ -104,7 +100,7 @@ inside "$make"' -C build -j"$(nproc)" check "$@"' "${variables[@]}" >"$log" 2>&1
 
 # What Automake prints of each test: its result, its script, and its number and name there.
 grep -E '^(FAIL|ERROR|XPASS|SKIP): ' "$log" | sort || true
-# Parts of unit tests that are left out (tests/emulated.h).
+# Parts of unit tests that are left out (tests/left_out.h).
 (cd "$directory/source/build" && grep -r --include='*.log' '^# SKIP: ' tests) | sed 's/\(.*\)\.log:# SKIP: /SKIP: \1 - /' |
     sort -u | tee "$directory/left_out.log" || true
 count() {
