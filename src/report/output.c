@@ -246,7 +246,7 @@ static void replace(struct output *output, int seen, mode_t mode)
 }
 
 /* Whether the link leads to a descriptor of the process, as /dev/stdout does for all processes. */
-static bool leads_to_descriptor(const char *name)
+static OUT_OF_LINE bool leads_to_descriptor(const char *name)
 {
     char target[PATH_MAX] = "";
     return readlink(name, target, sizeof target - 1) > 0 && setting_descriptor(target) >= 0;
