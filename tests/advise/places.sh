@@ -34,7 +34,7 @@ lists() {
     by_name is "$1" "$(awk 'NR > 1 { print $3 }' <<<"$out")" "$(short "$3")"
 }
 
-need placed -O2 -g -fno-ipa-sra placed.c placed_other.c
+need placed -O2 -g "${clang_flags[0]:--fno-ipa-sra}" placed.c placed_other.c
 handle=$(offset placed_handle)
 call=$(objdump -d --no-show-raw-insn "$tmp/placed" | awk '/<placed_handle>:$/ { inside = 1 }
     inside && found { sub(/:.*/, ""); print "0x" $1; exit }

@@ -24,13 +24,15 @@ one_line 'scopes that end in the order of their begins are told' \
 stat_is '... and counted' '"\(.misuses) \(.left_open)"' '1 1'
 
 # In the order of a stack the shim sees nothing wrong, but for debug switches, at the stack itself.
+need slow "${flags[@]}" -O0 coroutines.cc
 under "$tmp/cases" held
 routed 'a scope that is held while others draw'
 stat_is '... is not seen' '"\(.misuses) \(.left_open)"' '0 0'
-under ARENASHIM_DEBUG=poison "$tmp/cases" held
+# clang keeps the coroutine on the stack where it optimizes.
+[ ${#clang_flags[@]} -eq 0 ] && holds=cases || holds=slow
+under ARENASHIM_DEBUG=poison "$tmp/$holds" held
 one_line '... but for ARENASHIM_DEBUG' 'a scope was held while its coroutine waited'
 stat_is '... which counts it' '"\(.misuses) \(.left_open)"' '1 0'
-need slow "${flags[@]}" -O0 coroutines.cc
 for program in cases slow; do
     under ARENASHIM_DEBUG=poison "$tmp/$program" ends_before
     routed "scopes that end before the coroutine waits are right, $program"

@@ -7,7 +7,7 @@
 . "${srcdir:-.}/tests/preload/common.sh"
 
 need c -O2 -w stack.c -ldl
-capture "${cxx%% *}" -std=c++17 -O2 -w -I"$source_dir/include" -I"$here" -pthread -o "$tmp/cxx" \
+capture "${cxx%% *}" "${clang_flags[@]}" -std=c++17 -O2 -w -I"$source_dir/include" -I"$here" -pthread -o "$tmp/cxx" \
     -x c++ "$here/stack.c" -ldl
 is 'stack.c compiles as C++' "$status:$err" 0:
 
@@ -42,6 +42,10 @@ for kind in DLSYM CONSTRUCTOR; do
     need libearly.so -O2 -fPIC -shared "-DEARLY_$kind" early.c -ldl
     need early "-DEARLY_$kind" early_main.c -Wl,--no-as-needed "$tmp/libearly.so" -Wl,-rpath,"$tmp"
     for order in linked behind before; do
+        if [ $kind$order = DLSYMbefore ] && [ ${#clang_flags[@]} -gt 0 ]; then
+            skip 'allocates early, dlsym, before' 'clang makes no tail call of dlsym, so that the next is what is behind'
+            continue
+        fi
         case $order in
         linked) behind='' under "$tmp/early" ;;
         behind) behind=$tmp/libearly.so under "$tmp/early" ;;

@@ -35,6 +35,15 @@ void *operators_new(enum kind kind, int nothrow, size_t size, size_t alignment)
     }
 }
 
+/* Not `array ? operator delete[](block) : operator delete(block)`, of which clang 14 makes both. */
+#define DELETE(...)                                                                                \
+    do {                                                                                           \
+        if (array)                                                                                 \
+            operator delete[](__VA_ARGS__);                                                        \
+        else                                                                                       \
+            operator delete(__VA_ARGS__);                                                          \
+    } while (0)
+
 void operators_delete(enum kind kind, enum delete_form form, void *block, size_t size,
                       size_t alignment)
 {
@@ -42,19 +51,18 @@ void operators_delete(enum kind kind, enum delete_form form, void *block, size_t
     bool array = kind == KIND_NEW_ARRAY || kind == KIND_NEW_ARRAY_ALIGNED;
     if (kind == KIND_NEW || kind == KIND_NEW_ARRAY) {
         if (form == DELETE_SIZED)
-            array ? operator delete[](block, size) : operator delete(block, size);
+            DELETE(block, size);
         else if (form == DELETE_NOTHROW)
-            array ? operator delete[](block, std::nothrow) : operator delete(block, std::nothrow);
+            DELETE(block, std::nothrow);
         else
-            array ? operator delete[](block) : operator delete(block);
+            DELETE(block);
     } else {
         if (form == DELETE_SIZED)
-            array ? operator delete[](block, size, align) : operator delete(block, size, align);
+            DELETE(block, size, align);
         else if (form == DELETE_NOTHROW)
-            array ? operator delete[](block, align, std::nothrow) :
-                  operator delete(block, align, std::nothrow);
+            DELETE(block, align, std::nothrow);
         else
-            array ? operator delete[](block, align) : operator delete(block, align);
+            DELETE(block, align);
     }
 }
 
