@@ -40,6 +40,8 @@ src_libcore_la_SOURCES = \
 	src/memory/region.h \
 	src/memory/pages.c \
 	src/memory/pages.h \
+	src/next/symbol.c \
+	src/next/symbol.h \
 	src/next/allocator.h \
 	src/next/named_host.h \
 	src/next/watch_host.h \

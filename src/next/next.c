@@ -20,6 +20,7 @@
 #include "base/page.h"
 #include "base/text.h"
 #include "memory/layout.h"
+#include "next/symbol.h"
 
 /* ---- boot buffer ---------------------------------------------------------------------------- */
 
@@ -147,7 +148,7 @@ static int trims_nothing(size_t pad)
 
 static void *find(const char *name)
 {
-    void *function = dlsym(RTLD_NEXT, name);
+    void *function = next_symbol(name);
     /* Not every C library has it, and no block depends on it. */
     if (!function && strcmp(name, "malloc_trim") == 0)
         return (void *)trims_nothing;
@@ -177,8 +178,8 @@ void next_resolve(void)
     NEXT_FUNCTIONS(NEXT_FIND)
 #undef NEXT_FIND
     /* Not every C library has them: then nobody calls ours. */
-    fixed.libc_free = (void (*)(void *))dlsym(RTLD_NEXT, "__libc_free");
-    fixed.libc_realloc = (void *(*)(void *, size_t))dlsym(RTLD_NEXT, "__libc_realloc");
+    fixed.libc_free = (void (*)(void *))next_symbol("__libc_free");
+    fixed.libc_realloc = (void *(*)(void *, size_t))next_symbol("__libc_realloc");
     /* Two threads may come here before the first constructor; both store the same values. */
     if (__atomic_load_n(&boot_used, __ATOMIC_RELAXED) > 0) {
         fixed.behind_boot = found;

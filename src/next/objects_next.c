@@ -2,10 +2,11 @@
 
 #include "base/compiler.h"
 #include "next/fixed.h"
+#include "next/symbol.h"
 
 static __typeof__(&_dl_find_object) look_up(void)
 {
-    return (__typeof__(&_dl_find_object))dlsym(RTLD_NEXT, "_dl_find_object");
+    return (__typeof__(&_dl_find_object))next_symbol("_dl_find_object");
 }
 
 void objects_start(void)

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/compiler.h"
 #include "base/text.h"
+#include "next/symbol.h"
 
 static const char *const new_names[NEW_VARIANTS] = {
     [NEW] = "_Znwm",
@@ -101,10 +102,10 @@ static bool is_replacement(void *function)
  * dlopen in front of this library, which may be what is waiting for an answer. */
 static void *find_in_runtime(const char *name)
 {
-    void *symbol = dlsym(RTLD_NEXT, name);
+    void *symbol = next_symbol(name);
     if (symbol && !is_replacement(symbol))
         return symbol;
-    void *open = dlsym(RTLD_NEXT, "dlopen");
+    void *open = next_symbol("dlopen");
     for (size_t i = 0; open && i < COUNT(runtimes); i++) {
         void *runtime = ((void *(*)(const char *, int))open)(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
         if (!runtime)
@@ -122,7 +123,7 @@ static struct definition find_definition(const char *name)
     void *function = dlsym(RTLD_DEFAULT, name);
     if (is_replacement(function))
         return (struct definition){function, true};
-    function = dlsym(RTLD_NEXT, name);
+    function = next_symbol(name);
     return (struct definition){is_replacement(function) ? function : NULL, false};
 }
 

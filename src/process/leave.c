@@ -8,7 +8,6 @@
  */
 #include "process/leave.h"
 
-#include <dlfcn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -17,13 +16,14 @@
 
 #include "memory/wiped.h"
 #include "next/fixed.h"
+#include "next/symbol.h"
 #include "report/report.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
 /* Looked up where a constructor calls it before start. */
 #define NEXT(name)                                                                                 \
-    (fixed.leave.name ? fixed.leave.name : (__typeof__(fixed.leave.name))dlsym(RTLD_NEXT, #name))
+    (fixed.leave.name ? fixed.leave.name : (__typeof__(fixed.leave.name))next_symbol(#name))
 
 EXPORT noreturn void _exit(int status)
 {

@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "next/fixed.h"
+#include "next/symbol.h"
 #include "process/leave.h"
 #include "process/life.h"
 #include "process/start.h"
@@ -37,7 +38,7 @@ __attribute__((constructor)) static void on_load(void)
 __attribute__((visibility("default"))) void __cxa_finalize(void *module);
 void __cxa_finalize(void *module)
 {
-    void (*next)(void *) = (void (*)(void *))dlsym(RTLD_NEXT, "__cxa_finalize");
+    void (*next)(void *) = (void (*)(void *))next_symbol("__cxa_finalize");
     next(module);
     if (module) {
         modules_unload((uintptr_t)module);
@@ -47,7 +48,7 @@ void __cxa_finalize(void *module)
 
 __attribute__((visibility("default"))) int dlclose(void *handle)
 {
-    int (*next)(void *) = (int (*)(void *))dlsym(RTLD_NEXT, "dlclose");
+    int (*next)(void *) = (int (*)(void *))next_symbol("dlclose");
     int result = next(handle);
     modules_sweep();
     threads_forget_gone();
@@ -59,7 +60,7 @@ __attribute__((visibility("default"))) int dlclose(void *handle)
  * up. */
 __attribute__((visibility("default"))) pid_t _Fork(void)
 {
-    pid_t child = fixed.fork ? fixed.fork() : ((pid_t(*)(void))dlsym(RTLD_NEXT, "_Fork"))();
+    pid_t child = fixed.fork ? fixed.fork() : ((pid_t(*)(void))next_symbol("_Fork"))();
     if (child == 0)
         life_forked();
     return child;
@@ -82,7 +83,7 @@ static bool takes_deepbind_away(void)
  */
 __attribute__((visibility("default"))) TAIL_CALLS void *dlopen(const char *file, int mode)
 {
-    void *(*next)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
+    void *(*next)(const char *, int) = (void *(*)(const char *, int))next_symbol("dlopen");
     return next(file, takes_deepbind_away() ? mode & ~RTLD_DEEPBIND : mode);
 }
 #endif

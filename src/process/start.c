@@ -18,6 +18,7 @@
 #include "next/fixed.h"
 #include "next/next.h"
 #include "next/objects.h"
+#include "next/symbol.h"
 #include "process/life.h"
 #include "report/report.h"
 #include "route/modules.h"
@@ -277,14 +278,14 @@ static bool prepare(void)
     trust_own_variables();
     next_resolve();
 #ifdef HAVE__FORK /* before glibc 2.34 a failing dlsym ends the process in other namespaces */
-    fixed.fork = (pid_t(*)(void))dlsym(RTLD_NEXT, "_Fork");
+    fixed.fork = (pid_t(*)(void))next_symbol("_Fork");
 #endif
-    fixed.leave._exit = (__typeof__(fixed.leave._exit))dlsym(RTLD_NEXT, "_exit");
-    fixed.leave.execv = (__typeof__(fixed.leave.execv))dlsym(RTLD_NEXT, "execv");
-    fixed.leave.execve = (__typeof__(fixed.leave.execve))dlsym(RTLD_NEXT, "execve");
-    fixed.leave.execvp = (__typeof__(fixed.leave.execvp))dlsym(RTLD_NEXT, "execvp");
-    fixed.leave.execvpe = (__typeof__(fixed.leave.execvpe))dlsym(RTLD_NEXT, "execvpe");
-    fixed.leave.fexecve = (__typeof__(fixed.leave.fexecve))dlsym(RTLD_NEXT, "fexecve");
+    fixed.leave._exit = (__typeof__(fixed.leave._exit))next_symbol("_exit");
+    fixed.leave.execv = (__typeof__(fixed.leave.execv))next_symbol("execv");
+    fixed.leave.execve = (__typeof__(fixed.leave.execve))next_symbol("execve");
+    fixed.leave.execvp = (__typeof__(fixed.leave.execvp))next_symbol("execvp");
+    fixed.leave.execvpe = (__typeof__(fixed.leave.execvpe))next_symbol("execvpe");
+    fixed.leave.fexecve = (__typeof__(fixed.leave.fexecve))next_symbol("fexecve");
     objects_start();
     if (environment_wants_memcheck() && !track_active())
         return false;

@@ -95,7 +95,7 @@ every() {
 # (dlsym of malloc), and addresses of variables. Everything else stands in fault_lib.c. (libgcc asks AArch64 for
 # its atomic instructions; a compiler that guards against overflows has forms of its own.)
 never='_ITM_.* __cxa_finalize __gmon_start__ __errno_location _?_?environ sys_(errlist|nerr) __progname __getauxval
-    program_invocation(_short)?_name abort basename dlsym fnmatch getauxval getpid gettid mem[a-z]+
+    program_invocation(_short)?_name abort basename dlv?sym fnmatch getauxval getpid gettid mem[a-z]+
     secure_getenv sched_yield str[a-z_]+ raise sigemptyset __[lt]san_[a-z_]+ __libc_stack_end _exit dlerror
     pthread_self stpcpy syscall dl_iterate_phdr pthread_setcancelstate pthread_sigmask sig(add|fill)set
     sigismember sigpending geteuid sigtimedwait tgkill ftrylockfile fflush_unlocked funlockfile stdout sbrk sysconf _r_debug

@@ -1,0 +1,33 @@
+#include "next/symbol.h"
+
+#include <dlfcn.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+extern const char __ehdr_start[] HIDDEN, _end[] HIDDEN;
+
+static inline bool is_own(const void *function)
+{
+    return (uintptr_t)function - (uintptr_t)__ehdr_start <
+           (uintptr_t)_end - (uintptr_t)__ehdr_start;
+}
+
+/* Another library's dlsym may be in front, which passes the question on by a call of its own: then
+ * the next one is what is behind that library, which may be this, and calls would come back for
+ * ever. */
+void *next_symbol(const char *name)
+{
+    void *found = dlsym(RTLD_NEXT, name);
+#ifdef __GLIBC__
+    if (UNLIKELY(is_own(found))) {
+        static const char *const versions[] = {"GLIBC_2.34", "GLIBC_2.17", "GLIBC_2.2.5"};
+        void *(*real)(void *, const char *) = NULL;
+        for (size_t i = 0; i < COUNT(versions) && !real; i++)
+            real = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", versions[i]);
+        if (real)
+            found = real(RTLD_NEXT, name);
+    }
+#endif
+    return found;
+}
