@@ -55,15 +55,26 @@ static inline void clear_words(uintptr_t *words, size_t count)
     }
 }
 
-/* Whether a signal handler can come between the instructions of `count++`, which then stores what
- * it has read before: x86-64 has one for all of it, which sanitizers take apart. */
-#if defined(__has_feature)
+/* Whether AddressSanitizer or ThreadSanitizer compiles this, or the latter does. */
+#ifdef __has_feature
 #define HAS_FEATURE(feature) __has_feature(feature)
 #else
 #define HAS_FEATURE(feature) 0
 #endif
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&      \
-    !HAS_FEATURE(address_sanitizer) && !HAS_FEATURE(thread_sanitizer)
+#if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
+#define THREAD_SANITIZED 1
+#else
+#define THREAD_SANITIZED 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer) || THREAD_SANITIZED
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+/* Whether a signal handler can come between the instructions of `count++`, which then stores what
+ * it has read before: x86-64 has one for all of it, which sanitizers take apart. */
+#if defined(__x86_64__) && !SANITIZED
 #define COUNTS_SPLIT false
 #else
 #define COUNTS_SPLIT true

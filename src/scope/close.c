@@ -86,6 +86,7 @@ static bool addresses_wait(void)
     return track_active() || debug_has(DEBUG_QUARANTINE);
 }
 
+/* The next outermost scope starts behind this one, or at the first address again. */
 static void move_on(struct thread *thread, bool goes_round)
 {
     thread->base = block_base(goes_round ? thread->memory : behind(), fixed.config.align);

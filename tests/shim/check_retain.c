@@ -1149,6 +1149,18 @@ START_TEST(after_more_than_usual_bumping_begins_anew)
 }
 END_TEST
 
+/* Nothing is alive then, so that the next scopes need little again. */
+static void give_all_back(unsigned char *const *blocks, int count, void *kept)
+{
+    for (int i = 0; i < count; i++)
+        t_free(blocks[i]);
+    t_free(kept);
+    close_scope();
+    end_a_window();
+    ck_assert_uint_le(heap->pages.used, 16);
+    open_scope();
+}
+
 START_TEST(where_something_is_alive_all_of_it_stays)
 {
     unsigned char *blocks[600], *kept;
@@ -1164,13 +1176,7 @@ START_TEST(where_something_is_alive_all_of_it_stays)
     for (int i = 0; i < 600; i++)
         blocks[i] = filled(500, i);
     ck_assert(holds_only(kept, 500, (unsigned char)300));
-    for (int i = 0; i < 600; i++)
-        t_free(blocks[i]);
-    t_free(kept);
-    close_scope();
-    end_a_window();
-    ck_assert_uint_le(heap->pages.used, 16);
-    open_scope();
+    give_all_back(blocks, 600, kept);
 }
 END_TEST
 
@@ -1220,13 +1226,7 @@ START_TEST(a_count_in_which_a_handler_has_come_gives_nothing_away)
     ck_assert(holds_only(kept, 500, 7));
     ck_assert_uint_eq(alive(), 701);
     check_heap();
-    for (int i = 0; i < 700; i++)
-        t_free(blocks[i]);
-    t_free(kept);
-    close_scope();
-    end_a_window();
-    ck_assert_uint_le(heap->pages.used, 16);
-    open_scope();
+    give_all_back(blocks, 700, kept);
 }
 END_TEST
 

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "../left_out.h"
+#include "base/compiler.h"
 #include "base/page.h"
 #include "base/text.h"
 #include "base/track.h"
@@ -48,22 +49,6 @@
 #define CALL __attribute__((unused, noinline)) /* as a call of the real function is */
 #define KIB ((size_t)1024)
 #define MIB (1024 * KIB)
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED 0
-#endif
-
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZED 1
-#elif defined(__has_feature)
-#define THREAD_SANITIZED __has_feature(thread_sanitizer)
-#else
-#define THREAD_SANITIZED 0
-#endif
 
 /* Assertion for any thread, signal handler and process: Check's own leave a test by a jump, which
  * must not cross threads, and cost too much for millions. */
