@@ -5,11 +5,11 @@
 # is removed. Then the RPM packages, by Debian's rpmbuild, likewise. The packages are left in
 # build/packages, with what each step printed.
 #
-# usage: scripts/package.sh [SUITE [ARCH]]      (default: this system's suite, amd64)
+# usage: scripts/package.sh [SUITE [ARCH]]      (default: this system's)
 #        scripts/package.sh bookworm arm64
 #
-# Another architecture runs by an emulator (scripts/root.sh), but for the compilers. Needs root. With ROOT=DIRECTORY in the environment the root lies there, is used again when it is there
-# already, and stays.
+# Another architecture runs by an emulator (scripts/root.sh), but for the compilers. Needs root. With
+# ROOT=DIRECTORY in the environment the root lies there, is used again when it is there already, and stays.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/packages.sh
@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 . scripts/root.sh
 
 suite=${1-$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)}
-arch=${2-amd64}
+arch=${2-$(dpkg --print-architecture)}
 results=$PWD/build/packages
 if [ -z "${ROOT-}" ]; then
     work=$(mktemp -d)
