@@ -6,7 +6,6 @@
  */
 #include "next/next.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -152,10 +151,6 @@ static void *find(const char *name)
     /* Not every C library has it, and no block depends on it. */
     if (!function && strcmp(name, "malloc_trim") == 0)
         return (void *)trims_nothing;
-    /* Behind the C library in the search order nobody calls us, but we must not stop the program.
-     */
-    if (!function)
-        function = dlsym(RTLD_DEFAULT, name);
     if (!function) {
         struct text line;
         text_message(&line);

@@ -16,7 +16,7 @@ static inline bool is_own(const void *function)
 /* Another library's dlsym may be in front, which passes the question on by a call of its own: then
  * the next one is what is behind that library, which may be this, and calls would come back for
  * ever. */
-void *next_symbol(const char *name)
+static void *find_behind(const char *name)
 {
     void *found = dlsym(RTLD_NEXT, name);
 #ifdef __GLIBC__
@@ -29,5 +29,18 @@ void *next_symbol(const char *name)
             found = real(RTLD_NEXT, name);
     }
 #endif
+    return found;
+}
+
+/* Behind the C library in the order of search the program does not call this library, but this one
+ * may call itself, and must not stop the program. */
+void *next_symbol(const char *name)
+{
+    void *found = find_behind(name);
+    if (UNLIKELY(!found)) {
+        found = dlsym(RTLD_DEFAULT, name);
+        if (is_own(found))
+            found = NULL;
+    }
     return found;
 }

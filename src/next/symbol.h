@@ -1,5 +1,6 @@
 /*
- * Functions of the same name behind this library in the order of search.
+ * Functions of the same name behind this library in the order of search, or in front of it where
+ * there are none.
  */
 #ifndef NEXT_SYMBOL_H
 #define NEXT_SYMBOL_H

@@ -73,6 +73,9 @@ preload '' "$tmp/indirect"
 # Behind the C library in the search order.
 bypassed 'linked by a library of the program alone' \
     'not in the path: malloc is that of [^ ]*libc.so.6'
+need behind late.c -Wl,--no-as-needed "$tmp/libuser.so" -Wl,-rpath,"$tmp" -ldl
+preload '' "$tmp/behind" "$tmp/second/libarenashim.so"
+bypassed 'called, behind the C library' 'not in the path: malloc is that of [^ ]*libc.so.6' 7:loaded
 preload "$tmp/second/libarenashim.so" "$tmp/linked"
 serves 'linked and preloaded by the same path'
 preload "$shim" "$tmp/linked"
@@ -148,14 +151,16 @@ check 'loaded by dlopen again: routed' test "$(stat .routed_calls)" -gt 0
 # ---- valgrind ----------------------------------------------------------------------------------
 
 valgrind=${VALGRIND:-valgrind}
-headers=$(sed -n 's/^ac_cv_header_valgrind_memcheck_h=//p' "${BUILDDIR:-.}/config.log")
 if ! valgrind_runs; then
     skip 'plain valgrind' 'valgrind does not run here'
-elif [ "$headers" != yes ]; then
+elif ! tells_valgrind; then
     preload "$shim" "$valgrind" -q "$tmp/simple"
     bypassed 'plain valgrind, built without its headers' \
         'not in the path: a tool in this process redirects malloc'
     skip 'valgrind with its flag' 'built without the headers of valgrind'
+    capture env ARENASHIM_SHIM="$shim" "$source_dir/scripts/valgrind-check.sh" "$tmp/simple"
+    is 'the check is refused by one line' "$status:$err" "125:valgrind-check: $shim was built without \
+the headers of valgrind, and cannot tell memcheck of its blocks"
 else
     preload "$shim" "$valgrind" -q "$tmp/simple"
     bypassed 'plain valgrind' \
