@@ -148,7 +148,6 @@ static void close_dropping_slowly(struct thread *thread, struct frame *frame)
         thread_touch(thread, hot.cursor);
     uintptr_t peak = frame->peak;
     uint64_t small = frame->outer_small;
-    frame->live = 0;
     if (thread->retains) {
         hot_use_module(frame->outer_module_start, frame->outer_module_size);
         signal_fence();
@@ -208,7 +207,6 @@ OUT_OF_LINE void close_used(struct thread *thread)
     if (UNLIKELY(hot.cursor > thread->touched))
         thread_touch(thread, hot.cursor);
     uintptr_t peak = frame->peak;
-    frame->live = 0;
     leave_dropping(thread, frame);
     if (close_lets_go(thread, 0))
         thread_let_go(thread, peak);

@@ -40,7 +40,6 @@ static ALWAYS_INLINE void leave_retaining(struct thread *thread, struct frame *f
     uint64_t small = frame->outer_small;
     uint64_t mark = frame->outer_mark;
     uintptr_t start = frame->outer_start;
-    frame->live = 0;
     hot.cursor = frame->outer_cursor;
     hot.start = start;
     hot.mark = mark; /* a handler that jumps away from behind depth-- leaves none behind */

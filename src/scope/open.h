@@ -26,7 +26,7 @@ static ALWAYS_INLINE void frame_fill(const struct thread *thread, struct frame *
                                      uint64_t token, struct site_stats *stats, uintptr_t start,
                                      uintptr_t limit, uintptr_t peak)
 {
-    CHECK(frame->pauses == 0 && frame->live == 0);
+    CHECK(frame->pauses == 0);
     frame->token = token;
     signal_fence();
     frame->stats = stats;
@@ -35,6 +35,7 @@ static ALWAYS_INLINE void frame_fill(const struct thread *thread, struct frame *
     frame->outer_start = hot.start;
     frame->outer_limit = limit;
     frame->peak = peak;
+    frame->live = 0; /* a handler's frees of older blocks may have been counted here */
     frame->spilled = thread->spilled;
     signal_fence();
 }

@@ -368,7 +368,6 @@ static void clear_state(struct thread *thread)
     for (uint64_t i = 0; i < thread->depth; i++) {
         struct frame *frame = &thread->frames[i];
         frame->call = frame->pauses = 0;
-        frame->live = 0;
     }
     thread->call = UINTPTR_MAX;
     thread->depth = 0;
