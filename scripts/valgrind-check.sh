@@ -30,12 +30,13 @@ set -euo pipefail
 FOUND=99
 FAILED=125
 
-# Without the first, valgrind puts its own malloc before a preloaded one, and the shim would be
-# idle; the C library's malloc stays checked.
+# Without it, valgrind puts its own malloc before a preloaded one, and the shim would be idle; the C
+# library's malloc stays checked. A shim that can tell valgrind of its blocks names it.
+FLAG=--soname-synonyms=somalloc=nouserintercepts
 # shellcheck disable=SC2054 # the commas belong to the options
 memcheck_options=(
     --tool=memcheck
-    --soname-synonyms=somalloc=nouserintercepts
+    "$FLAG"
     --leak-check=full
     --show-leak-kinds=definite,indirect,possible
     --errors-for-leak-kinds=definite,indirect,possible
@@ -118,6 +119,12 @@ valgrind=${VALGRIND:-valgrind}
 command -v "$valgrind" >/dev/null || fail "valgrind is missing; install it (Debian: valgrind)"
 command -v "$1" >/dev/null || fail "'$1' is not a program"
 
+if [ -n "$shim" ]; then
+    library=$(find_shim)
+    grep -qFe "$FLAG" "$library" ||
+        fail "$library was built without the headers of valgrind, and cannot tell memcheck of its blocks"
+fi
+
 work=${folder:-$(mktemp -d)}
 [ -n "$folder" ] || trap 'rm -rf "$work"' EXIT
 # For valgrind and the shim alike %p is the process; a percent sign of the directory's is none.
@@ -134,7 +141,6 @@ status=0
     (
         echo "$BASHPID" >"$work/main"
         if [ -n "$shim" ]; then
-            library=$(find_shim)
             unset ARENASHIM_SHIM
             export LD_PRELOAD="$library${LD_PRELOAD:+:$LD_PRELOAD}"
             export ARENASHIM_MEMCHECK=1 ARENASHIM_STATS=json ARENASHIM_STATS_FILE="${folder:+%b}$pattern.json"

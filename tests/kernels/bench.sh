@@ -141,7 +141,7 @@ is 'a case that there is not is an error' "$status" 2
 
 # ---- shares -----------------------------------------------------------------------------------
 
-if ! valgrind_runs || ! grep -q HAVE_VALGRIND_MEMCHECK_H "$builddir/Makefile"; then
+if ! tells_valgrind; then
     skip 'shares of allocation' 'valgrind does not run here, or this is built without it'
     done_testing
 fi

@@ -17,6 +17,7 @@
 #   have TOOL                           true when the tool is there
 #   valgrind_runs                       true when Valgrind is there and knows the instructions of this
 #                                       build (-march=native may take newer ones)
+#   tells_valgrind                      true when the shim tells it of its blocks, too
 #   wraps                               true when this build wraps functions by name
 #   by_name TEST DESCRIPTION...         the test, or skipped in a build that does not
 #   counts_lines                        true when the shim is that of the coverage build, which at exit
@@ -52,6 +53,10 @@ valgrind_runs() {
     LD_PRELOAD=$shim "${VALGRIND:-valgrind}" -q --soname-synonyms=somalloc=nouserintercepts true \
         >/dev/null 2>&1 || ended=$?
     [ "$ended" -ne 132 ] # SIGILL
+}
+
+tells_valgrind() {
+    valgrind_runs && grep -qx ac_cv_header_valgrind_memcheck_h=yes "${BUILDDIR:-.}/config.log"
 }
 
 wraps() {

@@ -147,6 +147,8 @@ elif [ -n "${COVERAGE-}" ]; then
     skip 'set-user-ID: the environment is ignored' 'the counts of lines are not the other user'"'"'s to write'
 elif [ -n "${EMULATED-}" ]; then
     skip 'set-user-ID: the environment is ignored' 'the emulator is not set-user-ID'
+elif ! setpriv --reuid=65534 --clear-groups test -r "$shim"; then
+    skip 'set-user-ID: the environment is ignored' 'the build is closed to other users'
 elif ! chown nobody "$tmp/secure" || ! chmod 4755 "$tmp/secure" ||
     [[ $(findmnt -no OPTIONS -T "$tmp" 2>/dev/null) = *nosuid* ]]; then
     skip 'set-user-ID: the environment is ignored' 'no set-user-ID programs in this file system'

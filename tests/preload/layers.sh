@@ -83,7 +83,7 @@ plant() {
     local file=$2 line=$3
     rm -rf "$tmp/tree"
     mkdir -p "$tmp/tree"
-    cp -r "$root/src" "$root/include" "$root/examples" "$root/bench" "$tmp/tree"
+    cp -r --no-preserve=mode "$root/src" "$root/include" "$root/examples" "$root/bench" "$tmp/tree"
     find "$tmp/tree" -name '.*' -mindepth 1 -prune -exec rm -rf {} +
     mkdir -p "$(dirname "$tmp/tree/$file")"
     printf '%s\n' "$line" >>"$tmp/tree/$file"

@@ -113,7 +113,7 @@ is 'calls point to files above' "$(upward "$root" <"$tmp/calls")" ''
 fresh() {
     rm -rf "$tmp/tree"
     mkdir -p "$tmp/tree"
-    cp -r "$root/src" "$root/ARCHITECTURE.md" "$tmp/tree"
+    cp -r --no-preserve=mode "$root/src" "$root/ARCHITECTURE.md" "$tmp/tree"
     find "$tmp/tree" -mindepth 1 -name '.*' -prune -exec rm -rf {} +
 }
 

@@ -6,6 +6,8 @@ set -u
 . "${srcdir:-.}/tests/tap.sh"
 
 [ -n "${VALGRIND-}" ] || plan_skip "valgrind is not installed"
+grep -qx ac_cv_header_valgrind_memcheck_h=yes "$BUILDDIR/config.log" ||
+    plan_skip 'built without the headers of valgrind'
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
