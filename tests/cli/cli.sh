@@ -665,6 +665,7 @@ test_capabilities() {
         return
     fi
     silent 'file capabilities: no warning to root' "$tmp/capable" true
+    chmod -R go+rX "$tmp/prefix" "$tmp/capable"
     capture setpriv --reuid=65534 --clear-groups "$moved" run -- "$tmp/capable" true
     like 'file capabilities: a warning to other users' "$err" \
         "arenashim: warning: '$tmp/capable' .*file capabilities"

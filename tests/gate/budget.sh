@@ -219,7 +219,7 @@ ln -s victim report.link
 ln -s victim report.foreign
 capture "$arenashim" run --report-format=tap --report-file=report.link -- ./budget 1
 is 'a link of the user is followed' "$status:$(readlink report.link):$(tail -n 1 victim)" 0:victim:1..1
-if chown -h 65534 report.foreign 2>/dev/null; then
+if [ "$(id -u)" -eq 0 ] && chown -h 65534 report.foreign; then
     echo victim >victim
     capture "$arenashim" run --report-format=tap --report-file=report.foreign -- ./budget 1
     is "another's link is not" "$status:$(<victim):$(tail -n 1 report.foreign)" 0:victim:1..1

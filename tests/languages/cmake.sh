@@ -23,7 +23,7 @@ if have pkg-config; then
     export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR=$stage
     is 'pkg-config: marks need nothing to be linked' "$(pkg-config --libs arenashim-marks)" ''
     like 'pkg-config: one that needs both' "$(pkg-config --cflags --libs arenashim)" '-larena.*-pthread'
-    cp -r "$examples" "$tmp/made"
+    cp -r --no-preserve=mode "$examples" "$tmp/made"
     capture make -s -C "$tmp/made" CC="$cc" CXX="$cxx"
     is 'pkg-config: builds' "$status:$err" 0:
     for program in marks guards; do

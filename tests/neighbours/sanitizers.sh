@@ -9,6 +9,8 @@
 
 arenashim=$(realpath "${ARENASHIM:-./arenashim}")
 unset ARENASHIM
+# shellcheck disable=SC2034 # read by build: these are for the compiler of the tests alone
+clang_flags=()
 compilers=()
 for compiler in gcc clang; do
     if have "$compiler"; then

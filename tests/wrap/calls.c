@@ -18,8 +18,7 @@
 
 #include "expect.h"
 #include "interrupt.h"
-
-#define WRAPPED __attribute__((noinline))
+#include "wrapped.h"
 
 static int resets;
 

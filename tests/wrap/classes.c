@@ -11,12 +11,8 @@
 #endif
 
 #include "expect.h"
+#include "wrapped.h"
 
-#define WORDS_(number) #number
-#define WORDS(number) WORDS_(number)
-__asm__(".text\n\t.skip " WORDS(PADDING)); /* what lies behind has other addresses */
-
-#define WRAPPED __attribute__((noinline))
 #define ROUNDS 50
 
 static int calls;
@@ -191,9 +187,9 @@ static void numbers(long n)
            (double)n + 7 * x + 21);
     EXPECT(CALL(w_long_double(3 * (long double)n, 2, 0.25L)) == (long double)n + 0.5L);
     double complex c = CALL(w_complex(x + 2 * I, 1.0f + 3.0f * I));
-    EXPECT(creal(c) == 2 * x + 1 && cimag(c) == 7);
+    EXPECT(__real__ c == 2 * x + 1 && __imag__ c == 7);
     long double complex d = CALL(w_long_complex((long double)n + 5 * I));
-    EXPECT(creall(d) == 3 * (long double)n && cimagl(d) == 15);
+    EXPECT(__real__ d == 3 * (long double)n && __imag__ d == 15);
     EXPECT(CALL(w_128(((__int128)n << 80) + 1, 3)) == ((__int128)(3 * n) << 80) + 3);
     EXPECT(around_leaf(n, 2, 3, n + 4, 5, 6, x, 2) == without_leaf(n, 2, 3, n + 4, 5, 6, x, 2));
 }

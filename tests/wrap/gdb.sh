@@ -66,7 +66,7 @@ print("callers:", " ".join(expected[:2]))
 EOF
 
 for slow in 0 1; do
-    limit=120 capture gdb -nx -q -batch -iex 'set startup-with-shell off' -ex "python slow = $slow" \
+    limit=300 capture gdb -nx -q -batch -iex 'set startup-with-shell off' -ex "python slow = $slow" \
         -x "$tmp/step.py" "$program"
     [[ $out = *'runs here'* ]] || plan_skip 'gdb cannot run a program here'
     steps=$(sed -n 's/^steps in the wrapper: //p' <<<"$out")

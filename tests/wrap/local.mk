@@ -89,6 +89,7 @@ EXTRA_DIST += \
 	tests/wrap/tail.c \
 	tests/wrap/variety.pl \
 	tests/wrap/variety.py \
+	tests/wrap/wrapped.h \
 	tests/wrap/host_lib.c \
 	tests/wrap/named.c \
 	tests/wrap/named.cc \
