@@ -120,7 +120,7 @@ static void *find_in_runtime(const char *name)
 
 static struct definition find_definition(const char *name)
 {
-    void *function = dlsym(RTLD_DEFAULT, name);
+    void *function = first_symbol(name);
     if (is_replacement(function))
         return (struct definition){function, true};
     function = next_symbol(name);
@@ -184,8 +184,8 @@ void operators_resolve(struct operators *operators)
     if (operators->resolved)
         return;
     struct operators found = {.resolved = true};
-    void *first_free = dlsym(RTLD_DEFAULT, "free");
-    bool has_malloc = is_replacement(dlsym(RTLD_DEFAULT, "malloc"));
+    void *first_free = first_symbol("free");
+    bool has_malloc = is_replacement(first_symbol("malloc"));
     bool by_malloc = has_malloc && find_in_runtime(new_names[NEW]);
     found.deletes_in_front = is_replacement(first_free) && !has_malloc;
     resolve_news(&found, by_malloc);

@@ -1,6 +1,7 @@
 #include "next/symbol.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -32,13 +33,23 @@ static void *find_behind(const char *name)
     return found;
 }
 
+/* RTLD_DEFAULT would look into a plug-in first with which this library has come (RTLD_DEEPBIND). */
+void *first_symbol(const char *name)
+{
+#ifdef __GLIBC__
+    return dlsym(_r_debug.r_map, name); /* a handle of the program */
+#else
+    return dlsym(RTLD_DEFAULT, name);
+#endif
+}
+
 /* Behind the C library in the order of search the program does not call this library, but this one
  * may call itself, and must not stop the program. */
 void *next_symbol(const char *name)
 {
     void *found = find_behind(name);
     if (UNLIKELY(!found)) {
-        found = dlsym(RTLD_DEFAULT, name);
+        found = first_symbol(name);
         if (is_own(found))
             found = NULL;
     }

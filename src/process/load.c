@@ -72,8 +72,19 @@ __attribute__((visibility("default"))) pid_t _Fork(void)
 static bool takes_deepbind_away(void)
 {
     const struct config *config = &fixed.config;
-    return fixed.region.size != 0 && (config->scopes != SCOPES_NONE || config->specs[0] ||
-                                      config->scope_file[0] || region_slots_seen() > 0);
+    return config->scopes != SCOPES_NONE || config->specs[0] || config->scope_file[0] ||
+           region_slots_seen() > 0;
+}
+
+/* Constructors of other libraries may call before this one has started. */
+static int permitted_mode(int mode)
+{
+    if (!(mode & RTLD_DEEPBIND) || !start_shim())
+        return mode;
+    if (takes_deepbind_away())
+        return mode & ~RTLD_DEEPBIND;
+    start_passed_by = true;
+    return mode;
 }
 
 /*
@@ -84,7 +95,7 @@ static bool takes_deepbind_away(void)
 __attribute__((visibility("default"))) TAIL_CALLS void *dlopen(const char *file, int mode)
 {
     void *(*next)(const char *, int) = (void *(*)(const char *, int))next_symbol("dlopen");
-    return next(file, takes_deepbind_away() ? mode & ~RTLD_DEEPBIND : mode);
+    return next(file, permitted_mode(mode));
 }
 #endif
 

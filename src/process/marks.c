@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/text.h"
 #include "engine/block.h"
 #include "process/start.h"
 #include "scope/automatic.h"
@@ -88,6 +89,18 @@ static arena_scope_token open_marked(struct thread *thread, const arena_scope_si
     return token;
 }
 
+static COLD void say_passed_by(void)
+{
+    static bool said;
+    struct text line;
+    if (__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+        return;
+    text_message(&line);
+    text_str(&line, "marks open no scopes: before the first one a library was loaded with "
+                    "RTLD_DEEPBIND, which calls the C library past the shim");
+    text_end(&line);
+}
+
 /* The first scope of a thread or of a module, the first that retains, or after a module was
  * unloaded or a trim asked for, and scopes nested too deeply to be told apart: these are part of
  * the innermost one that is. */
@@ -95,6 +108,10 @@ static COLD arena_scope_token begin_slowly(const arena_scope_site *site, uintptr
 {
     if (!hot.thread && !start_shim())
         return (arena_scope_token){0};
+    if (start_passed_by) {
+        say_passed_by();
+        return (arena_scope_token){0};
+    }
     struct thread *thread = scope_thread();
     if (!thread)
         return (arena_scope_token){0};

@@ -34,13 +34,9 @@ enum state { UNBORN, STARTING, ROUTING, IDLE };
 
 static int state;
 
-/* ---- is malloc ours? ------------------------------------------------------------------------- */
+bool start_passed_by;
 
-/* The function of that name which the program calls. */
-static void *first(const char *name)
-{
-    return dlsym(RTLD_DEFAULT, name);
-}
+/* ---- is malloc ours? ------------------------------------------------------------------------- */
 
 /*
  * The name of a function of the family that calls of the program's pass this library by, or NULL.
@@ -52,10 +48,11 @@ static void *first(const char *name)
  */
 static const char *find_bypassed(void)
 {
-    void *(*volatile any_malloc)(size_t) = (void *(*)(size_t))first("malloc");
-    size_t (*volatile any_usable)(void *) = (size_t(*)(void *))first("malloc_usable_size");
-    void *(*volatile any_realloc)(void *, size_t) = (void *(*)(void *, size_t))first("realloc");
-    void (*volatile any_free)(void *) = (void (*)(void *))first("free");
+    void *(*volatile any_malloc)(size_t) = (void *(*)(size_t))first_symbol("malloc");
+    size_t (*volatile any_usable)(void *) = (size_t(*)(void *))first_symbol("malloc_usable_size");
+    void *(*volatile any_realloc)(void *, size_t) =
+        (void *(*)(void *, size_t))first_symbol("realloc");
+    void (*volatile any_free)(void *) = (void (*)(void *))first_symbol("free");
     const char *bypassed = NULL;
     hot.cursor = BLOCK_PROBED;
     signal_fence();
@@ -113,7 +110,7 @@ static bool is_apart(void)
  * the search order may serve. */
 static bool is_second_copy(void)
 {
-    Dl_info serving = object_of(first("arenashim_stats_print"));
+    Dl_info serving = object_of(first_symbol("arenashim_stats_print"));
     Dl_info own = object_of((void *)start_shim);
     if (!serving.dli_fbase || serving.dli_fbase == own.dli_fbase)
         return false;
@@ -134,7 +131,7 @@ static void note_wrapper(void)
 #ifdef HAVE_DLADDR1
     Dl_info info;
     const ElfW(Sym) *symbol = NULL;
-    void *called = first("malloc");
+    void *called = first_symbol("malloc");
     const void *own = object_of((void *)start_shim).dli_fbase;
     if (called && dladdr1(called, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && own &&
         info.dli_fbase != own && symbol && symbol->st_shndx != SHN_UNDEF)
@@ -145,7 +142,7 @@ static void note_wrapper(void)
 /* Says in one line who answers calls of the function instead of this library. */
 static void say_bypassed(const char *function)
 {
-    Dl_info other = object_of(first(function));
+    Dl_info other = object_of(first_symbol(function));
     Dl_info own = object_of((void *)start_shim);
     struct text line;
     text_message(&line);

@@ -15,6 +15,10 @@
  */
 bool start_shim(void);
 
+/* Set when a library has been loaded whose calls go past this one (RTLD_DEEPBIND), before a scope
+ * was asked for: it would give the C library memory of marked scopes, so that marks open none. */
+extern bool start_passed_by;
+
 /* The part of it that makes scopes route with the settings that stand in fixed.config. One line on
  * stderr when it fails. Unit tests call this alone. */
 bool start_routing(void);

@@ -129,6 +129,17 @@ like 'RTLD_DEEPBIND stays where the shim is disabled' \
 capture env LD_PRELOAD="$shim" LD_DEBUG=scopes "$tmp/mixed" deepbind "$tmp/plugin.so"
 unlike 'RTLD_DEEPBIND: the flag reaches nobody else' \
     "$(grep -A 2 'object=.*/plugin.so' <<<"$err")" 'scope 0: .*/plugin.so'
+# A constructor loads it, before the shim's own.
+export PLUGIN=$tmp/plugin.so
+need libearly.so -fPIC -shared -O1 -DLIBRARY early.c
+need early -O1 early.c "$tmp/libearly.so" -Wl,-rpath,"$tmp"
+under ARENASHIM_SCOPES=process "$tmp/early"
+routed 'RTLD_DEEPBIND is taken away before the shim has begun'
+under "$tmp/early" marked
+is 'RTLD_DEEPBIND before the first mark: works' "$status:$out" 0:done
+one_line 'RTLD_DEEPBIND before the first mark: one line' 'marks open no scopes: .*RTLD_DEEPBIND'
+stat_is 'RTLD_DEEPBIND before the first mark: nothing is routed' .routed_calls 0
+unset PLUGIN
 for call in free realloc; do
     under "$tmp/mixed" "libc_$call"
     # glibc 2.31 and 2.41 crash without a word.

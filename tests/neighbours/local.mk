@@ -13,6 +13,7 @@ EXTRA_DIST += \
 	tests/neighbours/allocators.sh \
 	tests/neighbours/gdb.sh \
 	tests/neighbours/inspected.c \
+	tests/neighbours/early.c \
 	tests/neighbours/mixed.c \
 	tests/neighbours/mpi.c \
 	tests/neighbours/mpi.sh \

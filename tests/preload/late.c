@@ -1,5 +1,6 @@
-/* Loads the library that its argument names, with scopes before and after, calls the functions in
- * it that the C library's stand in front of, and closes it. */
+/* Loads the library that its argument names, past all others with a further one, with scopes before
+ * and after, calls the functions in it that the C library's stand in front of, and closes it. */
+#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -45,7 +46,7 @@ int main(int argc, char **argv)
 {
     void *early = malloc(100), *handle;
     scope();
-    handle = dlopen(argc > 1 ? argv[1] : "", RTLD_NOW | RTLD_GLOBAL);
+    handle = dlopen(argc > 1 ? argv[1] : "", RTLD_NOW | (argc > 2 ? RTLD_DEEPBIND : RTLD_GLOBAL));
     if (!handle)
         return 1;
     scope();

@@ -73,6 +73,9 @@ preload '' "$tmp/indirect"
 # Behind the C library in the search order.
 bypassed 'linked by a library of the program alone' \
     'not in the path: malloc is that of [^ ]*libc.so.6'
+need late late.c -ldl
+preload '' "$tmp/late" "$tmp/libuser.so" past
+bypassed 'linked by a plug-in, loaded past all others' 'not in the path: malloc is that of [^ ]*libc.so.6' 7:loaded
 need behind late.c -Wl,--no-as-needed "$tmp/libuser.so" -Wl,-rpath,"$tmp" -ldl
 preload '' "$tmp/behind" "$tmp/second/libarenashim.so"
 bypassed 'called, behind the C library' 'not in the path: malloc is that of [^ ]*libc.so.6' 7:loaded
@@ -141,7 +144,6 @@ bypassed 'the operators of a program that defines malloc come to that' \
 
 # ---- too late ----------------------------------------------------------------------------------
 
-need late late.c -ldl
 preload '' "$tmp/late" "$shim"
 bypassed 'loaded by dlopen' 'not in the path: malloc is that of [^ ]*libc.so.6' 7:loaded
 preload "$shim" "$tmp/late" "$shim"

@@ -55,11 +55,11 @@ char *work(void)
 
 #elif defined(CLOSER)
 
-/* The C library's own, when this library is loaded with RTLD_DEEPBIND. */
+/* By the C library's own function, past the shim's. */
 int closes(void *handle);
 int closes(void *handle)
 {
-    return dlclose(handle);
+    return ((int (*)(void *))dlsym(dlopen("libdl.so.2", RTLD_NOW), "dlclose"))(handle);
 }
 
 #else
@@ -155,7 +155,7 @@ static void in_an_inner_scope(void)
 
 static void by_a_library(void)
 {
-    closes = (int (*)(void *))dlsym(load(files[2], RTLD_NOW | RTLD_DEEPBIND), "closes");
+    closes = (int (*)(void *))dlsym(load(files[2], RTLD_NOW), "closes");
     inside();
 }
 
