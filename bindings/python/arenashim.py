@@ -96,13 +96,17 @@ class scope:
             _end(self._tokens.pop())
 
     def __call__(self, function):
-        """As a decorator."""
+        """As a decorator, of whatever is called but a class."""
+        if isinstance(function, (staticmethod, classmethod)):
+            return type(function)(self(function.__func__))
+        if isinstance(function, type) or not callable(function):
+            raise TypeError(f"scope: {function!r} is no function: decorate those that it has")
         for is_suspended, kind in (
             (inspect.isgeneratorfunction, "a generator"),
             (inspect.iscoroutinefunction, "a coroutine"),
             (inspect.isasyncgenfunction, "an asynchronous generator"),
         ):
-            if is_suspended(function):
+            if is_suspended(function) or is_suspended(type(function).__call__):
                 raise TypeError(
                     f"scope: {getattr(function, '__qualname__', function)} is {kind}, whose body does not run in one go: "
                     "put with blocks between the points where it waits"

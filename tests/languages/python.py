@@ -112,6 +112,23 @@ def decorated():
     async def both():
         yield
 
+    class Methods:
+        @arenashim.scope("static")
+        @staticmethod
+        def static():
+            return arenashim.is_active()
+
+        @arenashim.scope("of the class")
+        @classmethod
+        def of_class(cls):
+            return cls, arenashim.is_active()
+
+        async def __call__(self):
+            pass
+
+    assert Methods.static() == Methods().static() == PRELOADED
+    assert Methods.of_class() == Methods().of_class() == (Methods, PRELOADED)
+
     refused = [(generator, "a generator"), (coroutine, "a coroutine"), (both, "an async")]
     refused += [(functools.partial(function), kind) for function, kind in refused]
     for function, kind in refused:
@@ -119,6 +136,13 @@ def decorated():
             arenashim.scope("refused")(function)
         except TypeError as error:
             assert f"{getattr(function, '__qualname__', function)} is {kind}" in str(error)
+        else:
+            assert False
+    for whatever in [Methods, 7, Methods(), staticmethod(coroutine)]:
+        try:
+            arenashim.scope("refused")(whatever)
+        except TypeError as error:
+            assert "is no function" in str(error) or "a coroutine" in str(error)
         else:
             assert False
 
