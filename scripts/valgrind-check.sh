@@ -19,7 +19,8 @@
 #
 # Environment: ARENASHIM_SHIM names the library (else it is looked for beside this script, in the
 # build tree and installed); the other ARENASHIM_ variables are the program's; VALGRIND names
-# valgrind; VALGRIND_OPTS adds options, for instance --suppressions=FILE or --track-origins=yes.
+# valgrind; VALGRIND_OPTS adds options, for instance --suppressions=FILE or --track-origins=yes, but not
+# -q, which leaves out what is judged here.
 #
 # Exit status: 99 when something was found (the report goes to stderr), 125 when the check itself
 # failed or, with ARENASHIM_SCOPE_STRICT=1, the shim did not let the program start, otherwise the
@@ -41,6 +42,7 @@ memcheck_options=(
     --show-leak-kinds=definite,indirect,possible
     --errors-for-leak-kinds=definite,indirect,possible
     --num-callers=20
+    --time-stamp=no
     --error-markers=arenashim-error,arenashim-error-end
 )
 
@@ -55,7 +57,7 @@ find_shim() {
     for candidate in "${ARENASHIM_SHIM-}" "$here/../.libs/libarenashim.so" \
         "$here/.libs/libarenashim.so" \
         "$here"/../../lib{,"/$(uname -m)-linux-gnu"}{,/arenashim}/libarenashim.so; do
-        if [ -n "$candidate" ] && [ -f "$candidate" ]; then
+        if [ -n "$candidate" ] && [ -f "$candidate" ] && [ -r "$candidate" ]; then
             readlink -f "$candidate"
             return
         fi
@@ -132,7 +134,7 @@ pattern=${work//%/%%}/%p
 if [ -n "$results" ]; then
     memcheck_options+=(--xml=yes --xml-file="$pattern.xml")
 else
-    memcheck_options+=(--log-file="$pattern.log")
+    memcheck_options+=(--xml=no --log-file="$pattern.log")
 fi
 
 status=0
@@ -164,7 +166,7 @@ is_finished() {
 
 is_finished || {
     log >&2
-    fail "valgrind did not finish (status $status)"
+    fail "valgrind did not finish, or was quiet (-q in VALGRIND_OPTS or a .valgrindrc); its status is $status"
 }
 # The shim has said which function cannot be a scope.
 if [ -n "$shim" ] && [ "${ARENASHIM_SCOPE_STRICT-}" = 1 ] && [ "$status" = "$FAILED" ] &&

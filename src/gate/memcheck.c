@@ -8,6 +8,7 @@
 
 #include "advise/need.h"
 #include "base/compiler.h"
+#include "base/printable.h"
 
 /* The elements whose text is kept until the frame or error that they belong to ends. */
 enum { IP, OBJ, FN, DIR, FILE_NAME, LINE, KIND, FIELDS };
@@ -170,9 +171,10 @@ static bool is_cut_short(enum XML_Error error)
 void memcheck_read(struct findings *findings, const char *file, bool leaks)
 {
     struct reader reader = {.findings = findings, .leaks = leaks};
-    char buffer[16384];
-    size_t length;
-    enum XML_Status status;
+    char *text = NULL;
+    size_t size = 0;
+    ssize_t length;
+    enum XML_Status status = XML_STATUS_OK;
     FILE *stream = fopen(file, "r");
     if (!stream)
         err(GATE_FAILED, "'%s' cannot be read", file);
@@ -180,10 +182,17 @@ void memcheck_read(struct findings *findings, const char *file, bool leaks)
     XML_SetUserData(parser, &reader);
     XML_SetElementHandler(parser, begin_element, end_element);
     XML_SetCharacterDataHandler(parser, add_text);
-    do {
-        length = fread(buffer, 1, sizeof buffer, stream);
-        status = XML_Parse(parser, buffer, (int)length, length == 0);
-    } while (length > 0 && status == XML_STATUS_OK);
+    /* memcheck writes the program's words as they are, which need not be characters. */
+    while (status == XML_STATUS_OK && (length = getline(&text, &size, stream)) > 0) {
+        text[strcspn(text, "\n")] = '\0';
+        make_printable(text);
+        status = XML_Parse(parser, text, (int)strlen(text), XML_FALSE);
+        if (status == XML_STATUS_OK)
+            status = XML_Parse(parser, "\n", 1, XML_FALSE);
+    }
+    if (status == XML_STATUS_OK)
+        status = XML_Parse(parser, "", 0, XML_TRUE);
+    free(text);
     enum XML_Error error = XML_GetErrorCode(parser);
     /* Expat 2.8 deprecates it for one whose result is wider. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"

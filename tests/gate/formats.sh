@@ -199,6 +199,9 @@ like 'text: on standard error, as memcheck has it' "$err" "^arenashim: $leak: 12
 check_as tap retained.tap --scope=process -- ./leak
 is 'the place is behind the frames of the shim' "$status:$(items_tap retained.tap | head -n 1)" \
     "99:Leak_DefinitelyLost $leak"
+cp leak $'caf\xe9'
+check_as tap named.tap -- $'./caf\xe9' $'\x01\xff'
+is 'words that are no text' "$status:$(items_tap named.tap)" "99:Leak_DefinitelyLost $leak"
 capture "$arenashim" check --budget=tight.json -- ./budget 2
 is 'check: a broken budget alone' "$status:$out:$err" \
     "98:done:arenashim: query ($query): scopes is 2, the budget allows at most 1"

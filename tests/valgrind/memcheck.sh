@@ -40,6 +40,12 @@ run clean ARENASHIM_CAPACITY=64K
 is "a clean program gives status 0" "$status" 0
 is "... and nothing but its own output" "$output" $'kept\nkept'
 
+run clean ARENASHIM_CAPACITY=64K VALGRIND_OPTS='--time-stamp=yes --xml=yes'
+is "options that would change the report are overruled" "$status" 0
+run clean ARENASHIM_CAPACITY=64K VALGRIND_OPTS=-q
+is "a report that is left out is said to be" "$status:${output##*: }" \
+    "125:valgrind did not finish, or was quiet (-q in VALGRIND_OPTS or a .valgrindrc); its status is 0"
+
 run overrun
 is "an overrun into the next block is found" "$status" 99
 like "... as an invalid write" "$output" '^Invalid write of size 1'
