@@ -17,6 +17,14 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/root.sh
 . scripts/root.sh
 
+if [[ ! ${1-any} =~ ^[a-z]+$ || ! ${2-any} =~ ^[a-z0-9]+$ || $# -gt 2 ]]; then
+    echo 'usage: scripts/package.sh [SUITE [ARCH]], for instance: scripts/package.sh bookworm arm64' >&2
+    exit 2
+fi
+[ -d debian ] || {
+    echo 'scripts/package.sh: there is no debian/ here: a release is without, a clone of the repository has it' >&2
+    exit 1
+}
 suite=${1-$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)}
 arch=${2-$(dpkg --print-architecture)}
 results=$PWD/build/packages
@@ -65,7 +73,7 @@ prepares() {
     inside id builder || inside useradd --create-home builder
     rm -rf "${home:?}"/*
     mkdir "$home/source"
-    git ls-files -z | tar --null -T - -c | tar -x -C "$home/source"
+    tree_files | tar --null -T - -c | tar -x -C "$home/source"
     inside apt-get -qq build-dep -y --no-install-recommends /home/builder/source
     inside chown -R builder: /home/builder
 }

@@ -4,12 +4,22 @@
 #   need_root                         stops the script with a clear message unless it runs as root
 #   have_root SUITE ARCH DIRECTORY    a minimal system in DIRECTORY, unless one is there already
 #   in_root DIRECTORY COMMAND...      runs COMMAND in it, as root; what it leaves running ends with it
+#   tree_files                        the names of the tree's files, in a clone or an unpacked release, each
+#                                     with a NUL behind it
 #   is_emulated ARCH                  whether programs of ARCH run by an emulator here
 #
 # There gcc and g++ are this system's cross compilers, which lie in /opt/host (cross_cc): an emulated one
 # takes ten times as long. EMULATOR=FILE names another emulator than the one that start_emulator gets.
 #
 # Nothing stays mounted: rm -rf --one-file-system DIRECTORY takes a root away.
+
+tree_files() {
+    if [ -e .git ]; then
+        git ls-files -z
+    else
+        find . -path ./build -prune -o -type f -print0
+    fi
+}
 
 is_emulated() {
     [ "$1" = arm64 ] && [ "$(dpkg --print-architecture)" = amd64 ]

@@ -147,7 +147,7 @@ for name in "${names[@]}"; do
     without-libfuzzer)
         mkdir "$directory/bin"
         for path in /usr/sbin /usr/bin /usr/local/bin; do
-            find "$path" -maxdepth 1 ! -type d ! -name 'clang*' -exec ln -sf -t "$directory/bin" {} +
+            [ ! -d "$path" ] || find "$path" -maxdepth 1 ! -type d ! -name 'clang*' -exec ln -sf -t "$directory/bin" {} +
         done
         runner=(env PATH="$directory/bin")
         try

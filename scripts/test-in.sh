@@ -68,7 +68,7 @@ have_root "$suite" "$arch" "$directory"
 
 rm -rf "$directory/source"
 mkdir "$directory/source"
-git ls-files -z | tar --null -T - -c | tar -x -C "$directory/source"
+tree_files | tar --null -T - -c | tar -x -C "$directory/source"
 
 # inside SCRIPT [WORD...]: bash there, in the tree
 inside() {

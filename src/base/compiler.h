@@ -55,7 +55,7 @@ static inline void clear_words(uintptr_t *words, size_t count)
     }
 }
 
-/* Whether AddressSanitizer or ThreadSanitizer compiles this, or the latter does. */
+/* THREAD_SANITIZED: ThreadSanitizer compiles this. SANITIZED: it does, or AddressSanitizer. */
 #ifdef __has_feature
 #define HAS_FEATURE(feature) __has_feature(feature)
 #else

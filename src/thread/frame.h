@@ -29,7 +29,8 @@ struct frame {
     uint64_t pauses; /* not yet resumed; 0 in frames not in use */
     uintptr_t peak;  /* highest cursor settled so far; 0: nothing to account for; of one that
                       * retains, two flags and what has been drawn: see settle.c */
-    int64_t live;    /* blocks drawn and not freed, as of the last settling */
+    int64_t live;    /* blocks drawn and not freed, as of the last settling; 0 at begin, whatever a
+                      * handler has left here */
     size_t spilled;  /* the thread's `spilled` at begin */
     size_t used;     /* the thread's `used` at begin */
     uintptr_t call;  /* where the record of the wrapped call lies that is the scope; 0: a mark */
