@@ -10,6 +10,9 @@
 #   plan_skip REASON                  the whole script cannot run here; exits
 #   done_testing                      prints the plan; exits 1 when a test failed
 
+# What lies between two letters, and what programs say, is as in English.
+export LC_ALL=C
+
 # HOST_TOOLS is a folder of tools for the tests themselves, which are not emulated where all else is (root.sh).
 # (bash would tell of a program that is killed in a function.)
 for tap_tool in ${HOST_TOOLS:+"$HOST_TOOLS"/*}; do

@@ -17,10 +17,10 @@ read -ra nm <<<"${NM:-nm}" # libtool's has an option
 # A declaration starts in the first column; comments, bodies and continued lines do not. A name that
 # ends in an underscore is the header's own, for AddressSanitizer.
 declared=$(sed -nE 's/^[A-Za-z_][^(]*[ *](arena_[a-z0-9_]*[a-z0-9])\(.*/\1/p' "$header" |
-    LC_ALL=C sort -u)
+    sort -u)
 # The instrumentation of sanitizers adds names with a dot or two underscores.
 defined=$("${nm[@]}" -g --defined-only "$library" |
-    awk 'NF == 3 && $3 !~ /^__|[.]|_$/ { print $3 }' | LC_ALL=C sort -u)
+    awk 'NF == 3 && $3 !~ /^__|[.]|_$/ { print $3 }' | sort -u)
 undefined=$("${nm[@]}" -u "$library" | awk '{ print $NF }')
 
 for name in $declared; do

@@ -37,7 +37,6 @@ clang_flags=()
     clang_flags=(-fno-builtin -fsized-deallocation -fdebug-default-version=4 -Wno-unknown-attributes
         -Wno-unused-command-line-argument -Wno-mismatched-new-delete)
 unset LD_PRELOAD "${!ARENASHIM_@}" OMPI_COMM_WORLD_RANK PMIX_RANK PMI_RANK FLUX_TASK_RANK SLURM_PROCID
-export LC_ALL=C
 
 # Read by the scripts.
 # shellcheck disable=SC2034
