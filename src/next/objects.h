@@ -20,7 +20,9 @@ int objects_find(void *address, struct dl_find_object *result);
 /* Something may have been unloaded, or it leaves: it is about to be. */
 void objects_changed(bool leaves);
 
-/* In the parent: a child of a process with several threads may not wait for the loader. */
+/* In the parent, and in the child: that of a process with several threads may not wait for the
+ * loader. */
 void objects_before_fork(void);
+void objects_forked(void);
 
 #endif

@@ -94,6 +94,10 @@ void objects_before_fork(void)
 {
 }
 
+void objects_forked(void)
+{
+}
+
 int objects_find(void *address, struct dl_find_object *result)
 {
     const struct object *object = look((uintptr_t)address);

@@ -29,3 +29,7 @@ void objects_changed(bool leaves)
 void objects_before_fork(void)
 {
 }
+
+void objects_forked(void)
+{
+}

@@ -5,16 +5,19 @@
  *
  * Taking one waits for the loader's lock of that list, as unwinders before glibc 2.35 do for each
  * frame; its owner may take it again. In a child of fork it may be taken for ever, by a thread that
- * is not there: so one is taken before each fork. Looking into one waits for
- * nothing: a thread waits only when something has been loaded or unloaded since the last look.
+ * is not there: so one is taken before each fork, which stays the last one where the parent had
+ * other threads. Looking into one waits for nothing: a thread waits only when something has been
+ * loaded or unloaded since the last look.
  * Programs of other namespaces (dlmopen) are not in the list.
  */
 #include "next/objects.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 
 #include "base/compiler.h"
 #include "base/numbers.h"
@@ -42,6 +45,9 @@ static unsigned version; /* snapshots[version % 2] is the one that is read */
 static bool changed;     /* something may have gone */
 static unsigned leavers; /* so many objects were said to leave: each is in the list for a while */
 static unsigned gone;    /* and so many of them are gone; under the loader's lock */
+
+static bool alone; /* before the fork that is under way the process had one thread */
+static bool stale; /* this is a child of one that had more: no other snapshot can be taken */
 
 /* Who is taking one. Itself again: a signal handler has interrupted it. Another: it was so in the
  * process of which this is a child. */
@@ -160,9 +166,11 @@ static bool holds(const struct object *object, uintptr_t address)
  * reads what has been freed, and takes a snapshot in vain, or not yet.) */
 __attribute__((no_sanitize_address)) static bool is_current(void)
 {
+    const struct link_map *last = snapshots[version % 2].last;
+    if (stale && last)
+        return true;
     if (__atomic_load_n(&changed, __ATOMIC_RELAXED))
         return false;
-    const struct link_map *last = snapshots[version % 2].last;
     return last && !__atomic_load_n(&last->l_next, __ATOMIC_ACQUIRE);
 }
 
@@ -172,8 +180,18 @@ void objects_start(void)
 
 void objects_before_fork(void)
 {
+    struct stat threads;
+    int saved_errno = errno;
+    alone = stat("/proc/self/task", &threads) == 0 && threads.st_nlink == 2 + 1;
+    errno = saved_errno;
     if (!is_current())
         dl_iterate_phdr(take, NULL);
+}
+
+void objects_forked(void)
+{
+    stale |= !alone;
+    alone = false;
 }
 
 void objects_changed(bool leaves)

@@ -56,6 +56,7 @@ void life_forked(void)
 {
     struct thread *own = hot.thread;
     wiped.words_taken = false;
+    objects_forked();
     process_begin();
     for (int slot = 0; slot < region_slots_seen(); slot++) {
         struct thread *thread = thread_in_slot(slot);
