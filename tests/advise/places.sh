@@ -38,7 +38,7 @@ need placed -O2 -g "${clang_flags[0]:--fno-ipa-sra}" placed.c placed_other.c
 handle=$(offset placed_handle)
 call=$(objdump -d --no-show-raw-insn "$tmp/placed" | awk '/<placed_handle>:$/ { inside = 1 }
     inside && found { sub(/:.*/, ""); print "0x" $1; exit }
-    inside && /(call|bl)[ \t].*malloc/ { found = 1 }')
+    inside && /(callq?|bl)[ \t].*malloc/ { found = 1 }')
 
 # ---- with debug information -------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ export seen=$tmp/seen
 advise() {
     : >"$seen"
     capture "$arenashim" advise --quiet "$@"
+    unless_unwrapped
 }
 
 # Whether a process is there, and not only waits for init to notice its end.

@@ -19,6 +19,7 @@
 #                                       build (-march=native may take newer ones)
 #   tells_valgrind                      true when the shim tells it of its blocks, too
 #   wraps                               true when this build wraps functions by name
+#   unless_unwrapped                  takes out of err what advise says in a build that does not
 #   by_name TEST DESCRIPTION...         the test, or skipped in a build that does not
 #   counts_lines                        true when the shim is that of the coverage build, which at exit
 #                                       allocates, opens files and says which it cannot write
@@ -60,6 +61,10 @@ tells_valgrind() {
 
 wraps() {
     [ -f "${shim%/*}/libarenashim-wrap.so" ] || [ -f "${shim%/*}/arenashim/libarenashim-wrap.so" ]
+}
+
+unless_unwrapped() {
+    wraps || err=$(grep -v '^arenashim: no function is wrapped: this libarenashim.so was built without that' <<<"$err")
 }
 
 by_name() {
