@@ -253,9 +253,16 @@ mkfifo pipe
 run ARENASHIM_STATS_FILE="$tmp/pipe" result
 is 'a pipe that nobody opens is not waited for' "$status:$out" 3:result
 one_line 'a pipe that nobody opens: one line' "cannot be written to '$tmp/pipe': No such device or address\$"
-cat pipe >"$tmp/read" &
+# Open from the start, and until what was written has been read.
+exec {held}<>pipe
+cat pipe {held}<&- >"$tmp/read" &
 reader=$!
 run ARENASHIM_STATS_FILE="$tmp/pipe" result
+for _ in {1..100}; do
+    ! grep -q '^  misuses ' "$tmp/read" || break
+    sleep 0.1
+done
+exec {held}<&-
 wait "$reader"
 is 'a pipe that is read' "$status:$(grep -c '^  misuses ' read)" 3:1
 # stderr is a pipe that is full, with a reader that does not read.
