@@ -17,7 +17,8 @@ void objects_start(void);
 /* As _dl_find_object. */
 int objects_find(void *address, struct dl_find_object *result);
 
-/* Something may have been unloaded, or it leaves: it is about to be. */
+/* Something may have been unloaded, by a dlclose that has come back, or it leaves: it is about to
+ * be. */
 void objects_changed(bool leaves);
 
 /* In the parent, and in the child: that of a process with several threads may not wait for the

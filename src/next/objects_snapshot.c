@@ -5,9 +5,10 @@
  *
  * Taking one waits for the loader's lock of that list, as unwinders before glibc 2.35 do for each
  * frame; its owner may take it again. In a child of fork it may be taken for ever, by a thread that
- * is not there: so one is taken before each fork, which stays the last one where the parent had
- * other threads. Looking into one waits for nothing: a thread waits only when something has been
- * loaded or unloaded since the last look.
+ * is not there: so one is taken before each fork, and where the parent had other threads it serves
+ * until the child has loaded or unloaded something, for which it took the lock. Looking into one
+ * waits for nothing: a thread waits only when something has been loaded or unloaded since the last
+ * look.
  * Programs of other namespaces (dlmopen) are not in the list.
  */
 #include "next/objects.h"
@@ -47,7 +48,11 @@ static unsigned leavers; /* so many objects were said to leave: each is in the l
 static unsigned gone;    /* and so many of them are gone; under the loader's lock */
 
 static bool alone; /* before the fork that is under way the process had one thread */
-static bool stale; /* this is a child of one that had more: no other snapshot can be taken */
+/* This is a child of one that had more: the lock may be lost. What stood behind the last object
+ * then, which a thread may have been adding; and how many had been said to leave. */
+static bool stale;
+static const struct link_map *added;
+static unsigned left;
 
 /* Who is taking one. Itself again: a signal handler has interrupted it. Another: it was so in the
  * process of which this is a child. */
@@ -126,6 +131,7 @@ static int take(struct dl_phdr_info *info, size_t size, void *unused)
     if (taking == self)
         return 1;
     taking = self;
+    stale = false;
     signal_fence();
     const struct snapshot *old = &snapshots[version % 2];
     struct snapshot *next = &snapshots[(version + 1) % 2];
@@ -167,7 +173,7 @@ static bool holds(const struct object *object, uintptr_t address)
 __attribute__((no_sanitize_address)) static bool is_current(void)
 {
     const struct link_map *last = snapshots[version % 2].last;
-    if (stale && last)
+    if (stale && last && __atomic_load_n(&last->l_next, __ATOMIC_ACQUIRE) == added)
         return true;
     if (__atomic_load_n(&changed, __ATOMIC_RELAXED))
         return false;
@@ -190,14 +196,19 @@ void objects_before_fork(void)
 
 void objects_forked(void)
 {
+    const struct link_map *last = snapshots[version % 2].last;
     stale |= !alone;
     alone = false;
+    added = last ? last->l_next : NULL;
+    left = leavers;
 }
 
 void objects_changed(bool leaves)
 {
     if (leaves)
         __atomic_fetch_add(&leavers, 1, __ATOMIC_SEQ_CST);
+    else if (leavers != left) /* a dlclose has come back that let some go */
+        stale = false;
     __atomic_store_n(&changed, true, __ATOMIC_SEQ_CST);
 }
 

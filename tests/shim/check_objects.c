@@ -207,6 +207,42 @@ START_TEST(in_children_of_threads)
 }
 END_TEST
 
+static void *wait_for_stop(void *unused)
+{
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+        sched_yield();
+    return unused;
+}
+
+/* A child of threads that loads or unloads has the lock. Without a fork: there it may be lost. */
+START_TEST(what_a_child_loads_and_unloads)
+{
+    pthread_t thread;
+    require(pthread_create(&thread, NULL, wait_for_stop, NULL) == 0);
+    for (size_t turn = 0; turn < 8; turn++) {
+        bool unloads = turn % 2 == 0;
+        void *first = load(libraries[turn / 2]), *second;
+        objects_before_fork();
+        objects_forked();
+        same(dynamic_section(first));
+        if (unloads) {
+            char *gone = dynamic_section(first);
+            unload(first);
+            objects_changed(false);
+            same(gone);
+        }
+        second = load(libraries[(turn / 2 + 1) % 4]);
+        same(dynamic_section(second));
+        same((char *)(uintptr_t)&wait_for_stop);
+        unload(second);
+        if (!unloads)
+            unload(first);
+    }
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+}
+END_TEST
+
 #if CAN_STEP
 static void *library;
 
@@ -258,6 +294,7 @@ static Suite *objects_suite(void)
     tcase_add_test(tcase, one_after_another);
     tcase_add_test(tcase, while_others_load);
     tcase_add_test(tcase, in_children_of_threads);
+    tcase_add_test(tcase, what_a_child_loads_and_unloads);
 #if CAN_STEP
     tcase_add_test(tcase, every_instruction);
 #else
