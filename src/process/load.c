@@ -79,7 +79,7 @@ static bool takes_deepbind_away(void)
 /* Constructors of other libraries may call before this one has started. */
 static int permitted_mode(int mode)
 {
-    if (!(mode & RTLD_DEEPBIND) || !start_shim())
+    if (!(mode & RTLD_DEEPBIND) || (mode & RTLD_NOLOAD) || !start_shim())
         return mode;
     if (takes_deepbind_away())
         return mode & ~RTLD_DEEPBIND;

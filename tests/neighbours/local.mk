@@ -11,9 +11,9 @@ TESTS += \
 EXTRA_DIST += \
 	tests/neighbours/address.c \
 	tests/neighbours/allocators.sh \
+	tests/neighbours/early.c \
 	tests/neighbours/gdb.sh \
 	tests/neighbours/inspected.c \
-	tests/neighbours/early.c \
 	tests/neighbours/mixed.c \
 	tests/neighbours/mpi.c \
 	tests/neighbours/mpi.sh \

@@ -19,7 +19,7 @@
 #                                       build (-march=native may take newer ones)
 #   tells_valgrind                      true when the shim tells it of its blocks, too
 #   wraps                               true when this build wraps functions by name
-#   unless_unwrapped                  takes out of err what advise says in a build that does not
+#   unless_unwrapped                    takes out of err what advise says in a build that does not
 #   by_name TEST DESCRIPTION...         the test, or skipped in a build that does not
 #   counts_lines                        true when the shim is that of the coverage build, which at exit
 #                                       allocates, opens files and says which it cannot write
