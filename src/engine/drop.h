@@ -162,6 +162,10 @@ static ALWAYS_INLINE bool drop_release(void *block)
  * opens the gate that was found at `gate`. True. */
 bool drop_collapse(uintptr_t header, uintptr_t gate);
 
+/* The same of any block where the gate is closed: it is marked, and counted for its own scope. A
+ * handler has interrupted the shim, perhaps, and the innermost one may be about to be another. */
+bool drop_release_aside(uintptr_t header, uintptr_t word);
+
 /* The rest of it for any block of the innermost scope, where blocks are not checked. Any state of
  * the gate is fine. False when it is none, or freed already. */
 static ALWAYS_INLINE bool drop_release_slowly(void *block)
@@ -178,10 +182,10 @@ static ALWAYS_INLINE bool drop_release_slowly(void *block)
         done = drop_is_intact(header, word & ~BLOCK_NOTED, cursor);
         if (LIKELY(done && gate != 0 && (word & ~BLOCK_FLAGS) == cursor))
             return drop_collapse(header, gate);
-        if (done && gate != 0)
+        if (UNLIKELY(done && gate == 0))
+            return drop_release_aside(header, word);
+        if (done)
             drop_mark(header, word);
-        else if (done) /* a handler has interrupted the shim, perhaps */
-            *(uintptr_t *)header = word | BLOCK_FREED;
         h->freed += done;
     }
     drop_open_anew(h, gate);

@@ -24,22 +24,30 @@ bool drop_collapse(uintptr_t header, uintptr_t gate)
     return true;
 }
 
+/* Counts the block for the open scope that it was drawn in. Not by the fast paths' count, which is
+ * the innermost one's. */
+static void count_freed(struct thread *thread, uintptr_t header)
+{
+    struct frame *frame = thread_innermost(thread);
+    while (frame > thread->frames && (frame->retains || header < frame->start))
+        frame--;
+    frame->live--;
+    thread->freed++;
+}
+
+bool drop_release_aside(uintptr_t header, uintptr_t word)
+{
+    *(uintptr_t *)header = word | BLOCK_FREED;
+    count_freed(hot.thread, header);
+    return true;
+}
+
 /* ---- all others ------------------------------------------------------------------------------ */
 
 bool drop_is_own(const struct thread *thread, const void *block)
 {
     uintptr_t header = (uintptr_t)block - BLOCK_HEADER;
     return header >= thread->base && header < drop_top(thread);
-}
-
-/* The open scope that the block was drawn in. */
-static struct frame *frame_of(struct thread *thread, const void *block)
-{
-    struct frame *frame = thread_innermost(thread);
-    while (frame > thread->frames &&
-           (frame->retains || (uintptr_t)block - BLOCK_HEADER < frame->start))
-        frame--;
-    return frame;
 }
 
 static void say_no_block(const struct thread *thread, const void *block)
@@ -69,13 +77,7 @@ static void free_own(struct thread *thread, void *block)
         debug_freed(block, &header);
     header.end = (header.end & ~BLOCK_NOTED) | BLOCK_FREED;
     header_write(block, header);
-    struct frame *frame = frame_of(thread, block);
-    if (frame == thread_innermost(thread)) {
-        hot.freed++;
-    } else {
-        frame->live--;
-        thread->freed++;
-    }
+    count_freed(thread, (uintptr_t)block - BLOCK_HEADER);
     if (fixed.checked) {
         track_free(thread, block);
         thread->used -= total_bytes(header.asked);

@@ -118,7 +118,7 @@ static struct frame *frame_of(struct thread *thread, uint64_t header)
     return NULL;
 }
 
-static void free_own(struct thread *thread, const struct retain_block *found)
+static void count_freed(struct thread *thread, const struct retain_block *found)
 {
     struct frame *frame = frame_of(thread, found->header);
     if (frame) {
@@ -128,6 +128,11 @@ static void free_own(struct thread *thread, const struct retain_block *found)
     } else {
         thread->late_frees++;
     }
+}
+
+static void free_own(struct thread *thread, const struct retain_block *found)
+{
+    count_freed(thread, found);
     thread->heap.alive--;
     give_back(thread, found);
 }
@@ -198,7 +203,10 @@ OUT_OF_LINE void retain_free(void *block)
     if (found.block != (uintptr_t)block)
         retain_store((uintptr_t)block - BLOCK_HEADER, RETAIN_ALIGNED | RETAIN_FREED);
     if (!is_owners_turn(thread, owner)) {
-        frees_count(LATE_FREES);
+        if (thread == owner && thread->depth > 0) /* a handler has interrupted the shim */
+            count_freed(thread, &found);
+        else
+            frees_count(LATE_FREES);
         free_remotely(owner, &found);
         return;
     }

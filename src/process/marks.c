@@ -187,9 +187,9 @@ static ALWAYS_INLINE uintptr_t close_limit(void)
 
 static OUT_OF_LINE arena_scope_token settle_and_open(struct thread *thread,
                                                      const arena_scope_site *site,
-                                                     struct site_stats *stats, uintptr_t caller)
+                                                     struct site_stats *stats, uintptr_t caller,
+                                                     uintptr_t limit)
 {
-    uintptr_t limit = close_limit();
     if (UNLIKELY(thread->depth >= thread->fast_begins))
         return open_and_begin(site, caller, limit);
     settle_innermost(thread); /* which drops: no scope of the thread retains */
@@ -207,9 +207,9 @@ HOT arena_scope_token arena_scope_begin(const arena_scope_site *site)
     struct site_stats *stats = cached_stats(thread, site);
     if (UNLIKELY(!stats))
         return begin_elsewhere(site, caller);
-    if (UNLIKELY(must_settle(thread)))
-        return settle_and_open(thread, site, stats, caller);
     uintptr_t limit = close_limit();
+    if (UNLIKELY(must_settle(thread)))
+        return settle_and_open(thread, site, stats, caller, limit);
     if (UNLIKELY(thread->depth >= thread->fast_begins))
         return open_and_begin(site, caller, limit);
     return open_dropping(thread, stats, limit);

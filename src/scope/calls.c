@@ -9,9 +9,9 @@
 #include "scope/open.h"
 #include "scope/stack.h"
 
-static OUT_OF_LINE NAMED_QUIET void settle_quietly(struct thread *thread)
+static OUT_OF_LINE NAMED_QUIET void settle_quietly(struct thread *thread, bool shut)
 {
-    settle_found(thread, gate_heap_is_shut(thread));
+    settle_found(thread, shut);
     signal_fence();
 }
 
@@ -57,14 +57,16 @@ HOT bool named_enter(struct named_call *call)
         signal_fence();
         return entered;
     }
-    if (must_settle(thread))
-        settle_quietly(thread);
     bool shut = UNLIKELY(thread->depth > 0) && gate_heap_is_shut(thread);
     uintptr_t limit = hot.limit;
     uint64_t small = hot.small;
     hot.limit = 0;
     hot.small = 0;
     signal_fence();
+    if (must_settle(thread)) {
+        settle_quietly(thread, shut);
+        signal_fence();
+    }
     call->token = token_make(thread, thread->depth + 1);
     open_retaining(thread, &thread->sites[call->function->site_number - 1], call->token, limit,
                    small, shut);

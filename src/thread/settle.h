@@ -53,9 +53,10 @@ static ALWAYS_INLINE void settle_dropping(struct thread *thread, struct frame *f
     /* A handler may ask while the scope is opened or closed. */
     CHECK((hot.cursor >= frame->start || hot.cursor == frame->outer_cursor) &&
           hot.cursor <= thread->memory_end);
-    settle_counts(thread, frame, false);
     uintptr_t peak = higher(thread->peak, hot.cursor);
-    thread->peak = 0;
+    thread->peak = 0; /* first: from here on no handler's free is counted by the fast path */
+    signal_fence();
+    settle_counts(thread, frame, false);
     frame->peak = higher(frame->peak, peak);
 }
 

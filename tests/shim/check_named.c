@@ -1253,6 +1253,51 @@ START_TEST(every_instruction)
 }
 END_TEST
 
+/* Of the inner call, of the outer one; in the frame of the caller. */
+static struct named_call *nested;
+static void *released;
+
+static void open_outer(void)
+{
+    enter(&nested[1], RETAINING);
+    released = t_malloc(40);
+    t_free(t_malloc(400));
+}
+
+static void nest_a_call(void)
+{
+    enter(&nested[0], RETAINING);
+    leave(&nested[0]);
+}
+
+static void release(void)
+{
+    t_free(released);
+    released = NULL;
+}
+
+static uint64_t close_outer(void)
+{
+    t_free(released); /* where another way was taken */
+    leave(&nested[1]);
+    return site_named("retaining").survivors;
+}
+
+static void step_through_counts(void)
+{
+    struct named_call records[2];
+    running_name = "counts";
+    nested = records;
+    warm_up();
+    stepping_start();
+    step_through_counts_of(open_outer, nest_a_call, release, close_outer);
+}
+
+START_TEST(counts_at_every_instruction)
+{
+    ck_assert(run_for_operation("step_through_counts", 0));
+}
+END_TEST
 #endif
 
 /* ---- suite ----------------------------------------------------------------------------------- */
@@ -1279,6 +1324,7 @@ static Suite *named_suite(void)
     tcase_add_loop_test(tcase, calls_in_automatic_scopes, 0, 4);
     tcase_add_loop_test(tcase, random_calls, 0, 4);
 #if CAN_STEP
+    tcase_add_test(tcase, counts_at_every_instruction);
     tcase_add_loop_test(tcase, every_instruction, 0, COUNT(operations));
     for (int i = 0; i < (int)COUNT(operations); i++)
         if (!(operations[i].flags & NO_JUMP))
@@ -1296,6 +1342,7 @@ int main(int argc, char **argv)
         {"work_in_automatic_scopes", work_in_automatic_scopes},
 #if CAN_STEP
         {"step_through_operation", step_through_operation},
+        {"step_through_counts", step_through_counts},
         {"jump_out_of_operation", jump_out_of_operation},
 #endif
         {NULL, NULL},

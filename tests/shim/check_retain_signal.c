@@ -610,6 +610,50 @@ START_TEST(every_instruction)
 }
 END_TEST
 
+static bool inner_retains;
+static void *released;
+
+static void open_outer(void)
+{
+    outer = open_kind("counts outside", true);
+    released = t_malloc(40);
+    t_free(t_malloc(400));
+}
+
+static void nest(void)
+{
+    arena_scope_end(open_kind("counts inside", inner_retains));
+}
+
+static void release(void)
+{
+    t_free(released);
+    released = NULL;
+}
+
+static uint64_t close_outer(void)
+{
+    t_free(released); /* where another way was taken */
+    arena_scope_end(outer);
+    return site_named("counts outside").survivors | site_named("counts inside").live_at_end;
+}
+
+static void step_through_counts(void)
+{
+    running_name = "counts";
+    inner_retains = *fresh_argument == '1';
+    start_once();
+    arena_scope_end(open_kind("counts inside", inner_retains));
+    stepping_start();
+    step_through_counts_of(open_outer, nest, release, close_outer);
+}
+
+START_TEST(counts_at_every_instruction)
+{
+    ck_assert(run_for_operation("step_through_counts", _i));
+}
+END_TEST
+
 #endif
 
 /* ---- suite ----------------------------------------------------------------------------------- */
@@ -621,6 +665,7 @@ static Suite *signal_suite(void)
     tcase_set_timeout(tcase, 240);
     tcase_add_test(tcase, counts_are_right_whenever_a_handler_comes);
 #if CAN_STEP
+    tcase_add_loop_test(tcase, counts_at_every_instruction, 0, 2);
     tcase_add_loop_test(tcase, every_instruction, 0, COUNT(operations));
 #else
     leave_out_steps();
@@ -635,6 +680,7 @@ int main(int argc, char **argv)
         {"count_under_alarms", count_under_alarms},
 #if CAN_STEP
         {"step_through_operation", step_through_operation},
+        {"step_through_counts", step_through_counts},
 #endif
         {NULL, NULL},
     };

@@ -547,6 +547,48 @@ START_TEST(every_instruction)
 }
 END_TEST
 
+static void *released;
+
+static void open_outer(void)
+{
+    outer = begin("outer");
+    released = t_malloc(40);
+    t_free(t_malloc(400));
+}
+
+static void nest(void)
+{
+    arena_scope_end(begin("inner"));
+}
+
+static void release(void)
+{
+    t_free(released);
+    released = NULL;
+}
+
+static uint64_t close_outer(void)
+{
+    t_free(released); /* where another way was taken */
+    arena_scope_end(outer);
+    return site_named("outer").live_at_end | site_named("inner").live_at_end;
+}
+
+static void step_through_counts(void)
+{
+    running_name = "counts";
+    start_once();
+    arena_scope_end(begin("inner"));
+    stepping_start();
+    step_through_counts_of(open_outer, nest, release, close_outer);
+}
+
+START_TEST(counts_at_every_instruction)
+{
+    ck_assert(run_for_operation("step_through_counts", 0));
+}
+END_TEST
+
 #endif
 
 /* ---- timer ----------------------------------------------------------------------------------- */
@@ -650,6 +692,7 @@ static Suite *signal_suite(void)
     TCase *tcase = tcase_create("signal");
     tcase_set_timeout(tcase, 120);
 #if CAN_STEP
+    tcase_add_test(tcase, counts_at_every_instruction);
     tcase_add_loop_test(tcase, every_instruction, 0, COUNT(operations));
 #else
     leave_out_steps();
@@ -664,6 +707,7 @@ int main(int argc, char **argv)
     static const struct fresh cases[] = {
 #if CAN_STEP
         {"step_through_operation", step_through_operation},
+        {"step_through_counts", step_through_counts},
 #endif
         {"work_under_a_timer", work_under_a_timer},
         {NULL, NULL},

@@ -246,6 +246,30 @@ static void run_interrupted(void (*run)(void), void (*handler)(void), const stru
     breakpoint = NULL;
 }
 
+/* A block of an outer scope that a handler frees, while an inner one begins and ends, is freed in
+ * the statistics, too: `open` begins an outer scope and draws the block, with something that is
+ * still to be settled, `nest` begins and ends one in it, `release` frees the block, `close` ends
+ * the outer one and returns how many blocks statistics take for alive. */
+UNUSED static void step_through_counts_of(void (*open)(void), void (*nest)(void),
+                                          void (*release)(void), uint64_t (*close)(void))
+{
+    for (int settled = 0; settled < 2; settled++) {
+        open();
+        if (settled)
+            nest();
+        find_points(nest);
+        release();
+        require(close() == 0);
+        for (at_point = 0; at_point < point_count; at_point++) {
+            open();
+            if (settled)
+                nest();
+            run_interrupted(nest, release, &points[at_point]);
+            require(close() == 0);
+        }
+    }
+}
+
 /* Runs the program's case `name` for the operation of that index. False when it fails. */
 static bool run_for_operation(const char *name, int index)
 {
