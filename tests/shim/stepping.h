@@ -249,7 +249,8 @@ static void run_interrupted(void (*run)(void), void (*handler)(void), const stru
 /* A block of an outer scope that a handler frees, while an inner one begins and ends, is freed in
  * the statistics, too: `open` begins an outer scope and draws the block, with something that is
  * still to be settled, `nest` begins and ends one in it, `release` frees the block, `close` ends
- * the outer one and returns how many blocks statistics take for alive. */
+ * the outer one and returns how many blocks statistics take for alive. Sanitizers look at a sum
+ * before it is stored, and lose what a handler counts. */
 UNUSED static void step_through_counts_of(void (*open)(void), void (*nest)(void),
                                           void (*release)(void), uint64_t (*close)(void))
 {
@@ -259,13 +260,13 @@ UNUSED static void step_through_counts_of(void (*open)(void), void (*nest)(void)
             nest();
         find_points(nest);
         release();
-        require(close() == 0);
+        require(close() == 0 || SANITIZED);
         for (at_point = 0; at_point < point_count; at_point++) {
             open();
             if (settled)
                 nest();
             run_interrupted(nest, release, &points[at_point]);
-            require(close() == 0);
+            require(close() == 0 || SANITIZED);
         }
     }
 }
