@@ -9,7 +9,8 @@
  * until the child has loaded or unloaded something, for which it took the lock. Looking into one
  * waits for nothing: a thread waits only when something has been loaded or unloaded since the last
  * look.
- * Programs of other namespaces (dlmopen) are not in the list.
+ * Programs of other namespaces (dlmopen) are not in the list. Where this runs with a newer C
+ * library than it was built with, that is asked instead: it knows them, and unwinders want them.
  */
 #include "next/objects.h"
 
@@ -23,6 +24,8 @@
 #include "base/compiler.h"
 #include "base/numbers.h"
 #include "base/track.h"
+#include "next/fixed.h"
+#include "next/symbol.h"
 
 /* Further ones are not found. */
 #define OBJECTS_MAX 2048
@@ -173,6 +176,8 @@ static bool holds(const struct object *object, uintptr_t address)
 __attribute__((no_sanitize_address)) static bool is_current(void)
 {
     const struct link_map *last = snapshots[version % 2].last;
+    if (fixed.find_object)
+        return true;
     if (stale && last && __atomic_load_n(&last->l_next, __ATOMIC_ACQUIRE) == added)
         return true;
     if (__atomic_load_n(&changed, __ATOMIC_RELAXED))
@@ -182,6 +187,9 @@ __attribute__((no_sanitize_address)) static bool is_current(void)
 
 void objects_start(void)
 {
+#ifndef ARENASHIM_WITHOUT_DL_FIND_OBJECT
+    fixed.find_object = (__typeof__(&_dl_find_object))next_symbol("_dl_find_object");
+#endif
 }
 
 void objects_before_fork(void)
@@ -216,6 +224,8 @@ int objects_find(void *address, struct dl_find_object *result)
 {
     struct object object;
     unsigned seen;
+    if (fixed.find_object)
+        return fixed.find_object(address, result);
     if (UNLIKELY(!is_current()))
         dl_iterate_phdr(take, NULL);
     do {

@@ -3,6 +3,28 @@
  * the loader knows of each object file, while libraries come and go, in threads and in signal
  * handlers. The C library's own _dl_find_object, where there is one, is asked the same.
  */
+#include <dlfcn.h>
+#include <stddef.h>
+
+#ifdef DLFO_EH_SEGMENT_TYPE
+#define LAYOUT(record)                                                                             \
+    {                                                                                              \
+        sizeof(struct record), offsetof(struct record, dlfo_flags),                                \
+            offsetof(struct record, dlfo_map_start), offsetof(struct record, dlfo_map_end),        \
+            offsetof(struct record, dlfo_link_map), offsetof(struct record, dlfo_eh_frame)         \
+    }
+static const size_t layout[] = LAYOUT(dl_find_object);
+/* Now the shim's own, for a C library without. */
+#undef DLFO_EH_SEGMENT_TYPE
+#define dl_find_object own_record
+#define _dl_find_object own_function
+#include "base/find_object.h"
+static const size_t own_layout[] = LAYOUT(own_record);
+#undef dl_find_object
+#undef _dl_find_object
+#define HAS_RECORD 1
+#endif
+
 #include "stepping.h"
 
 #include <link.h>
@@ -284,6 +306,29 @@ START_TEST(every_instruction)
 END_TEST
 #endif
 
+/* A shim that was built with an older C library than it runs with. */
+#ifdef HAS_RECORD
+START_TEST(record_is_that_of_newer_libraries)
+{
+    ck_assert_mem_eq(own_layout, layout, sizeof layout);
+}
+END_TEST
+
+#ifndef ARENASHIM_WITHOUT_DL_FIND_OBJECT
+START_TEST(newer_library_is_asked)
+{
+    struct dl_find_object found;
+    char *kernel = (char *)getauxval(AT_SYSINFO_EHDR);
+    ck_assert_int_eq(objects_find(kernel, &found), -1);
+    objects_start();
+    same(kernel);
+    same((char *)(uintptr_t)&same);
+    ck_assert_int_eq(objects_find(kernel, &found), kernel ? 0 : -1);
+}
+END_TEST
+#endif
+#endif
+
 static Suite *objects_suite(void)
 {
     Suite *suite = suite_create("objects");
@@ -299,6 +344,12 @@ static Suite *objects_suite(void)
     tcase_add_test(tcase, every_instruction);
 #else
     leave_out_steps();
+#endif
+#ifdef HAS_RECORD
+    tcase_add_test(tcase, record_is_that_of_newer_libraries);
+#ifndef ARENASHIM_WITHOUT_DL_FIND_OBJECT
+    tcase_add_test(tcase, newer_library_is_asked);
+#endif
 #endif
     suite_add_tcase(suite, tcase);
     return suite;
