@@ -66,10 +66,12 @@ void scope_account_open(struct thread *thread)
 
 /* ---- where blocks are checked ---------------------------------------------------------------- */
 
-/* Where the arena's next outermost scope starts behind the one that ends. */
+/* The first place of a page where the arena's next outermost scope starts: behind the one that
+ * ends, with no page between them, which would cost the process two mappings (debug.c). */
 static uintptr_t behind(void)
 {
-    return page_down(hot.cursor) + page_size;
+    size_t first = block_base(0, fixed.config.align);
+    return page_up(hot.cursor - first) + first;
 }
 
 /* Whether there is no room behind it for one twice as large as any so far: what does not fit would
@@ -89,7 +91,7 @@ static bool addresses_wait(void)
 /* The next outermost scope starts behind this one, or at the first address again. */
 static void move_on(struct thread *thread, bool goes_round)
 {
-    thread->base = block_base(goes_round ? thread->memory : behind(), fixed.config.align);
+    thread->base = goes_round ? block_base(thread->memory, fixed.config.align) : behind();
     if (goes_round)
         debug_goes_round(thread);
 }

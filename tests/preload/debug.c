@@ -256,6 +256,21 @@ static void many_inside(void)
     }
 }
 
+/* One after the other as well: addresses that nobody may use are one mapping. */
+static void many_outermost(void)
+{
+    for (unsigned i = 0; i < 40000; i++) {
+        ARENA_SCOPE("outermost") {
+            fill(opaque(malloc(i % 5000 + 1)), i % 5000 + 1, i);
+            ARENA_SCOPE("inner")
+                fill(opaque(malloc(100)), 100, i);
+        }
+    }
+    pthread_t thread;
+    EXPECT(pthread_create(&thread, NULL, drawing_much, NULL) == 0);
+    pthread_join(thread, NULL);
+}
+
 static sigjmp_buf before_work;
 static volatile sig_atomic_t may_jump;
 
@@ -448,6 +463,7 @@ int main(int argc, char **argv)
         {"forks", forks},
         {"fork_beside_nested", fork_beside_nested},
         {"many_inside", many_inside},
+        {"many_outermost", many_outermost},
         {"jumps", jumps},
         {"rounds", rounds},
         {"poison_fresh", poison_fresh},

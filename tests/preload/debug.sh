@@ -62,8 +62,12 @@ wanted=$(grep -o 'ARENASHIM_LIMIT=[0-9]*' <<<"$err")
 under "${small[@]}" "$wanted" ARENASHIM_DEBUG=poison,quarantine "$tmp/debug" poison_too_small
 is 'quarantine: the limit that would do does' "$status" 139
 one_line 'quarantine: the limit that would do does, message' 'use of scope memory after its end'
-under ARENASHIM_DEBUG=quarantine "$tmp/debug" many_inside
-routed 'quarantine: mappings are left for others'
+for align in 16 64; do
+    for name in many_inside many_outermost; do
+        under ARENASHIM_ALIGN=$align ARENASHIM_DEBUG=quarantine "$tmp/debug" "$name"
+        routed "quarantine: mappings are left for others: $name, aligned to $align"
+    done
+done
 under ARENASHIM_DEBUG=quarantine "$tmp/debug" not_used_again
 routed 'quarantine: addresses do not come again'
 under "$tmp/debug" not_used_again
