@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -169,17 +170,17 @@ static void repeat_line(const char *beginning)
 }
 
 /* Nobody was watched: whose fault is it? */
-static void explain_unwatched(const struct advice *advice, const struct record *record)
+static noreturn void explain_unwatched(const struct advice *advice, const struct record *record)
 {
-    char *line = streams_last_line();
     if (advice->wish->child)
         errx(ADVISE_FAILED,
              "--child='%s': no process with an executable of that name could be watched, of "
              "%llu others",
              advice->wish->child, (unsigned long long)record->not_watched);
-    if (strncmp(line, "arenashim: ", strlen("arenashim: ")) == 0)
+    const char *line = streams_line("arenashim: ");
+    if (line)
         errx(ADVISE_FAILED, "%s", line + strlen("arenashim: "));
-    free(line);
+    errx(ADVISE_FAILED, "no process of '%s' was watched", advice->wish->program[0]);
 }
 
 static void count_calls(struct advice *advice)

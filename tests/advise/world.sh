@@ -96,6 +96,14 @@ else
         '^0:arenashim: the process is not watched: .* is not to be opened by its user$'
 fi
 
+# ---- a shim that cannot watch -----------------------------------------------------------------
+
+mkdir "$tmp/alone"
+cp "$shim" "$tmp/alone"
+advise --no-measure --shim="$tmp/alone/libarenashim.so" -- sh -c 'echo said by the program >&2'
+is 'nobody was watched: status' "$status" 125
+one_line 'nobody was watched: why' 'the process is not watched: libarenashim-watch.so cannot be loaded'
+
 # ---- memory at the end ------------------------------------------------------------------------
 
 if need ends ends.c && advise --runs 1 --json "$tmp/json" -- "$tmp/ends"; then
