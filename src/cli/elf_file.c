@@ -32,15 +32,16 @@ bool elf_identify(int fd, struct elf_identity *identity)
     return true;
 }
 
-/* True when the dynamic section in `segment` names the file as a library. */
-static bool has_soname(int fd, const ElfW(Phdr) * segment)
+/* True when the dynamic section in `segment` is that of an executable, as linkers say of each
+ * ET_DYN file that is one. */
+static bool is_executable(int fd, const ElfW(Phdr) * segment)
 {
     ElfW(Dyn) entry;
     for (uint64_t at = 0; at + sizeof entry <= segment->p_filesz; at += sizeof entry) {
         if (!read_at(fd, &entry, sizeof entry, segment->p_offset + at) || entry.d_tag == DT_NULL)
             return false;
-        if (entry.d_tag == DT_SONAME)
-            return true;
+        if (entry.d_tag == DT_FLAGS_1)
+            return (entry.d_un.d_val & DF_1_PIE) != 0;
     }
     return false;
 }
@@ -64,7 +65,7 @@ bool elf_is_static(int fd)
             segment.p_type == PT_INTERP)
             return false;
         /* The dynamic linker, run as a program, names no other one and does preload. */
-        if (segment.p_type == PT_DYNAMIC && has_soname(fd, &segment))
+        if (segment.p_type == PT_DYNAMIC && header.e_type == ET_DYN && !is_executable(fd, &segment))
             return false;
     }
     return true;

@@ -539,6 +539,9 @@ test_other_c_library() {
     local reason='has another C library than the shim: musl; it runs without the shim'
     warns 'a program of musl: a warning' "'$tmp/musl' $reason" "$tmp/musl"
     is 'a program of musl: runs all the same' "$status:$out:$(wc -l <"$tmp/err")" 5:ran:1
+    local linker
+    linker=$(LC_ALL=C readelf -l "$tmp/musl" | sed -n 's/.*interpreter: \(.*\)]/\1/p')
+    warns "musl's dynamic linker as a program: a warning" "'$linker' $reason" "$linker" "$tmp/musl"
     make_script "$tmp/musl" "$tmp/script.musl"
     warns 'a script with an interpreter of musl: a warning' \
         "'$tmp/musl', the interpreter of '$tmp/script.musl', $reason" "$tmp/script.musl"
