@@ -322,6 +322,17 @@ begin jump_signed
 	.inst 0xd61f083f /* braaz x1 */
 finish jump_signed
 
+begin signs_its_address
+	.inst 0xdac1a7fe /* pacibsppc */
+	ret
+finish signs_its_address
+
+begin modifies_signing
+	.inst 0xd50324ff /* pacm */
+	paciasp
+	ret
+finish modifies_signing
+
 begin unknown_branch
 	.inst 0x74000040 /* cbgt w0, w0, of later processors */
 	ret

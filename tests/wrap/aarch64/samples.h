@@ -72,6 +72,8 @@
     X(call_link_register, FIXED)                                                                   \
     X(call_signed, FIXED)                                                                          \
     X(jump_signed, FIXED)                                                                          \
+    X(signs_its_address, FIXED)                                                                    \
+    X(modifies_signing, FIXED)                                                                     \
     X(unknown_branch, FIXED)
 
 #define BEGINS_WITH_NOPS(name, length) ((void)(name), false)

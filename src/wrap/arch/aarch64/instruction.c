@@ -69,6 +69,12 @@ static enum landing landing_of(uint32_t word)
     return (word & 0xffffffbf) == 0xd503233f ? LANDING_SIGNS : LANDING_NONE; /* paciasp, pacibsp */
 }
 
+/* pacm, which is of the instruction behind it, and paciasppc, pacnbiasppc and their kin. */
+static bool signs_its_address(uint32_t word)
+{
+    return word == 0xd50324ff || (word & 0xffffdbff) == 0xdac183fe;
+}
+
 bool instruction_decode(struct instruction *instruction, const unsigned char *bytes,
                         size_t available, uintptr_t address)
 {
@@ -102,6 +108,8 @@ bool instruction_decode(struct instruction *instruction, const unsigned char *by
         decode_exception(instruction, word);
     else if ((word & 0x1c000000) == 0x14000000 && (word & 0xff000000) != 0xd5000000)
         instruction->encoding.form = FORM_FIXED; /* a branch that nobody knows yet */
+    else if (signs_its_address(word))
+        instruction->encoding.form = FORM_FIXED;
     return true;
 }
 
