@@ -2,6 +2,7 @@
 noinst_LIBRARIES += src/advise/libadvise.a
 src_advise_libadvise_a_SOURCES = \
 	src/base/compiler.h \
+	src/base/iberty.h \
 	src/base/numbers.h \
 	src/watch/record.h \
 	src/advise/advice.h \

@@ -4,12 +4,12 @@
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <inttypes.h>
-#include <libiberty/demangle.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "advise/need.h"
 #include "advise/units.h"
+#include "base/iberty.h"
 
 struct symbol {
     uint64_t offset;

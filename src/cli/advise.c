@@ -5,7 +5,6 @@
 
 #include <err.h>
 #include <errno.h>
-#include <libiberty/libiberty.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "advise/measure.h"
+#include "base/iberty.h"
 #include "base/parse.h"
 #include "cli/cli.h"
 #include "cli/locate.h"

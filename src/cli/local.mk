@@ -2,6 +2,7 @@ bin_PROGRAMS += arenashim
 
 arenashim_SOURCES = \
 	src/base/compiler.h \
+	src/base/iberty.h \
 	src/base/numbers.h \
 	src/base/parse.c \
 	src/base/parse.h \

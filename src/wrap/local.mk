@@ -33,6 +33,7 @@ noinst_LTLIBRARIES += src/wrap/libwrap.la
 src_wrap_libwrap_la_SOURCES = \
 	$(wrap_machine_sources) \
 	src/base/compiler.h \
+	src/base/iberty.h \
 	src/base/numbers.h \
 	src/base/descriptor.c \
 	src/base/descriptor.h \

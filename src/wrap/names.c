@@ -2,10 +2,10 @@
 #include "wrap/names.h"
 
 #include <ctype.h>
-#include <libiberty/demangle.h>
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/iberty.h"
 #include "base/text.h"
 #include "wrap/spec.h"
 
