@@ -393,11 +393,12 @@ void thread_abolish(struct thread *thread, bool lasts)
     thread_renew(thread);
     /* A checker knows the record as a pool. */
     if (!lasts && !fixed.checked && !thread->retains) {
-        uintptr_t memory = thread->memory, committed = thread->committed;
+        /* The thread may have been about to commit more. */
+        uintptr_t memory = thread->memory, end = higher(thread->committed, thread->begun);
         made[slot] = false;
         /* Else the slot is lost: what lies there is not as a new thread must find it. */
         if (region_uncommit((uintptr_t)thread, (uintptr_t)thread + REGION_RECORD_BYTES) &&
-            (committed == memory || region_uncommit(memory, committed)))
+            (end == memory || region_uncommit(memory, end)))
             region_release(slot);
         return;
     }

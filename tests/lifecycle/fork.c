@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -395,6 +396,64 @@ static void busy_threads(void)
         pthread_join(threads[i], NULL);
 }
 
+/* When a thread stays in the system call that gets memory for its arena, as far as others see. */
+static volatile enum { NEVER, AT_BEGIN, IN_SCOPE } moment;
+static volatile int may_stay, stays, is_drawn;
+
+void *mmap(void *start, size_t size, int protection, int flags, int file, off_t offset)
+{
+    void *place = (void *)syscall(SYS_mmap, start, size, protection, flags, file, offset);
+    if (may_stay && size >= 256 << 10 && place == start) {
+        stays++;
+        while (may_stay)
+            usleep(100);
+    }
+    return place;
+}
+
+static void *draw_in_scope(void *argument)
+{
+    size_t size = ((size_t)moment + 1) << 22; /* more than the arena has come to */
+    may_stay = moment == AT_BEGIN;
+    ARENA_SCOPE("drawing") {
+        may_stay = moment == IN_SCOPE;
+        unsigned char *block = opaque(malloc(size));
+        may_stay = 0;
+        EXPECT(in_arena(block));
+        fill(block, size, 1);
+    }
+    is_drawn = 1;
+    return argument;
+}
+
+/* A child that is made meanwhile has threads with arenas, too. */
+static void while_growing(void)
+{
+    pthread_t thread;
+    for (moment = AT_BEGIN; moment <= IN_SCOPE; moment++) {
+        int before = stays;
+        is_drawn = 0;
+        EXPECT(pthread_create(&thread, NULL, draw_in_scope, NULL) == 0);
+        while (stays == before && !is_drawn)
+            usleep(100);
+        pid_t child = fork();
+        if (child == 0) {
+            moment = NEVER;
+            may_stay = 0;
+            for (int i = 0; i < 3; i++) {
+                EXPECT(pthread_create(&thread, NULL, draw_in_scope, NULL) == 0);
+                pthread_join(thread, NULL);
+            }
+            _exit(expect_failures > 0);
+        }
+        may_stay = 0;
+        wait_for(child, 0);
+        pthread_join(thread, NULL);
+    }
+    if (stays < 2)
+        _exit(77); /* the region is reserved */
+}
+
 static void *leave_by_a_system_call(void *argument)
 {
     free(opaque(malloc(100)));
@@ -425,6 +484,7 @@ int main(int argc, char **argv)
         {"other_ways", other_ways},         {"counts_fork", counts_fork},
         {"counts_of_Fork", counts_of_Fork}, {"counts_raw", counts_raw},
         {"busy_threads", busy_threads},     {"gone_threads", gone_threads},
+        {"while_growing", while_growing},
     };
     arena_learn();
     return run_case(cases, sizeof cases / sizeof cases[0], argc, argv);

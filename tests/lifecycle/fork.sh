@@ -92,6 +92,11 @@ for scopes in process thread; do
         routed "$scopes: $case"
     done
 done
+if each while_growing; then
+    processes 'while an arena grows: statistics' \
+        '1 threads 3, scopes 3, left open 0, misuses 0, routed true
+2 threads 4, scopes 3, left open 0, misuses 0, routed true'
+fi
 under "$tmp/cases" other_ways
 routed 'vfork, posix_spawn, system, popen in a scope'
 stat_is 'vfork, posix_spawn, system, popen in a scope: statistics' \
