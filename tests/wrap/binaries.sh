@@ -49,6 +49,8 @@ scoped() {
     rm -rf "$tmp/stats"
     mkdir "$tmp/stats"
     capture "$arenashim" run "$@" --stats=json --stats-file="$tmp/stats/%p" -- "${command[@]}"
+    # All that a branch reaches beside a library may be the emulator's own.
+    [ -z "${EMULATED-}" ] || err=$(grep -v 'cannot wrap .*: there is no memory near it' <<<"$err")
     is "$name: the same status, output and messages" "$(outcome)" "$wanted"
     check "$name: calls are routed" test "$(total .routed_calls)" -ge "$calls"
     check "$name: scopes of what is named" test \
