@@ -15,9 +15,11 @@
 #include "next/objects.h"
 
 #include <errno.h>
+#include <gnu/libc-version.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
 
@@ -188,7 +190,10 @@ __attribute__((no_sanitize_address)) static bool is_current(void)
 void objects_start(void)
 {
 #ifndef ARENASHIM_WITHOUT_DL_FIND_OBJECT
-    fixed.find_object = (__typeof__(&_dl_find_object))next_symbol("_dl_find_object");
+    /* An older one must not be asked in vain: it may end the program, or allocate for its answer.
+     */
+    if (strverscmp(gnu_get_libc_version(), "2.35") >= 0)
+        fixed.find_object = (__typeof__(&_dl_find_object))next_symbol("_dl_find_object");
 #endif
 }
 
