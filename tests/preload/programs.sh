@@ -92,7 +92,8 @@ same() {
         trap "echo exit" EXIT
         for i in {1..200}; do kill -USR1 $$; x+=$(printf "%0100d" "$i"); done; echo ${#x}
         (trap "echo child" TERM; kill -TERM "$BASHPID"; echo after)
-        sleep 100 & kill $!; wait $!; echo $?; kill -TERM $$; echo not reached'
+        exec 3< <(trap - TERM; echo ready; exec sleep 100); read -r line <&3; kill $!; wait $!; echo $? $line
+        kill -TERM $$; echo not reached'
     same awk 1 awk '{ sum[$3] += $2; text = text $1 } END { print length(text)
         for (key in sum) print key, sum[key] | "sort" } ' data
     same perl 1 perl -e 'my %h; open my $f, "<", "data"; while (<$f>) { my @a = split; push @{$h{$a[2]}},

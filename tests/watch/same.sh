@@ -16,13 +16,19 @@ outcome() {
     printf '%s' "$status:$(md5sum <"$tmp/out"):$err"
 }
 
-# watched NAME MODE WANTED COMMAND...: the outcome is $plain, and the record has WANTED, an awk pattern
+run_watched() {
+    capture env LD_PRELOAD="$shim" ARENASHIM_WATCH="$tmp/record" ${specs:+ARENASHIM_SCOPES="$specs"} "$@"
+}
+
+# was_watched PATTERN: the record has a line that matches, of awk
+was_watched() {
+    "$tool" print "$tmp/record" | awk "$1 { found = 1 } END { exit !found }"
+}
+
+# watched NAME MODE PATTERN: the outcome is $plain, and the record has the pattern
 watched() {
-    capture env LD_PRELOAD="$shim" ARENASHIM_WATCH="$tmp/record" ${specs:+ARENASHIM_SCOPES="$specs"} \
-        "${@:4}"
     is "$1, $2: the same status, output and messages" "$(outcome)" "$plain"
-    check "$1, $2: it was watched" awk "$3 { found = 1 } END { exit !found }" \
-        <("$tool" print "$tmp/record")
+    check "$1, $2: it was watched" was_watched "$3"
 }
 
 # Text in single quotes is for awk, and below for the programs.
@@ -32,6 +38,7 @@ watched() {
 # or a library of its, which has the functions
 same() {
     local name=$1 program=$2 module=$3 function address plain specs='' places=()
+    local called='$1 == "function" && $3 == "calls" && $4 > 0'
     if ! have "$name" || ! have "$program"; then
         skip "$name" "$name is not installed"
         return
@@ -45,9 +52,11 @@ same() {
     capture "${@:5}"
     plain=$(outcome)
     "$tool" make "$tmp/record" count 1 "${program##*/}"
-    watched "$name" count '$1 == "calls" && $2 > 100' "${@:5}"
+    run_watched "${@:5}"
+    watched "$name" count '$1 == "calls" && $2 > 100'
     "$tool" make "$tmp/record" sample 5 "${program##*/}"
-    watched "$name" sample '$1 == "life"' "${@:5}"
+    run_watched "${@:5}"
+    watched "$name" sample '$1 == "life"'
     for function in $4; do
         address=$(nm -D "$module" 2>/dev/null | awk -v name="$function" '$3 == name { print $1 }')
         [ -n "$address" ] || continue
@@ -58,8 +67,13 @@ same() {
         skip "$name, prove" 'built without functions by name, or these are not exported'
         return
     fi
-    "$tool" make "$tmp/record" prove 5 "${program##*/}" "${places[@]}"
-    watched "$name" prove '$1 == "function" && $3 == "calls" && $4 > 0' "${@:5}"
+    # All that a branch reaches beside a program may be an emulator's own; the next time it lies elsewhere.
+    for _ in ${EMULATED:+1 2 3 4} 5; do
+        "$tool" make "$tmp/record" prove 5 "${program##*/}" "${places[@]}"
+        run_watched "${@:5}"
+        ! was_watched "$called" || break
+    done
+    watched "$name" prove "$called"
 }
 
 # shellcheck disable=SC2016
