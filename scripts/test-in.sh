@@ -105,8 +105,8 @@ if ! is_emulated "$arch" && [ "$older" != "$newer" ] && printf '%s\n' "$older" "
     need_packages g++ jq
     for test in tests/preload/entry_points.sh tests/preload/routing.sh; do
         ARENASHIM_SHIM_PATH=$directory/source/build/.libs/libarenashim.so BUILDDIR=$directory/source/build bash "$test" |
-            sed -nE "s,^ok ([0-9]+ - .* # SKIP),SKIP: $newer, $test \1,p; t
-                s,^ok ,PASS: $newer, $test ,p; s,^not ok ,FAIL: $newer, $test ,p" >>"$log" || status=1
+            sed -nE "s|^ok ([0-9]+ - .* # SKIP)|SKIP: $newer, $test \1|p; t
+                s|^ok |PASS: $newer, $test |p; s|^not ok |FAIL: $newer, $test |p" >>"$log" || status=1
     done
 fi
 
