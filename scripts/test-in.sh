@@ -104,7 +104,7 @@ newer=$(getconf GNU_LIBC_VERSION)
 if ! is_emulated "$arch" && [ "$older" != "$newer" ] && printf '%s\n' "$older" "$newer" | sort -VC; then
     need_packages g++ jq
     for test in tests/preload/entry_points.sh tests/preload/routing.sh; do
-        ARENASHIM_SHIM_PATH=$directory/source/build/.libs/libarenashim.so BUILDDIR=$directory/source/build bash "$test" |
+        ARENASHIM_SHIM_PATH=$directory/source/build/.libs/libarenashim.so BUILDDIR=$directory/source/build bash "$test" 2>>"$log" |
             sed -nE "s|^ok ([0-9]+ - .* # SKIP)|SKIP: $newer, $test \1|p; t
                 s|^ok |PASS: $newer, $test |p; s|^not ok |FAIL: $newer, $test |p" >>"$log" || status=1
     done
